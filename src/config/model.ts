@@ -1,0 +1,101 @@
+/**
+ * The effective configuration: what the file says after defaults, `${ENV}` and units are worked out.
+ * Plain data, so that it can be handed to worker threads.
+ */
+import type { DialectName } from '../core/errors.js';
+
+export interface ListenAddress {
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+}
+
+export interface PublicListen extends ListenAddress {
+  /** Paths of PEM files; null serves clear text. */
+  readonly tls: { readonly cert: string; readonly key: string } | null;
+}
+
+export interface ProviderTimeouts {
+  readonly connectMs: number;
+  readonly firstByteMs: number;
+  readonly idleMs: number;
+}
+
+export interface ProviderConnections {
+  /** Connections of the whole gateway to this provider; shared out over the workers. */
+  readonly max: number;
+  /** Exchanges of the whole gateway that may wait for a connection. */
+  readonly queue: number;
+  /** The longest that an exchange waits for a connection. */
+  readonly queueTimeoutMs: number;
+  /** How long an unused connection is kept. */
+  readonly keepAliveMs: number;
+}
+
+export interface ProviderConfig {
+  readonly name: string;
+  readonly dialect: DialectName;
+  /** Without a trailing slash; for dialect anthropic always ends in `/v1`. */
+  readonly baseUrl: string;
+  /** null: the caller's own credential is passed on. */
+  readonly apiKey: string | null;
+  readonly timeouts: ProviderTimeouts;
+  readonly connections: ProviderConnections;
+}
+
+export interface TargetConfig {
+  readonly provider: string;
+  /** The name that the provider knows; null passes the caller's on unchanged. */
+  readonly model: string | null;
+  readonly weight: number;
+}
+
+export type BalanceName = 'weighted' | 'round-robin' | 'least-busy' | 'least-latency' | 'hash';
+
+export interface ModelConfig {
+  /** What clients ask for, or `*`. */
+  readonly name: string;
+  readonly targets: readonly TargetConfig[];
+  readonly balance: BalanceName;
+  readonly fallbacks: readonly string[];
+}
+
+export type LimitConfig =
+  | {
+      readonly kind: 'requests' | 'tokens' | 'cost';
+      /** Requests, tokens or US dollars. */
+      readonly amount: number;
+      readonly perMs: number;
+      readonly burst: number;
+    }
+  | { readonly kind: 'concurrency'; readonly amount: number };
+
+export interface ConsumerConfig {
+  readonly name: string;
+  /** SHA-256 of each key, lower-case hex. The keys themselves are gone once the file is loaded. */
+  readonly keyDigests: readonly string[];
+  readonly tier: string | null;
+  /** The tier's limits and the consumer's own. */
+  readonly limits: readonly LimitConfig[];
+}
+
+export interface WeirConfig {
+  /** The file it was read from, for messages. */
+  readonly file: string;
+  readonly listen: PublicListen;
+  readonly admin: ListenAddress;
+  readonly workers: number;
+  readonly accept: 'auto' | 'acceptor' | 'reuseport';
+  readonly stateDir: string | null;
+  readonly drainTimeoutMs: number;
+  readonly log: {
+    readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+    readonly access: boolean;
+  };
+  readonly providers: readonly ProviderConfig[];
+  readonly models: readonly ModelConfig[];
+  /** null: nobody is asked for a key. */
+  readonly consumers: readonly ConsumerConfig[] | null;
+  /** What was understood but is not acted upon by this version; logged at start. */
+  readonly warnings: readonly string[];
+}
