@@ -99,6 +99,16 @@ export const BOUND_TABLE = {
     "count",
     "Nearest names in an error message; more would hide the best one.",
   ),
+  suggestionNameCharsMax: bound(
+    128,
+    "count",
+    "Characters of a name that are compared when the nearest is sought; model names of providers stay below, and the asked one is a stranger’s.",
+  ),
+  suggestionCandidatesMax: bound(
+    10_000,
+    "count",
+    "Names that are compared when the nearest is sought; it runs on the event loop of a worker, and that many take some milliseconds.",
+  ),
 } as const satisfies Record<string, Bound>;
 
 export type BoundName = keyof typeof BOUND_TABLE;
