@@ -16,6 +16,7 @@ function bound(value: number, unit: Bound['unit'], reason: string): Bound {
 const KB = 1024;
 const MB = 1024 * KB;
 
+// biome-ignore format: a table reads best with one row a line.
 export const BOUND_TABLE = {
   headerBytesMax: bound(16 * KB, 'bytes', 'Sum of names and values of a request’s headers. nginx takes 4 x 8 KB; keys, traces and cookies of real SDKs stay below 4 KB.'),
   headerCountMax: bound(96, 'count', 'uWebSockets.js stops at 100 by itself without an answer (uNetworking/uWebSockets#1779); below that Weir can answer 431.'),
