@@ -35,6 +35,9 @@ export const BOUND_TABLE = {
   workerReadyMs: bound(10_000, 'ms', 'The longest that a worker may take to listen before the start is given up.'),
   metricsReplyMs: bound(500, 'ms', 'The longest that a scrape waits for a worker’s histograms; a later one is shown with its last known values.'),
   adminRequestBytesMax: bound(64 * KB, 'bytes', 'Of a request to the admin port.'),
+  keyBytesMax: bound(4 * KB, 'bytes', 'Of a key that is hashed to find its consumer; real ones, JSON web tokens included, are shorter, and hashing more is work for nothing.'),
+  partHeadBytesMax: bound(8 * KB, 'bytes', 'Of the header lines of one part of a form; real ones stay below 1 KB.'),
+  partCountMax: bound(1024, 'count', 'Parts of a form. A form of a provider’s API has fewer than 64; looking at each costs the loop about 1 µs.'),
   suggestionsMax: bound(3, 'count', 'Nearest names in an error message; more would hide the best one.'),
 } as const satisfies Record<string, Bound>;
 
