@@ -4,7 +4,7 @@
  */
 
 /** The wire format in which the caller speaks, and in which errors are answered. */
-export type DialectName = "openai" | "anthropic";
+export type DialectName = 'openai' | 'anthropic';
 
 export interface ErrorRow {
   /** HTTP status of the answer. */
@@ -41,143 +41,32 @@ function row(
   };
 }
 
-const BAD = "invalid_request_error";
+const BAD = 'invalid_request_error';
 
+// biome-ignore format: a table reads best with one row a line.
 export const ERRORS = {
-  bad_framing: row(
-    400,
-    BAD,
-    BAD,
-    "The request’s HTTP framing is ambiguous or malformed; the connection is closed.",
-    { closes: true },
-  ),
-  bad_target: row(
-    400,
-    BAD,
-    BAD,
-    "The request’s path holds bytes or dot segments that Weir does not forward.",
-  ),
-  bad_body: row(
-    400,
-    BAD,
-    BAD,
-    "The body can’t be read as far as Weir must read it, for example it names `model` twice.",
-  ),
-  missing_key: row(
-    401,
-    BAD,
-    "authentication_error",
-    "No key was sent, and this gateway asks for one.",
-  ),
-  invalid_key: row(
-    401,
-    BAD,
-    "authentication_error",
-    "The key that was sent belongs to no consumer.",
-  ),
-  model_not_found: row(
-    404,
-    BAD,
-    "not_found_error",
-    "No configured model has the name that was asked for.",
-  ),
-  route_not_found: row(404, BAD, "not_found_error", "The path is not one that Weir serves."),
-  method_not_allowed: row(405, BAD, BAD, "The HTTP method is not one that Weir forwards."),
-  body_too_large: row(
-    413,
-    BAD,
-    "request_too_large",
-    "The body is larger than Weir may hold for this request; the connection is closed.",
-    { closes: true },
-  ),
-  headers_too_large: row(
-    431,
-    BAD,
-    BAD,
-    "The request’s headers are too many or too large; the connection is closed.",
-    { closes: true },
-  ),
-  gateway_error: row(
-    500,
-    "server_error",
-    "api_error",
-    "A defect in Weir; the log line of this exchange tells more.",
-    { isRetryable: true },
-  ),
-  upstream_refused: row(
-    502,
-    "server_error",
-    "api_error",
-    "The provider could not be connected to.",
-    { isRetryable: true },
-  ),
-  upstream_reset: row(
-    502,
-    "server_error",
-    "api_error",
-    "The provider closed the connection before it answered.",
-    { isRetryable: true, isBilled: true },
-  ),
-  upstream_malformed: row(
-    502,
-    "server_error",
-    "api_error",
-    "The provider’s answer is not valid HTTP.",
-    { isRetryable: true, isBilled: true },
-  ),
-  queue_full: row(
-    503,
-    "server_error",
-    "overloaded_error",
-    "All connections to the provider are busy and the queue for them is full.",
-    { isRetryable: true },
-  ),
-  queue_timeout: row(
-    503,
-    "server_error",
-    "overloaded_error",
-    "No connection to the provider became free in time.",
-    { isRetryable: true },
-  ),
-  overloaded: row(
-    503,
-    "server_error",
-    "overloaded_error",
-    "The gateway holds as many bytes of request bodies as it may.",
-    { isRetryable: true },
-  ),
-  draining: row(503, "server_error", "overloaded_error", "The gateway is shutting down.", {
-    isRetryable: true,
-    closes: true,
-  }),
-  connect_timeout: row(
-    504,
-    "server_error",
-    "timeout_error",
-    "Connecting to the provider took longer than `timeouts.connect`.",
-    { isRetryable: true },
-  ),
-  first_byte_timeout: row(
-    504,
-    "server_error",
-    "timeout_error",
-    "The provider sent no answer within `timeouts.first_byte`.",
-    { isRetryable: true, isBilled: true },
-  ),
-  idle_timeout: row(
-    504,
-    "server_error",
-    "timeout_error",
-    "The provider’s stream was silent for longer than `timeouts.idle`; the stream is cut.",
-    { isRetryable: true, isBilled: true },
-  ),
-  upstream_cut: row(
-    502,
-    "server_error",
-    "api_error",
-    "The provider’s answer broke off in the middle; the stream is cut.",
-    { isRetryable: true, isBilled: true },
-  ),
+  bad_framing: row(400, BAD, BAD, 'The request’s HTTP framing is ambiguous or malformed; the connection is closed.', { closes: true }),
+  bad_target: row(400, BAD, BAD, 'The request’s path holds bytes or dot segments that Weir does not forward.'),
+  bad_body: row(400, BAD, BAD, 'The body can’t be read as far as Weir must read it, for example it names `model` twice.'),
+  missing_key: row(401, BAD, 'authentication_error', 'No key was sent, and this gateway asks for one.'),
+  invalid_key: row(401, BAD, 'authentication_error', 'The key that was sent belongs to no consumer.'),
+  model_not_found: row(404, BAD, 'not_found_error', 'No configured model has the name that was asked for.'),
+  route_not_found: row(404, BAD, 'not_found_error', 'The path is not one that Weir serves.'),
+  method_not_allowed: row(405, BAD, BAD, 'The HTTP method is not one that Weir forwards.'),
+  body_too_large: row(413, BAD, 'request_too_large', 'The body is larger than Weir may hold for this request; the connection is closed.', { closes: true }),
+  headers_too_large: row(431, BAD, BAD, 'The request’s headers are too many or too large; the connection is closed.', { closes: true }),
+  gateway_error: row(500, 'server_error', 'api_error', 'A defect in Weir; the log line of this exchange tells more.', { isRetryable: true }),
+  upstream_refused: row(502, 'server_error', 'api_error', 'The provider could not be connected to.', { isRetryable: true }),
+  upstream_reset: row(502, 'server_error', 'api_error', 'The provider closed the connection before it answered.', { isRetryable: true, isBilled: true }),
+  upstream_malformed: row(502, 'server_error', 'api_error', 'The provider’s answer is not valid HTTP.', { isRetryable: true, isBilled: true }),
+  queue_full: row(503, 'server_error', 'overloaded_error', 'All connections to the provider are busy and the queue for them is full.', { isRetryable: true }),
+  queue_timeout: row(503, 'server_error', 'overloaded_error', 'No connection to the provider became free in time.', { isRetryable: true }),
+  overloaded: row(503, 'server_error', 'overloaded_error', 'The gateway holds as many bytes of request bodies as it may.', { isRetryable: true }),
+  draining: row(503, 'server_error', 'overloaded_error', 'The gateway is shutting down.', { isRetryable: true, closes: true }),
+  connect_timeout: row(504, 'server_error', 'timeout_error', 'Connecting to the provider took longer than `timeouts.connect`.', { isRetryable: true }),
+  first_byte_timeout: row(504, 'server_error', 'timeout_error', 'The provider sent no answer within `timeouts.first_byte`.', { isRetryable: true, isBilled: true }),
+  idle_timeout: row(504, 'server_error', 'timeout_error', 'The provider’s stream was silent for longer than `timeouts.idle`; the stream is cut.', { isRetryable: true, isBilled: true }),
+  upstream_cut: row(502, 'server_error', 'api_error', 'The provider’s answer broke off in the middle; the stream is cut.', { isRetryable: true, isBilled: true }),
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof ERRORS;
@@ -196,7 +85,7 @@ export class GatewayError extends Error {
     detail: { param?: string; retryAfterMs?: number } = {},
   ) {
     super(message);
-    this.name = "GatewayError";
+    this.name = 'GatewayError';
     this.code = code;
     this.param = detail.param ?? null;
     this.retryAfterMs = detail.retryAfterMs ?? null;
@@ -211,6 +100,6 @@ export class GatewayError extends Error {
 export class OperatorError extends Error {
   constructor(message: string) {
     super(message);
-    this.name = "OperatorError";
+    this.name = 'OperatorError';
   }
 }
