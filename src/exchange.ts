@@ -2,14 +2,14 @@
  * The state of one exchange: one object that all stages share, from the first byte read to the last
  * thing recorded. Declared fields only; a stage writes its own and reads those of the stages before it.
  */
-import type { DialectName } from "./core/errors.js";
+import type { DialectName } from './core/errors.js';
 
 /** Where an exchange is. Ordered: an exchange only moves forward. */
-export type Phase = "reading" | "queued" | "connecting" | "waiting" | "streaming" | "done";
+export type Phase = 'reading' | 'queued' | 'connecting' | 'waiting' | 'streaming' | 'done';
 
 /** Why an exchange is over. In every access-log line. */
 export interface Ended {
-  readonly by: "downstream" | "upstream" | "gateway";
+  readonly by: 'downstream' | 'upstream' | 'gateway';
   readonly phase: Phase;
   /** `complete`, `aborted`, or a code of core/errors.ts. */
   readonly reason: string;

@@ -6,7 +6,7 @@
  * goes out in one cork, hence in one send. uWebSockets.js sends a head only together with the first byte
  * of the body (docs/decisions/0003).
  */
-import type { HttpResponse } from "uWebSockets.js";
+import type { HttpResponse } from 'uWebSockets.js';
 
 /** What the owner of a Downstream is told. */
 export interface DownstreamObserver {

@@ -3,18 +3,18 @@
  * (docs/decisions/0002 lists what it lets through), so the rules of RFC 9112 section 6 are enforced here on
  * what it hands over. Serves P-01, P-02, P-06 and P-07. What is let through is framed anew towards the provider.
  */
-import { BOUNDS } from "../core/bounds.js";
-import { GatewayError } from "../core/errors.js";
-import type { RequestHead } from "../exchange.js";
+import { BOUNDS } from '../core/bounds.js';
+import { GatewayError } from '../core/errors.js';
+import type { RequestHead } from '../exchange.js';
 
 const METHODS: ReadonlySet<string> = new Set([
-  "GET",
-  "HEAD",
-  "POST",
-  "PUT",
-  "PATCH",
-  "DELETE",
-  "OPTIONS",
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'PATCH',
+  'DELETE',
+  'OPTIONS',
 ]);
 
 /** RFC 9110 section 5.6.2, without `_` (P-06: gateways and CGI disagree on it). uWebSockets.js gives lower case. */
@@ -44,54 +44,54 @@ export function checkFraming(head: RequestHead): void {
     if (!HEADER_VALUE.test(value)) {
       throw refuse(`the value of header "${name.slice(0, 64)}" holds bytes that are not text`);
     }
-    if (name === "host") {
+    if (name === 'host') {
       hosts += 1;
-      if (value === "") {
-        throw refuse("the host header is empty");
+      if (value === '') {
+        throw refuse('the host header is empty');
       }
-    } else if (name === "content-length") {
+    } else if (name === 'content-length') {
       lengths += 1;
       if (!DECIMAL.test(value)) {
-        throw refuse("content-length is not a plain decimal number");
+        throw refuse('content-length is not a plain decimal number');
       }
-    } else if (name === "transfer-encoding") {
+    } else if (name === 'transfer-encoding') {
       encodings += 1;
-      if (value.toLowerCase() !== "chunked") {
+      if (value.toLowerCase() !== 'chunked') {
         throw refuse('transfer-encoding is not exactly "chunked"');
       }
     }
   }
   if (headers.length / 2 > BOUNDS.headerCountMax) {
     throw new GatewayError(
-      "headers_too_large",
+      'headers_too_large',
       `The request has more than ${BOUNDS.headerCountMax} headers.`,
     );
   }
   if (bytes > BOUNDS.headerBytesMax) {
     throw new GatewayError(
-      "headers_too_large",
+      'headers_too_large',
       `The request’s headers are larger than ${BOUNDS.headerBytesMax} bytes.`,
     );
   }
   if (hosts !== 1) {
-    throw refuse(hosts === 0 ? "there is no host header" : "there is more than one host header");
+    throw refuse(hosts === 0 ? 'there is no host header' : 'there is more than one host header');
   }
   if (lengths > 1 || encodings > 1) {
     throw refuse(
-      `there is more than one ${lengths > 1 ? "content-length" : "transfer-encoding"} header`,
+      `there is more than one ${lengths > 1 ? 'content-length' : 'transfer-encoding'} header`,
     );
   }
   if (lengths > 0 && encodings > 0) {
-    throw refuse("there are both content-length and transfer-encoding");
+    throw refuse('there are both content-length and transfer-encoding');
   }
   if (!METHODS.has(head.method)) {
     throw new GatewayError(
-      "method_not_allowed",
-      `Weir forwards ${[...METHODS].join(", ")}; the method of this request is another.`,
+      'method_not_allowed',
+      `Weir forwards ${[...METHODS].join(', ')}; the method of this request is another.`,
     );
   }
 }
 
 function refuse(what: string): GatewayError {
-  return new GatewayError("bad_framing", `The request was refused because ${what}.`);
+  return new GatewayError('bad_framing', `The request was refused because ${what}.`);
 }

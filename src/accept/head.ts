@@ -3,8 +3,8 @@
  * returns, so everything that any later stage may want is copied here, synchronously, and nothing else
  * ever touches it.
  */
-import type { HttpRequest } from "uWebSockets.js";
-import type { RequestHead } from "../exchange.js";
+import type { HttpRequest } from 'uWebSockets.js';
+import type { RequestHead } from '../exchange.js';
 
 const DECIMAL = /^[0-9]{1,15}$/;
 
@@ -18,9 +18,9 @@ export function copyHead(request: HttpRequest): RequestHead {
   let isChunked = false;
   request.forEach((name, value) => {
     headers.push(name, value);
-    if (name === "content-length") {
+    if (name === 'content-length') {
       contentLength = DECIMAL.test(value) ? Number(value) : -1;
-    } else if (name === "transfer-encoding") {
+    } else if (name === 'transfer-encoding') {
       isChunked = true;
     }
   });

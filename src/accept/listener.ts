@@ -2,11 +2,11 @@
  * One uWebSockets.js app of one thread: takes connections of its own port or from the primary's acceptor,
  * and hands every request to one function. The caller of a request is never told anything here.
  */
-import type { TemplatedApp, us_listen_socket } from "uWebSockets.js";
-import type { RequestHead } from "../exchange.js";
-import { Downstream } from "./downstream.js";
-import { copyHead } from "./head.js";
-import { type AcceptorApp, hasAcceptorCalls, uWS } from "./uws.js";
+import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
+import type { RequestHead } from '../exchange.js';
+import { Downstream } from './downstream.js';
+import { copyHead } from './head.js';
+import { type AcceptorApp, hasAcceptorCalls, uWS } from './uws.js';
 
 export interface TlsFiles {
   readonly cert: string;
@@ -33,7 +33,7 @@ export class Listener {
     this.#app.filter((_response, delta) => {
       options.onConnections(Number(delta));
     });
-    this.#app.any("/*", (response, request) => {
+    this.#app.any('/*', (response, request) => {
       // The Downstream attaches onAborted; nothing may come before it (U-1).
       const downstream = new Downstream(response);
       try {
@@ -104,7 +104,7 @@ export class Listener {
 
   #acceptorApp(): AcceptorApp {
     if (!hasAcceptorCalls(this.#app)) {
-      throw new Error("this uWebSockets.js binary has no acceptor calls");
+      throw new Error('this uWebSockets.js binary has no acceptor calls');
     }
     return this.#app;
   }

@@ -4,8 +4,8 @@
  * so the primary sets that before the first import.
  */
 
-import type { TemplatedApp } from "uWebSockets.js";
-import uWS from "uWebSockets.js";
+import type { TemplatedApp } from 'uWebSockets.js';
+import uWS from 'uWebSockets.js';
 
 /** The acceptor calls, which the package's own types leave out and older binaries do not have. */
 export interface AcceptorApp extends TemplatedApp {
@@ -17,9 +17,9 @@ export interface AcceptorApp extends TemplatedApp {
 export function hasAcceptorCalls(app: TemplatedApp): app is AcceptorApp {
   const candidate = app as Partial<AcceptorApp>;
   return (
-    typeof candidate.addChildAppDescriptor === "function" &&
-    typeof candidate.removeChildAppDescriptor === "function" &&
-    typeof candidate.getDescriptor === "function"
+    typeof candidate.addChildAppDescriptor === 'function' &&
+    typeof candidate.removeChildAppDescriptor === 'function' &&
+    typeof candidate.getDescriptor === 'function'
   );
 }
 

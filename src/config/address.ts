@@ -1,6 +1,6 @@
 /** Addresses to listen on: `host:port`, `[IPv6]:port` or a port alone. */
-import { isIP, isIPv4 } from "node:net";
-import type { ListenAddress } from "./model.js";
+import { isIP, isIPv4 } from 'node:net';
+import type { ListenAddress } from './model.js';
 
 export const PORT_MAX = 65_535;
 
@@ -9,10 +9,10 @@ const HOST_NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])
 
 /** Returns null where `value` is no address. A port alone listens on `hostDefault`. */
 export function parseAddress(value: unknown, hostDefault: string): ListenAddress | null {
-  const text = typeof value === "number" ? String(value) : value;
-  if (typeof text !== "string") return null;
+  const text = typeof value === 'number' ? String(value) : value;
+  if (typeof text !== 'string') return null;
   if (/^\d{1,5}$/.test(text)) return toAddress(hostDefault, text);
-  const [, bracketed, plain, port = ""] = HOST_AND_PORT.exec(text) ?? [];
+  const [, bracketed, plain, port = ''] = HOST_AND_PORT.exec(text) ?? [];
   if (bracketed !== undefined) return isIP(bracketed) === 6 ? toAddress(bracketed, port) : null;
   if (plain !== undefined) return isHost(plain) ? toAddress(plain, port) : null;
   return null;
@@ -26,7 +26,7 @@ export function isHost(text: string): boolean {
 }
 
 export function formatAddress(address: ListenAddress): string {
-  const host = address.host.includes(":") ? `[${address.host}]` : address.host;
+  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
   return `${host}:${address.port}`;
 }
 
@@ -37,7 +37,7 @@ export function doAddressesClash(a: ListenAddress, b: ListenAddress): boolean {
 }
 
 function isWildcard(host: string): boolean {
-  return host === "0.0.0.0" || host === "::";
+  return host === '0.0.0.0' || host === '::';
 }
 
 function toAddress(host: string, port: string): ListenAddress | null {

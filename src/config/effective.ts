@@ -2,9 +2,9 @@
  * The effective configuration in the words of the file, for `weir check`. Read back it gives the same
  * configuration, except for the providers' keys, which are never shown.
  */
-import { Document, isMap, type YAMLMap } from "yaml";
-import { formatAddress } from "./address.js";
-import { escapeVariables } from "./environment.js";
+import { Document, isMap, type YAMLMap } from 'yaml';
+import { formatAddress } from './address.js';
+import { escapeVariables } from './environment.js';
 import type {
   ConsumerConfig,
   LimitConfig,
@@ -12,10 +12,10 @@ import type {
   ProviderConfig,
   PublicListen,
   WeirConfig,
-} from "./model.js";
-import { formatDuration } from "./units.js";
+} from './model.js';
+import { formatDuration } from './units.js';
 
-const HIDDEN = "***";
+const HIDDEN = '***';
 
 export function formatEffective(config: WeirConfig): string {
   const document = new Document({
@@ -25,13 +25,13 @@ export function formatEffective(config: WeirConfig): string {
     accept: config.accept,
     ...(config.stateDir === null ? {} : { state_dir: escapeVariables(config.stateDir) }),
     drain_timeout: formatDuration(config.drainTimeoutMs),
-    log: { level: config.log.level, access: config.log.access ? "on" : "off" },
+    log: { level: config.log.level, access: config.log.access ? 'on' : 'off' },
     providers: byName(config.providers, formatProvider),
     models: byName(config.models, formatModel),
     ...(config.consumers === null ? {} : { consumers: byName(config.consumers, formatConsumer) }),
   });
   if (config.consumers === null)
-    document.comment = " consumers: left out, nobody is asked for a key";
+    document.comment = ' consumers: left out, nobody is asked for a key';
   else noteTiers(document, config.consumers);
   return document.toString({ lineWidth: 0 });
 }
@@ -47,7 +47,7 @@ function byName<Entry extends { readonly name: string }>(
 /** Tiers are folded into their consumers, so their names remain as comments only. */
 function noteTiers(document: Document, consumers: readonly ConsumerConfig[]): void {
   for (const consumer of consumers) {
-    const entry = document.getIn(["consumers", consumer.name]);
+    const entry = document.getIn(['consumers', consumer.name]);
     if (consumer.tier === null || !isMap(entry)) continue;
     const map: YAMLMap = entry;
     map.commentBefore = ` with the limits of tier ${JSON.stringify(consumer.tier)}`;
@@ -101,6 +101,6 @@ function formatConsumer(consumer: ConsumerConfig): object {
 }
 
 function formatLimit(limit: LimitConfig): object {
-  if (limit.kind === "concurrency") return { concurrency: limit.amount };
+  if (limit.kind === 'concurrency') return { concurrency: limit.amount };
   return { [limit.kind]: limit.amount, per: formatDuration(limit.perMs), burst: limit.burst };
 }

@@ -2,7 +2,7 @@
  * The effective configuration: what the file says after defaults, `${ENV}` and units are worked out.
  * Plain data, so that it can be handed to worker threads.
  */
-import type { DialectName } from "../core/errors.js";
+import type { DialectName } from '../core/errors.js';
 
 export interface ListenAddress {
   readonly host: string;
@@ -50,7 +50,7 @@ export interface TargetConfig {
   readonly weight: number;
 }
 
-export type BalanceName = "weighted" | "round-robin" | "least-busy" | "least-latency" | "hash";
+export type BalanceName = 'weighted' | 'round-robin' | 'least-busy' | 'least-latency' | 'hash';
 
 export interface ModelConfig {
   /** What clients ask for, or `*`. */
@@ -62,13 +62,13 @@ export interface ModelConfig {
 
 export type LimitConfig =
   | {
-      readonly kind: "requests" | "tokens" | "cost";
+      readonly kind: 'requests' | 'tokens' | 'cost';
       /** Requests, tokens or US dollars. */
       readonly amount: number;
       readonly perMs: number;
       readonly burst: number;
     }
-  | { readonly kind: "concurrency"; readonly amount: number };
+  | { readonly kind: 'concurrency'; readonly amount: number };
 
 export interface ConsumerConfig {
   readonly name: string;
@@ -85,11 +85,11 @@ export interface WeirConfig {
   readonly listen: PublicListen;
   readonly admin: ListenAddress;
   readonly workers: number;
-  readonly accept: "auto" | "acceptor" | "reuseport";
+  readonly accept: 'auto' | 'acceptor' | 'reuseport';
   readonly stateDir: string | null;
   readonly drainTimeoutMs: number;
   readonly log: {
-    readonly level: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
+    readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
     readonly access: boolean;
   };
   readonly providers: readonly ProviderConfig[];

@@ -1,6 +1,6 @@
 /** From the checked file to what the gateway runs on: names looked up, tiers folded in, paths absolute. */
-import { availableParallelism } from "node:os";
-import { dirname, resolve } from "node:path";
+import { availableParallelism } from 'node:os';
+import { dirname, resolve } from 'node:path';
 import type {
   ConsumerConfig,
   LimitConfig,
@@ -8,12 +8,12 @@ import type {
   ProviderConfig,
   PublicListen,
   WeirConfig,
-} from "./model.js";
-import type { ParsedFile } from "./schema.js";
-import { completeBaseUrl } from "./secrets.js";
-import { describeUnenforced } from "./unenforced.js";
+} from './model.js';
+import type { ParsedFile } from './schema.js';
+import { completeBaseUrl } from './secrets.js';
+import { describeUnenforced } from './unenforced.js';
 
-type ParsedLimit = NonNullable<ParsedFile["tiers"]>[string]["limits"][number];
+type ParsedLimit = NonNullable<ParsedFile['tiers']>[string]['limits'][number];
 
 /** `parsed` must have passed the checks of consistency.ts and references.ts. */
 export function resolveConfig(file: string, parsed: ParsedFile): WeirConfig {
@@ -34,8 +34,8 @@ export function resolveConfig(file: string, parsed: ParsedFile): WeirConfig {
   return { ...config, warnings: describeUnenforced(config) };
 }
 
-function toListen(listen: ParsedFile["listen"], directory: string): PublicListen {
-  const tls = "tls" in listen ? listen.tls : undefined;
+function toListen(listen: ParsedFile['listen'], directory: string): PublicListen {
+  const tls = 'tls' in listen ? listen.tls : undefined;
   return {
     host: listen.host,
     port: listen.port,
@@ -43,7 +43,7 @@ function toListen(listen: ParsedFile["listen"], directory: string): PublicListen
   };
 }
 
-function toProvider(name: string, entry: ParsedFile["providers"][string]): ProviderConfig {
+function toProvider(name: string, entry: ParsedFile['providers'][string]): ProviderConfig {
   return {
     name,
     dialect: entry.dialect,
@@ -63,8 +63,8 @@ function toProvider(name: string, entry: ParsedFile["providers"][string]): Provi
   };
 }
 
-function toModel(name: string, entry: ParsedFile["models"][string]): ModelConfig {
-  const short = { provider: entry.provider ?? "", model: entry.model, weight: 1 };
+function toModel(name: string, entry: ParsedFile['models'][string]): ModelConfig {
+  const short = { provider: entry.provider ?? '', model: entry.model, weight: 1 };
   return {
     name,
     targets: (entry.targets ?? [short]).map((target) => ({
@@ -72,7 +72,7 @@ function toModel(name: string, entry: ParsedFile["models"][string]): ModelConfig
       model: target.model ?? null,
       weight: target.weight,
     })),
-    balance: entry.balance ?? "weighted",
+    balance: entry.balance ?? 'weighted',
     fallbacks: entry.fallbacks,
   };
 }
@@ -94,11 +94,11 @@ function toConsumers(parsed: ParsedFile): ConsumerConfig[] | null {
 }
 
 function toLimit(limit: ParsedLimit): LimitConfig {
-  if (limit.concurrency !== undefined) return { kind: "concurrency", amount: limit.concurrency };
-  for (const kind of ["requests", "tokens", "cost"] as const) {
+  if (limit.concurrency !== undefined) return { kind: 'concurrency', amount: limit.concurrency };
+  for (const kind of ['requests', 'tokens', 'cost'] as const) {
     const amount = limit[kind];
     if (amount === undefined || limit.per === undefined) continue;
     return { kind, amount, perMs: limit.per, burst: limit.burst ?? amount };
   }
-  throw new Error("A limit without a kind passed the checks.");
+  throw new Error('A limit without a kind passed the checks.');
 }

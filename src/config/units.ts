@@ -4,7 +4,7 @@ const DURATION_UNITS_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_0
 const SIZE_UNITS_BYTES = { b: 1, kb: 1024, mb: 1024 ** 2, gb: 1024 ** 3 } as const;
 
 /** For editors; the same language as parseDurationMs reads. */
-export const DURATION_PATTERN = "^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$";
+export const DURATION_PATTERN = '^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$';
 
 /** Returns null where `text` is no duration or no whole number of milliseconds. */
 export function parseDurationMs(text: string): number | null {
@@ -44,7 +44,7 @@ function parseQuantity(
 
 /** `units` stand from the smallest, which is 1, to the largest. */
 function formatQuantity(amount: number, units: Readonly<Record<string, number>>): string {
-  let text = "";
+  let text = '';
   for (const [unit, factor] of Object.entries(units)) {
     if (factor === 1 || (amount !== 0 && amount % factor === 0)) text = `${amount / factor}${unit}`;
   }

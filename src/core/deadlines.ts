@@ -5,8 +5,8 @@
  * Touching an entry (a chunk came, the silence begins anew) moves it to the end: a dozen stores, no allocation.
  * Precise to two ticks of BOUNDS.timerTickMs.
  */
-import { BOUNDS } from "./bounds.js";
-import { nowMs } from "./clock.js";
+import { BOUNDS } from './bounds.js';
+import { nowMs } from './clock.js';
 
 /** Something that waits. It can be in one list at a time; the fields belong to the list. */
 export interface Timed {

@@ -3,7 +3,7 @@
  * while serving, when somebody asks for an unknown model: there the name is a stranger's and the
  * candidates may be thousands, so the work is bounded in every direction.
  */
-import { BOUNDS } from "./bounds.js";
+import { BOUNDS } from './bounds.js';
 
 /** Returns at most `max` of `candidates`, the nearest first; equally near ones keep their order. */
 export function nearestNames(name: string, candidates: Iterable<string>, max: number): string[] {

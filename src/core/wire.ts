@@ -2,7 +2,7 @@
  * How threads talk: a value is packed with msgpackr into an ArrayBuffer of its own, and that buffer is
  * handed over (transferred), not copied.
  */
-import { Packr, RESET_BUFFER_MODE } from "msgpackr";
+import { Packr, RESET_BUFFER_MODE } from 'msgpackr';
 
 export interface WireMessage {
   readonly bytes: Uint8Array<ArrayBuffer>;

@@ -2,12 +2,12 @@
  * One line for each exchange, whatever became of it. The fields are a promise to whoever reads the log;
  * docs/access-log.md describes them. Headers, query strings and keys have no field, so they can't appear.
  */
-import { pino } from "pino";
-import { BOUNDS } from "../core/bounds.js";
-import { wallClockMs } from "../core/clock.js";
-import type { ErrorCode } from "../core/errors.js";
-import type { DialectName, Ended } from "../exchange.js";
-import type { Redact } from "./redact.js";
+import { pino } from 'pino';
+import { BOUNDS } from '../core/bounds.js';
+import { wallClockMs } from '../core/clock.js';
+import type { ErrorCode } from '../core/errors.js';
+import type { DialectName, Ended } from '../exchange.js';
+import type { Redact } from './redact.js';
 
 /** What a line says. null where the exchange ended before it was known. */
 export interface AccessRecord {
@@ -46,7 +46,7 @@ export type WriteAccessLine = (record: AccessRecord) => void;
  * written here and handed to pino through `timestamp`, which it documents as a fragment of JSON: 0.8 µs.
  */
 export function createAccessLine(destination: LineDestination, redact: Redact): WriteAccessLine {
-  let fields = "";
+  let fields = '';
   const logger = pino(
     {
       base: null,
@@ -57,7 +57,7 @@ export function createAccessLine(destination: LineDestination, redact: Redact): 
   );
   const clip = (text: string, bytesMax: number): string => quote(truncate(redact(text), bytesMax));
   const clipOrNull = (text: string | null): string =>
-    text === null ? "null" : clip(text, BOUNDS.logFieldBytesMax);
+    text === null ? 'null' : clip(text, BOUNDS.logFieldBytesMax);
 
   return (record) => {
     const { ended, error } = record;
@@ -66,7 +66,7 @@ export function createAccessLine(destination: LineDestination, redact: Redact): 
       `,"consumer":${clipOrNull(record.consumer)}` +
       `,"method":${clip(record.method, BOUNDS.logFieldBytesMax)}` +
       `,"path":${clip(record.path, BOUNDS.logPathBytesMax)}` +
-      `,"dialect":${record.dialect === null ? "null" : `"${record.dialect}"`}` +
+      `,"dialect":${record.dialect === null ? 'null' : `"${record.dialect}"`}` +
       `,"model":${clipOrNull(record.model)}` +
       `,"target_model":${clipOrNull(record.targetModel)}` +
       `,"provider":${clipOrNull(record.provider)}` +
@@ -80,13 +80,13 @@ export function createAccessLine(destination: LineDestination, redact: Redact): 
     if (error !== null) {
       fields += `,"error":{"code":"${error.code}","detail":${clip(error.detail, BOUNDS.logDetailBytesMax)}}`;
     }
-    logger.info("exchange");
+    logger.info('exchange');
   };
 }
 
 /** To the microsecond. */
 function printMs(ms: number | null): string {
-  return ms === null || !Number.isFinite(ms) ? "null" : `${Math.round(ms * 1000) / 1000}`;
+  return ms === null || !Number.isFinite(ms) ? 'null' : `${Math.round(ms * 1000) / 1000}`;
 }
 
 /** Everything that JSON must escape, and besides it what steers a terminal (DEL and the C1 controls). */
@@ -98,11 +98,11 @@ function quote(text: string): string {
   if (!UNSAFE.test(text)) return `"${text}"`;
   return JSON.stringify(text).replace(
     STEERING,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }
 
-const ELLIPSIS = "…";
+const ELLIPSIS = '…';
 
 /** At most `bytesMax` bytes of UTF-8, the mark that something is missing included. */
 function truncate(text: string, bytesMax: number): string {

@@ -7,21 +7,21 @@
  * The layout follows from the configuration alone, so both sides compute it and nothing is negotiated.
  * Labels come from the configuration too, never from a request, so the number of series is bounded.
  */
-import type { WeirConfig } from "../config/model.js";
-import { ERRORS, type ErrorCode } from "../core/errors.js";
+import type { WeirConfig } from '../config/model.js';
+import { ERRORS, type ErrorCode } from '../core/errors.js';
 
 /** Slots that every column has. Gauges go up and down, and the sum over the workers is what is shown. */
 const FIXED_NAMES = [
-  "connectionsOpen",
-  "connectionsTotal",
-  "exchangesInFlight",
-  "exchangesTotal",
-  "bodyBytesHeld",
-  "bytesReceived",
-  "bytesSent",
-  "logLinesDropped",
+  'connectionsOpen',
+  'connectionsTotal',
+  'exchangesInFlight',
+  'exchangesTotal',
+  'bodyBytesHeld',
+  'bytesReceived',
+  'bytesSent',
+  'logLinesDropped',
   /** Clients that went away before their request had a route. */
-  "abortedUnrouted",
+  'abortedUnrouted',
 ] as const;
 
 export type FixedSlotName = (typeof FIXED_NAMES)[number];
@@ -69,7 +69,7 @@ export interface CounterLayout {
 }
 
 export function createCounterLayout(
-  config: Pick<WeirConfig, "models" | "providers">,
+  config: Pick<WeirConfig, 'models' | 'providers'>,
 ): CounterLayout {
   let next = 0;
   const take = (count: number): number => {

@@ -7,8 +7,8 @@
  * one. The library's own encoding runs through deflate (0.1 ms for each histogram), which would hold a
  * worker's loop up for as long as there are routes.
  */
-import { build, JsHistogram } from "hdr-histogram-js";
-import { BOUNDS } from "../core/bounds.js";
+import { build, JsHistogram } from 'hdr-histogram-js';
+import { BOUNDS } from '../core/bounds.js';
 
 const LOWEST_US = 1;
 const HIGHEST_US = 3_600_000_000;
@@ -31,7 +31,7 @@ export function createHistogram(): JsHistogram {
     numberOfSignificantValueDigits: 2,
   });
   if (!(histogram instanceof JsHistogram))
-    throw new TypeError("expected a histogram in JavaScript");
+    throw new TypeError('expected a histogram in JavaScript');
   return histogram;
 }
 
@@ -153,7 +153,7 @@ export class HistogramStore {
     let at = 0;
     while (at < values.length) {
       const end = at + 4 + values[at + 3]! * 2;
-      if (!(end <= values.length)) throw new RangeError("a snapshot of histograms is cut short");
+      if (!(end <= values.length)) throw new RangeError('a snapshot of histograms is cut short');
       known.set(`${values[at]}:${values[at + 1]}`, {
         sumUs: values[at + 2]!,
         pairs: values.slice(at + 4, end),
@@ -172,7 +172,7 @@ export class HistogramStore {
       for (const [key, { sumUs, pairs }] of known) {
         let series = merged.get(key);
         if (series === undefined) {
-          const [measure, route] = key.split(":").map(Number) as [Measure, number];
+          const [measure, route] = key.split(':').map(Number) as [Measure, number];
           series = { measure, route, sumUs: 0, histogram: createHistogram() };
           merged.set(key, series);
         }

@@ -3,7 +3,7 @@
  * costs a copy and not a message. A worker never waits for the log: when the primary can't get rid of
  * what it was sent, further lines are dropped and counted.
  */
-import { BOUNDS } from "../core/bounds.js";
+import { BOUNDS } from '../core/bounds.js';
 
 export interface LogBatchOptions {
   /** Hands whole lines to the primary. `lines` is reused afterwards: pack it before returning. */

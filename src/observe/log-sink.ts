@@ -6,10 +6,10 @@
  * taken, and the end of the process does not depend on the destination's flushSync(), which in
  * sonic-boom 4.2.1 tries again for ever when the reader has gone away (EPIPE).
  */
-import { writeSync } from "node:fs";
-import { pino } from "pino";
-import { BOUNDS } from "../core/bounds.js";
-import { nowMs } from "../core/clock.js";
+import { writeSync } from 'node:fs';
+import { pino } from 'pino';
+import { BOUNDS } from '../core/bounds.js';
+import { nowMs } from '../core/clock.js';
 
 export interface LogSinkOptions {
   /** 1 is stdout. */
@@ -127,8 +127,8 @@ export class LogSink {
   }
 
   #open(): Destination {
-    const destination = pino.destination({ fd: this.#fd, sync: false, contentMode: "buffer" });
-    destination.on("drain", () => {
+    const destination = pino.destination({ fd: this.#fd, sync: false, contentMode: 'buffer' });
+    destination.on('drain', () => {
       if (this.#destination !== destination) return;
       const taken = this.#inFlight;
       this.#inFlight = [];
@@ -136,10 +136,10 @@ export class LogSink {
       this.#writeNext();
     });
     // EAGAIN does not come here: the destination tries again by itself every 100 ms.
-    destination.on("error", (error: NodeJS.ErrnoException) => {
+    destination.on('error', (error: NodeJS.ErrnoException) => {
       if (this.#destination !== destination) return;
       this.#destination = null;
-      if (error.code === "EPIPE") this.#isReaderGone = true;
+      if (error.code === 'EPIPE') this.#isReaderGone = true;
       else this.#retryAtMs = nowMs() + BOUNDS.logRetryMs;
       // Otherwise pino would flush what failed once more at exit. This leaves stdout itself open.
       destination.destroy();
@@ -185,7 +185,7 @@ function writeFully(fd: number, bytes: Uint8Array, deadlineMs: number): boolean 
     try {
       written += writeSync(fd, bytes, written);
     } catch (error) {
-      const isBusy = error instanceof Error && "code" in error && error.code === "EAGAIN";
+      const isBusy = error instanceof Error && 'code' in error && error.code === 'EAGAIN';
       if (!isBusy || nowMs() >= deadlineMs) return false;
       sleep(10);
     }

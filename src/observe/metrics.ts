@@ -2,10 +2,10 @@
  * The Prometheus exposition. Values come from the workers' counters and histograms at the moment of the
  * scrape; prom-client formats and escapes them and adds the metrics of the process.
  */
-import { collectDefaultMetrics, type Metric, Registry } from "prom-client";
-import type { ErrorCode } from "../core/errors.js";
-import type { CounterLayout, FixedSlotName, RouteSlots } from "./counters.js";
-import { countUpTo, MEASURE, type Measure, type MergedSeries } from "./histograms.js";
+import { collectDefaultMetrics, type Metric, Registry } from 'prom-client';
+import type { ErrorCode } from '../core/errors.js';
+import type { CounterLayout, FixedSlotName, RouteSlots } from './counters.js';
+import { countUpTo, MEASURE, type Measure, type MergedSeries } from './histograms.js';
 
 export interface MetricsSource {
   readonly layout: CounterLayout;
@@ -25,9 +25,9 @@ export interface Metrics {
 export const METRICS_CONTENT_TYPE: string = Registry.PROMETHEUS_CONTENT_TYPE;
 
 /** Label for routes that share a histogram because there are too many. */
-const OTHER = "(other)";
+const OTHER = '(other)';
 /** Label of exchanges that ended before they had a route. */
-const NONE = "(none)";
+const NONE = '(none)';
 
 /** From a cached answer to the ten minutes that a reasoning model may think. */
 const ANSWER_BOUNDS_S = [
@@ -38,9 +38,9 @@ const ADDED_BOUNDS_S = [
   0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1,
 ];
 
-const STATUS_CLASSES = ["1xx", "2xx", "3xx", "4xx", "5xx"] as const;
+const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;
 /** Shown from the start even at 0, because a rate can't be taken over a series that was not there yet. */
-const SHOWN_AT_ZERO: readonly string[] = ["2xx", "4xx", "5xx"];
+const SHOWN_AT_ZERO: readonly string[] = ['2xx', '4xx', '5xx'];
 
 type Labels = Readonly<Record<string, string | number>>;
 
@@ -52,10 +52,10 @@ interface Sample {
 
 /** What prom-client's registry asks of a metric. Its own classes keep state, which the workers have already. */
 class ComputedMetric {
-  readonly aggregator = "sum";
+  readonly aggregator = 'sum';
 
   constructor(
-    readonly type: "counter" | "gauge" | "histogram",
+    readonly type: 'counter' | 'gauge' | 'histogram',
     readonly name: string,
     readonly help: string,
     private readonly collect: () => readonly Sample[],
@@ -81,14 +81,14 @@ export function createMetrics(source: MetricsSource): Metrics {
     sumByLabels(
       layout.routes.map((route) => ({ labels: labelRoute(route), value: read(slotOf(route)) })),
     );
-  const perProvider = (slot: "connectionsOpen" | "queueLength" | "queueRejected"): Sample[] =>
+  const perProvider = (slot: 'connectionsOpen' | 'queueLength' | 'queueRejected'): Sample[] =>
     [...layout.providers.values()].map((slots) => ({
       labels: { provider: slots.name },
       value: read(slots[slot]),
     }));
 
   const add = (
-    type: ComputedMetric["type"],
+    type: ComputedMetric['type'],
     name: string,
     help: string,
     collect: () => readonly Sample[],
@@ -97,74 +97,74 @@ export function createMetrics(source: MetricsSource): Metrics {
     registry.registerMetric(new ComputedMetric(type, name, help, collect) as unknown as Metric);
   };
 
-  add("counter", "weir_requests_total", "Answers relayed from providers, by class of status.", () =>
+  add('counter', 'weir_requests_total', 'Answers relayed from providers, by class of status.', () =>
     sumByLabels(layout.routes.flatMap((route) => readStatuses(route, read))),
   );
   add(
-    "counter",
-    "weir_refused_total",
-    "Exchanges that Weir itself answered or cut, by the code of the error.",
+    'counter',
+    'weir_refused_total',
+    'Exchanges that Weir itself answered or cut, by the code of the error.',
     () =>
       (Object.keys(layout.refused) as ErrorCode[]).map((code) => ({
         labels: { code },
         value: read(layout.refused[code]),
       })),
   );
-  add("counter", "weir_exchanges_total", "Exchanges begun.", () =>
-    plain(readFixed("exchangesTotal")),
+  add('counter', 'weir_exchanges_total', 'Exchanges begun.', () =>
+    plain(readFixed('exchangesTotal')),
   );
-  add("gauge", "weir_exchanges_in_flight", "Exchanges begun and not over.", () =>
-    plain(readFixed("exchangesInFlight")),
+  add('gauge', 'weir_exchanges_in_flight', 'Exchanges begun and not over.', () =>
+    plain(readFixed('exchangesInFlight')),
   );
-  add("gauge", "weir_connections_open", "Connections from clients.", () =>
-    plain(readFixed("connectionsOpen")),
+  add('gauge', 'weir_connections_open', 'Connections from clients.', () =>
+    plain(readFixed('connectionsOpen')),
   );
-  add("counter", "weir_connections_total", "Connections accepted from clients.", () =>
-    plain(readFixed("connectionsTotal")),
+  add('counter', 'weir_connections_total', 'Connections accepted from clients.', () =>
+    plain(readFixed('connectionsTotal')),
   );
-  add("gauge", "weir_body_bytes_held", "Bytes of request bodies held in memory.", () =>
-    plain(readFixed("bodyBytesHeld")),
+  add('gauge', 'weir_body_bytes_held', 'Bytes of request bodies held in memory.', () =>
+    plain(readFixed('bodyBytesHeld')),
   );
   add(
-    "counter",
-    "weir_ended_total",
-    "Exchanges that ended before they were complete, by the side that ended them.",
+    'counter',
+    'weir_ended_total',
+    'Exchanges that ended before they were complete, by the side that ended them.',
     () =>
       sumByLabels([
         {
-          labels: { provider: NONE, model: NONE, by: "downstream" },
-          value: readFixed("abortedUnrouted"),
+          labels: { provider: NONE, model: NONE, by: 'downstream' },
+          value: readFixed('abortedUnrouted'),
         },
         ...layout.routes.flatMap((route) => readEnds(route, read)),
       ]),
   );
-  add("counter", "weir_bytes_total", "Bytes of bodies received from and sent to clients.", () => [
-    { labels: { direction: "received" }, value: readFixed("bytesReceived") },
-    { labels: { direction: "sent" }, value: readFixed("bytesSent") },
+  add('counter', 'weir_bytes_total', 'Bytes of bodies received from and sent to clients.', () => [
+    { labels: { direction: 'received' }, value: readFixed('bytesReceived') },
+    { labels: { direction: 'sent' }, value: readFixed('bytesSent') },
   ]);
-  add("counter", "weir_request_bytes_total", "Bytes of request bodies sent to providers.", () =>
+  add('counter', 'weir_request_bytes_total', 'Bytes of request bodies sent to providers.', () =>
     perRoute((route) => route.requestBytes),
   );
-  add("counter", "weir_response_bytes_total", "Bytes of answers received from providers.", () =>
+  add('counter', 'weir_response_bytes_total', 'Bytes of answers received from providers.', () =>
     perRoute((route) => route.responseBytes),
   );
-  add("gauge", "weir_upstream_connections_open", "Connections to providers.", () =>
-    perProvider("connectionsOpen"),
+  add('gauge', 'weir_upstream_connections_open', 'Connections to providers.', () =>
+    perProvider('connectionsOpen'),
   );
-  add("gauge", "weir_queue_length", "Exchanges that wait for a connection to the provider.", () =>
-    perProvider("queueLength"),
-  );
-  add(
-    "counter",
-    "weir_queue_rejected_total",
-    "Exchanges that found the queue full, or waited in it for too long.",
-    () => perProvider("queueRejected"),
+  add('gauge', 'weir_queue_length', 'Exchanges that wait for a connection to the provider.', () =>
+    perProvider('queueLength'),
   );
   add(
-    "counter",
-    "weir_log_lines_dropped_total",
-    "Log lines that were dropped because they could not be written.",
-    () => plain(readFixed("logLinesDropped") + source.readLogLinesLost()),
+    'counter',
+    'weir_queue_rejected_total',
+    'Exchanges that found the queue full, or waited in it for too long.',
+    () => perProvider('queueRejected'),
+  );
+  add(
+    'counter',
+    'weir_log_lines_dropped_total',
+    'Log lines that were dropped because they could not be written.',
+    () => plain(readFixed('logLinesDropped') + source.readLogLinesLost()),
   );
   const addHistogram = (
     name: string,
@@ -172,28 +172,28 @@ export function createMetrics(source: MetricsSource): Metrics {
     measure: Measure,
     boundsS: readonly number[],
   ): void =>
-    add("histogram", name, help, () =>
+    add('histogram', name, help, () =>
       renderHistograms(name, measure, boundsS, histograms, layout.routes),
     );
   addHistogram(
-    "weir_first_byte_seconds",
-    "From the request to the first byte of the answer.",
+    'weir_first_byte_seconds',
+    'From the request to the first byte of the answer.',
     MEASURE.firstByte,
     ANSWER_BOUNDS_S,
   );
   addHistogram(
-    "weir_duration_seconds",
-    "From the request to the end of the answer.",
+    'weir_duration_seconds',
+    'From the request to the end of the answer.',
     MEASURE.duration,
     ANSWER_BOUNDS_S,
   );
   addHistogram(
-    "weir_added_seconds",
-    "Time that Weir itself added to an exchange.",
+    'weir_added_seconds',
+    'Time that Weir itself added to an exchange.',
     MEASURE.added,
     ADDED_BOUNDS_S,
   );
-  add("gauge", "weir_build_info", "Always 1; the labels say what runs.", () => [
+  add('gauge', 'weir_build_info', 'Always 1; the labels say what runs.', () => [
     { labels: { ...source.build }, value: 1 },
   ]);
 
@@ -220,9 +220,9 @@ function readStatuses(route: RouteSlots, read: (slot: number) => number): Sample
 
 function readEnds(route: RouteSlots, read: (slot: number) => number): Sample[] {
   return [
-    { labels: { ...labelRoute(route), by: "downstream" }, value: read(route.endedByDownstream) },
-    { labels: { ...labelRoute(route), by: "upstream" }, value: read(route.endedByUpstream) },
-    { labels: { ...labelRoute(route), by: "gateway" }, value: read(route.endedByGateway) },
+    { labels: { ...labelRoute(route), by: 'downstream' }, value: read(route.endedByDownstream) },
+    { labels: { ...labelRoute(route), by: 'upstream' }, value: read(route.endedByUpstream) },
+    { labels: { ...labelRoute(route), by: 'gateway' }, value: read(route.endedByGateway) },
   ];
 }
 
@@ -255,7 +255,7 @@ function renderHistograms(
   >();
   if (measure === MEASURE.added) {
     // Without labels, so it can be shown before anything was measured.
-    merged.set("{}", { labels: {}, counts: boundsUs.map(() => 0), count: 0, sumUs: 0 });
+    merged.set('{}', { labels: {}, counts: boundsUs.map(() => 0), count: 0, sumUs: 0 });
   }
   for (const series of histograms) {
     if (series.measure !== measure) continue;
@@ -280,7 +280,7 @@ function renderHistograms(
       });
     });
     samples.push(
-      { metricName: `${name}_bucket`, labels: { ...labels, le: "+Inf" }, value: count },
+      { metricName: `${name}_bucket`, labels: { ...labels, le: '+Inf' }, value: count },
       { metricName: `${name}_sum`, labels, value: sumUs / 1e6 },
       { metricName: `${name}_count`, labels, value: count },
     );

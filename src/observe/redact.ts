@@ -4,17 +4,17 @@
  * that repeats the key in an error message. Both have happened elsewhere.
  */
 
-const MASK = "[redacted]";
+const MASK = '[redacted]';
 
 /** Shorter secrets would turn ordinary words into masks; no provider hands out such a key. */
 const SECRET_LENGTH_MIN = 8;
 
 /** Shapes of keys in use: OpenAI, Anthropic, Weir, Groq, xAI, Perplexity, Stripe-like, Hugging Face, Google, AWS. */
 const KEY_SHAPES = [
-  "\\b(?:sk|wk|gsk|xai|pplx|rk|pk)-[A-Za-z0-9_-]{16,}",
-  "\\bhf_[A-Za-z0-9]{16,}",
-  "\\bAIza[A-Za-z0-9_-]{20,}",
-  "\\bAKIA[A-Z0-9]{16}\\b",
+  '\\b(?:sk|wk|gsk|xai|pplx|rk|pk)-[A-Za-z0-9_-]{16,}',
+  '\\bhf_[A-Za-z0-9]{16,}',
+  '\\bAIza[A-Za-z0-9_-]{20,}',
+  '\\bAKIA[A-Z0-9]{16}\\b',
   '\\b[Bb]earer(?:\\s|%20)+[^\\s"\\\\]+',
 ];
 
@@ -32,7 +32,7 @@ export function createRedact(secrets: readonly string[]): Redact {
   }
   // The longest first, so that a secret that contains another one is masked whole.
   const escaped = [...literals].sort((a, b) => b.length - a.length).map(escapeForPattern);
-  const pattern = new RegExp([...escaped, ...KEY_SHAPES].join("|"), "g");
+  const pattern = new RegExp([...escaped, ...KEY_SHAPES].join('|'), 'g');
   return (text) => {
     pattern.lastIndex = 0;
     return pattern.test(text) ? text.replace(pattern, MASK) : text;
@@ -40,5 +40,5 @@ export function createRedact(secrets: readonly string[]): Redact {
 }
 
 function escapeForPattern(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
+  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
 }

@@ -2,11 +2,11 @@
  * One request to a provider, from the queue to the last byte of the answer: its phase, its timeout, and who is
  * told. However it ends, exactly one of onUpstreamEnd and onUpstreamFailure is called, or none after cancel().
  */
-import type { DeadlineList, Timed } from "../core/deadlines.js";
-import { GatewayError } from "../core/errors.js";
-import type { Dial } from "./dial.js";
-import type { ResponseHandler, UpstreamConnection, UpstreamRequest } from "./engine.js";
-import { classifyFailure, type FailurePoint } from "./failure.js";
+import type { DeadlineList, Timed } from '../core/deadlines.js';
+import { GatewayError } from '../core/errors.js';
+import type { Dial } from './dial.js';
+import type { ResponseHandler, UpstreamConnection, UpstreamRequest } from './engine.js';
+import { classifyFailure, type FailurePoint } from './failure.js';
 
 export interface UpstreamObserver {
   onUpstreamSent(): void;
@@ -16,7 +16,7 @@ export interface UpstreamObserver {
   onUpstreamFailure(failure: GatewayError): void;
 }
 
-export type CallPhase = "queued" | "connecting" | "waiting" | "streaming" | "done";
+export type CallPhase = 'queued' | 'connecting' | 'waiting' | 'streaming' | 'done';
 
 /** What a call needs of its provider. */
 export interface CallHost {
@@ -33,7 +33,7 @@ export class UpstreamCall implements ResponseHandler, Timed {
   readonly request: UpstreamRequest;
   readonly #host: CallHost;
   readonly #observer: UpstreamObserver;
-  phase: CallPhase = "queued";
+  phase: CallPhase = 'queued';
   dial: Dial | null = null;
   #connection: UpstreamConnection | null = null;
   #isPaused = false;
@@ -53,14 +53,14 @@ export class UpstreamCall implements ResponseHandler, Timed {
   start(connection: UpstreamConnection): void {
     this.dial = null;
     this.#connection = connection;
-    this.phase = "waiting";
+    this.phase = 'waiting';
     this.#host.firstByteDeadlines.add(this);
     connection.send(this.request, this);
   }
 
   /** Stops reading the answer; what has been read already still arrives. The idle timeout rests meanwhile. */
   pause(): void {
-    if (!this.#isPaused && this.phase === "streaming") {
+    if (!this.#isPaused && this.phase === 'streaming') {
       this.#isPaused = true;
       this.deadlineList?.remove(this);
       this.#connection?.pause();
@@ -68,7 +68,7 @@ export class UpstreamCall implements ResponseHandler, Timed {
   }
 
   resume(): void {
-    if (this.#isPaused && this.phase === "streaming") {
+    if (this.#isPaused && this.phase === 'streaming') {
       this.#isPaused = false;
       this.#host.idleDeadlines.add(this);
       this.#connection?.resume();
@@ -77,7 +77,7 @@ export class UpstreamCall implements ResponseHandler, Timed {
 
   /** Ends the call in whatever phase it is; the observer hears nothing more. */
   cancel(): void {
-    if (this.phase === "done") {
+    if (this.phase === 'done') {
       return;
     }
     const isWithoutConnection = this.#connection === null;
@@ -92,7 +92,7 @@ export class UpstreamCall implements ResponseHandler, Timed {
 
   /** Ends the call with an error that did not come from its connection. */
   fail(error: unknown, point: FailurePoint): void {
-    if (this.phase !== "done") {
+    if (this.phase !== 'done') {
       this.#finish();
       this.#observer.onUpstreamFailure(classifyFailure(this.#host.name, error, point));
     }
@@ -100,7 +100,7 @@ export class UpstreamCall implements ResponseHandler, Timed {
 
   onDeadline(): void {
     const { phase } = this;
-    const isQueued = phase === "queued";
+    const isQueued = phase === 'queued';
     this.cancel();
     this.#observer.onUpstreamFailure(describeTimeout(this.#host.name, phase, isQueued));
   }
@@ -110,7 +110,7 @@ export class UpstreamCall implements ResponseHandler, Timed {
   }
 
   onHead(status: number, statusText: string, rawHeaders: readonly Buffer[]): void {
-    this.phase = "streaming";
+    this.phase = 'streaming';
     this.#host.idleDeadlines.add(this);
     this.#observer.onUpstreamHead(status, statusText, rawHeaders);
   }
@@ -132,14 +132,14 @@ export class UpstreamCall implements ResponseHandler, Timed {
   }
 
   onError(error: unknown): void {
-    const point = this.phase === "streaming" ? "after-head" : "before-head";
+    const point = this.phase === 'streaming' ? 'after-head' : 'before-head';
     const connection = this.#connection;
     this.fail(error, point);
     connection?.destroy();
   }
 
   #finish(): void {
-    this.phase = "done";
+    this.phase = 'done';
     this.deadlineList?.remove(this);
   }
 }
@@ -147,27 +147,27 @@ export class UpstreamCall implements ResponseHandler, Timed {
 function describeTimeout(provider: string, phase: CallPhase, isQueued: boolean): GatewayError {
   if (isQueued) {
     return new GatewayError(
-      "queue_timeout",
+      'queue_timeout',
       `No connection to provider "${provider}" became free in time.`,
       {
         retryAfterMs: 1000,
       },
     );
   }
-  if (phase === "connecting") {
+  if (phase === 'connecting') {
     return new GatewayError(
-      "connect_timeout",
+      'connect_timeout',
       `Provider "${provider}" could not be connected to in time.`,
     );
   }
-  if (phase === "waiting") {
+  if (phase === 'waiting') {
     return new GatewayError(
-      "first_byte_timeout",
+      'first_byte_timeout',
       `Provider "${provider}" did not begin to answer in time.`,
     );
   }
   return new GatewayError(
-    "idle_timeout",
+    'idle_timeout',
     `Provider "${provider}" fell silent in the middle of its answer.`,
   );
 }

@@ -2,8 +2,8 @@
  * Opens sockets to one provider, in clear text or TLS. A dial can be cancelled at any moment, which undici's own
  * connector can't, and that is what ends a connection attempt within 50 ms of the client's leaving (P-12).
  */
-import { connect as connectTcp, isIP, type Socket } from "node:net";
-import { connect as connectTls } from "node:tls";
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 
 export interface Dial {
   /** Ends the attempt; neither callback is called after it. */
@@ -18,9 +18,9 @@ export class Dialer {
   #session: Buffer | undefined;
 
   constructor(baseUrl: URL) {
-    this.#isTls = baseUrl.protocol === "https:";
-    this.#host = baseUrl.hostname.replace(/^\[|\]$/g, "");
-    this.#port = baseUrl.port === "" ? (this.#isTls ? 443 : 80) : Number(baseUrl.port);
+    this.#isTls = baseUrl.protocol === 'https:';
+    this.#host = baseUrl.hostname.replace(/^\[|\]$/g, '');
+    this.#port = baseUrl.port === '' ? (this.#isTls ? 443 : 80) : Number(baseUrl.port);
   }
 
   dial(onOpen: (socket: Socket) => void, onFailed: (error: Error) => void): Dial {
@@ -28,7 +28,7 @@ export class Dialer {
     const socket = this.#createSocket();
     const succeed = (): void => {
       isOver = true;
-      socket.off("error", fail);
+      socket.off('error', fail);
       onOpen(socket);
     };
     const fail = (error: Error): void => {
@@ -38,8 +38,8 @@ export class Dialer {
         onFailed(error);
       }
     };
-    socket.once(this.#isTls ? "secureConnect" : "connect", succeed);
-    socket.on("error", fail);
+    socket.once(this.#isTls ? 'secureConnect' : 'connect', succeed);
+    socket.on('error', fail);
     return {
       cancel: () => {
         if (!isOver) {
@@ -63,14 +63,14 @@ export class Dialer {
     }
     const socket = connectTls({
       ...address,
-      ALPNProtocols: ["http/1.1"],
+      ALPNProtocols: ['http/1.1'],
       ...(isIP(this.#host) === 0 ? { servername: this.#host } : {}),
       ...(this.#session === undefined ? {} : { session: this.#session }),
     });
     // tls.connect leaves these two of net's options out.
     socket.setNoDelay(true);
     socket.setKeepAlive(true, TCP_KEEP_ALIVE_MS);
-    socket.on("session", (session) => {
+    socket.on('session', (session) => {
       this.#session = session;
     });
     return socket;

@@ -3,8 +3,8 @@
  * one request at a time. Pools, queues, timeouts and cancelling are outside, the same for every engine.
  */
 
-import type { Socket } from "node:net";
-import type { Readable } from "node:stream";
+import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
 
 export interface UpstreamRequest {
   readonly method: string;

@@ -3,14 +3,14 @@
  * bounded in length and time (P-20). The most recently used connection is taken first, so that the spare ones
  * grow old and close.
  */
-import type { Socket } from "node:net";
-import type { ProviderConfig } from "../config/model.js";
-import type { DeadlineList, Deadlines } from "../core/deadlines.js";
-import { GatewayError } from "../core/errors.js";
-import { type CallHost, UpstreamCall, type UpstreamObserver } from "./call.js";
-import { Dialer } from "./dial.js";
-import type { Engine, UpstreamConnection, UpstreamRequest } from "./engine.js";
-import { createUndiciEngine } from "./undici-engine.js";
+import type { Socket } from 'node:net';
+import type { ProviderConfig } from '../config/model.js';
+import type { DeadlineList, Deadlines } from '../core/deadlines.js';
+import { GatewayError } from '../core/errors.js';
+import { type CallHost, UpstreamCall, type UpstreamObserver } from './call.js';
+import { Dialer } from './dial.js';
+import type { Engine, UpstreamConnection, UpstreamRequest } from './engine.js';
+import { createUndiciEngine } from './undici-engine.js';
 
 /** What one worker may use of what the whole gateway may. */
 export interface ProviderShare {
@@ -85,7 +85,7 @@ export class Provider implements CallHost {
     } else {
       this.#events.onQueueRefused();
       throw new GatewayError(
-        "queue_full",
+        'queue_full',
         `All connections to provider "${this.name}" are busy and its queue is full.`,
         {
           retryAfterMs: 1000,
@@ -140,13 +140,13 @@ export class Provider implements CallHost {
   #open(call: UpstreamCall): void {
     this.#opened += 1;
     this.#events.onConnections(1);
-    call.phase = "connecting";
+    call.phase = 'connecting';
     this.#connectDeadlines.add(call);
     call.dial = this.#dialer.dial(
       (socket) => this.#onOpen(socket, call),
       (error) => {
         this.#countClosed();
-        call.fail(error, "connecting");
+        call.fail(error, 'connecting');
       },
     );
   }

@@ -3,9 +3,9 @@
  * without bound and looks through all its clients at each dispatch (D-2), its timers are coarse (D-3), and its
  * connector can't be cancelled; so it is given none of these tasks.
  */
-import type { Socket } from "node:net";
-import { Client, type Dispatcher } from "undici";
-import type { Engine, ResponseHandler, UpstreamConnection, UpstreamRequest } from "./engine.js";
+import type { Socket } from 'node:net';
+import { Client, type Dispatcher } from 'undici';
+import type { Engine, ResponseHandler, UpstreamConnection, UpstreamRequest } from './engine.js';
 
 export function createUndiciEngine(origin: string, keepAliveMs: number): Engine {
   return (socket, onClosed) => new UndiciConnection(origin, keepAliveMs, socket, onClosed);
@@ -30,7 +30,7 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
       connect: (_options, callback) => {
         // Called again after the socket was lost; this connection then is over and does not get another.
         if (this.#isConnected) {
-          callback(new Error("the connection is closed"), null);
+          callback(new Error('the connection is closed'), null);
         } else {
           this.#isConnected = true;
           callback(null, socket);
@@ -45,7 +45,7 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
       maxHeaderSize: RESPONSE_HEADER_BYTES_MAX,
       allowH2: false,
     });
-    socket.once("close", () => {
+    socket.once('close', () => {
       onClosed();
       this.#client.destroy(null, ignore);
     });
@@ -95,7 +95,7 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
   ): void {
     // undici reports 1xx as well (P-25).
     if (status >= 200) {
-      this.#handler?.onHead(status, statusText ?? "", controller.rawHeaders as Buffer[]);
+      this.#handler?.onHead(status, statusText ?? '', controller.rawHeaders as Buffer[]);
     }
   }
 
