@@ -43,6 +43,11 @@ export const BOUND_TABLE = {
   adminRequestBytesMax: bound(64 * KB, 'bytes', 'Of a request to the admin port.'),
   adminRequestMs: bound(5_000, 'ms', 'The longest that the admin port waits for a request to be complete, and for an idle connection’s next one.'),
   suggestionsMax: bound(3, 'count', 'Nearest names in an error message; more would hide the best one.'),
+  keyBytesMax: bound(4 * KB, 'bytes', 'Of a key that is hashed to find its consumer; real ones, JSON web tokens included, are shorter, and hashing more is work for nothing.'),
+  partHeadBytesMax: bound(8 * KB, 'bytes', 'Of the header lines of one part of a form; real ones stay below 1 KB.'),
+  partCountMax: bound(1024, 'count', 'Parts of a form. A form of a provider’s API has fewer than 64; looking at each costs the loop about 1 µs.'),
+  suggestionNameCharsMax: bound(128, 'count', 'Characters of a name that are compared when the nearest is sought; model names of providers stay below, and the asked one is a stranger’s.'),
+  suggestionCandidatesMax: bound(10_000, 'count', 'Names that are compared when the nearest is sought; it runs on the event loop of a worker, and that many take some milliseconds.'),
 } as const satisfies Record<string, Bound>;
 
 export type BoundName = keyof typeof BOUND_TABLE;
