@@ -3,10 +3,10 @@
  * looked up is the digest of what the caller sent, so the time it takes says nothing about how much of
  * a guessed key is right.
  */
-import { hash } from "node:crypto";
-import type { ConsumerConfig } from "../config/model.js";
-import { BOUNDS } from "../core/bounds.js";
-import { GatewayError, OperatorError } from "../core/errors.js";
+import { hash } from 'node:crypto';
+import type { ConsumerConfig } from '../config/model.js';
+import { BOUNDS } from '../core/bounds.js';
+import { GatewayError, OperatorError } from '../core/errors.js';
 
 /** Who calls, and what must not be forwarded. Frozen, and shared by all calls with the same outcome. */
 export interface Identity {
@@ -23,7 +23,7 @@ export interface KeyTable {
   identify(headers: readonly string[]): Identity;
 }
 
-const KEY_HEADERS = ["authorization", "x-api-key", "api-key"] as const;
+const KEY_HEADERS = ['authorization', 'x-api-key', 'api-key'] as const;
 const ANYBODY: Identity = Object.freeze({
   consumerIndex: -1,
   consumerName: null,
@@ -59,7 +59,7 @@ export function createKeyTable(consumers: readonly ConsumerConfig[] | null): Key
         const mask = maskOfHeader(headers[i]!);
         if (mask === 0) continue;
         const key = readKey(mask, headers[i + 1]!);
-        if (key === "") continue;
+        if (key === '') continue;
         hasKey = true;
         // Later headers are looked at too: a second key of Weir's must not be forwarded either.
         const index = findConsumer(indexOfDigest, key);
@@ -68,10 +68,10 @@ export function createKeyTable(consumers: readonly ConsumerConfig[] | null): Key
         if (consumerIndex === -1) consumerIndex = index;
       }
       if (consumerIndex !== -1) return identities[consumerIndex]![headerMask]!;
-      if (hasKey) throw new GatewayError("invalid_key", "The key that was sent is not valid here.");
+      if (hasKey) throw new GatewayError('invalid_key', 'The key that was sent is not valid here.');
       throw new GatewayError(
-        "missing_key",
-        "No key was sent. Send one as `authorization: Bearer …`, `x-api-key` or `api-key`.",
+        'missing_key',
+        'No key was sent. Send one as `authorization: Bearer …`, `x-api-key` or `api-key`.',
       );
     },
   };
@@ -89,11 +89,11 @@ function buildIdentities(consumerName: string, consumerIndex: number): readonly 
 /** The bit of a header that may carry a key, in the order of KEY_HEADERS; 0 for all others. */
 function maskOfHeader(name: string): number {
   switch (name) {
-    case "authorization":
+    case 'authorization':
       return 1;
-    case "x-api-key":
+    case 'x-api-key':
       return 2;
-    case "api-key":
+    case 'api-key':
       return 4;
     default:
       return 0;
@@ -103,14 +103,18 @@ function maskOfHeader(name: string): number {
 /** The key in a header's value, empty if there is none. Other schemes than Bearer carry no key of ours. */
 function readKey(mask: number, value: string): string {
   if (mask !== 1) return value.trim();
-  const isBearer = value.charCodeAt(6) === 0x20 && value.slice(0, 6).toLowerCase() === "bearer";
-  return isBearer ? value.slice(7).trim() : "";
+  const isBearer = value.charCodeAt(6) === 0x20 && value.slice(0, 6).toLowerCase() === 'bearer';
+  return isBearer ? value.slice(7).trim() : '';
 }
 
 function findConsumer(indexOfDigest: ReadonlyMap<string, number>, key: string): number {
-  // A character beyond Latin-1 never came in a header; cut to a byte it would stand for another one.
-  if (key.length > BOUNDS.keyBytesMax || BEYOND_LATIN1.test(key)) return -1;
-  // The bytes as received: for ASCII a string hashes to the same without a copy.
-  const bytes = BEYOND_ASCII.test(key) ? Buffer.from(key, "latin1") : key;
-  return indexOfDigest.get(hash("sha256", bytes, "hex")) ?? -1;
+  if (key.length > BOUNDS.keyBytesMax) return -1;
+  let bytes: string | Buffer = key;
+  // The bytes as received are hashed; only for ASCII does the string itself stand for them.
+  if (BEYOND_ASCII.test(key)) {
+    // A character beyond Latin-1 never came in a header; cut to a byte it would stand for another one.
+    if (BEYOND_LATIN1.test(key)) return -1;
+    bytes = Buffer.from(key, 'latin1');
+  }
+  return indexOfDigest.get(hash('sha256', bytes, 'hex')) ?? -1;
 }

@@ -2,12 +2,12 @@
  * Changes one range of a body. The body is never parsed and written anew: that would cost its size
  * several times over, and would alter numbers beyond 2^53, escapes and the order of keys on the way.
  */
-import type { ByteRange } from "./json-scan.js";
+import type { ByteRange } from './json-scan.js';
 
 /** The JSON token for a string, quotes included. */
 export function encodeJsonString(value: string): Buffer {
   // JSON.stringify escapes lone surrogates, so what it gives is always encodable.
-  return Buffer.from(JSON.stringify(value), "utf8");
+  return Buffer.from(JSON.stringify(value), 'utf8');
 }
 
 /**

@@ -20,7 +20,7 @@ import {
   OTHER_KEY,
   SCANNED_KEYS,
   type ScannedKey,
-} from "./json-token.js";
+} from './json-token.js';
 
 export {
   readJsonBoolean,
@@ -28,7 +28,7 @@ export {
   readJsonString,
   SCANNED_KEYS,
   type ScannedKey,
-} from "./json-token.js";
+} from './json-token.js';
 
 /** A range of bytes in the body; both are -1 while there is none. */
 export interface ByteRange {
@@ -38,14 +38,14 @@ export interface ByteRange {
 
 export type JsonScanStatus =
   /** The whole body is one object. */
-  | "complete"
+  | 'complete'
   /** Well so far, and more bytes are to come. Keys that have a range are fully seen. */
-  | "incomplete"
+  | 'incomplete'
   /** The body does not begin with `{` after whitespace. A byte order mark, which RFC 8259 forbids, is no whitespace. */
-  | "not-object"
-  | "malformed"
+  | 'not-object'
+  | 'malformed'
   /** `model` stands there twice; parsers differ in which one wins. */
-  | "duplicate-key";
+  | 'duplicate-key';
 
 /** What a scan has found, and where it goes on. Reusable through `resetJsonScan`. */
 export interface JsonScan extends Readonly<Record<ScannedKey, ByteRange>> {
@@ -85,7 +85,7 @@ const COLON = 0x3a;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
-const MODEL_INDEX: number = SCANNED_KEYS.indexOf("model");
+const MODEL_INDEX: number = SCANNED_KEYS.indexOf('model');
 /** As many bits as V8 keeps in a small integer in all its builds. */
 const KINDS_EACH = 30;
 
@@ -104,12 +104,12 @@ function buildByteClasses(): Uint8Array {
   const assign = (text: string, byteClass: number): void => {
     for (const char of text) classes[char.charCodeAt(0)] = byteClass;
   };
-  assign("0123456789+-.abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", SCALAR);
-  assign(" \t\n\r", SPACE);
-  assign(",:", MARK);
+  assign('0123456789+-.abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ', SCALAR);
+  assign(' \t\n\r', SPACE);
+  assign(',:', MARK);
   assign('"', QUOTED);
-  assign("{[", OPENING);
-  assign("}]", CLOSING);
+  assign('{[', OPENING);
+  assign('}]', CLOSING);
   return classes;
 }
 
@@ -117,14 +117,14 @@ export function createJsonScan(): JsonScan {
   const ranges = SCANNED_KEYS.map((): ByteRange => ({ start: -1, end: -1 }));
   const rangeOf = (key: ScannedKey): ByteRange => ranges[SCANNED_KEYS.indexOf(key)]!;
   return {
-    status: "incomplete",
-    model: rangeOf("model"),
-    stream: rangeOf("stream"),
-    max_tokens: rangeOf("max_tokens"),
-    max_completion_tokens: rangeOf("max_completion_tokens"),
-    max_output_tokens: rangeOf("max_output_tokens"),
-    stream_options: rangeOf("stream_options"),
-    n: rangeOf("n"),
+    status: 'incomplete',
+    model: rangeOf('model'),
+    stream: rangeOf('stream'),
+    max_tokens: rangeOf('max_tokens'),
+    max_completion_tokens: rangeOf('max_completion_tokens'),
+    max_output_tokens: rangeOf('max_output_tokens'),
+    stream_options: rangeOf('stream_options'),
+    n: rangeOf('n'),
     position: 0,
     state: BEFORE_OBJECT,
     tokenStart: 0,
@@ -138,7 +138,7 @@ export function createJsonScan(): JsonScan {
 
 /** Makes a scan ready for another body. */
 export function resetJsonScan(scan: JsonScan): void {
-  scan.status = "incomplete";
+  scan.status = 'incomplete';
   scan.position = 0;
   scan.state = BEFORE_OBJECT;
   scan.tokenStart = 0;
@@ -158,7 +158,7 @@ export function resetJsonScan(scan: JsonScan): void {
  * and more, in the same memory or another. A status other than `incomplete` is final.
  */
 export function scanJson(scan: JsonScan, bytes: Uint8Array, isComplete: boolean): JsonScanStatus {
-  if (scan.status !== "incomplete") return scan.status;
+  if (scan.status !== 'incomplete') return scan.status;
   const length = bytes.length;
   let at = scan.position;
 
@@ -191,8 +191,8 @@ export function scanJson(scan: JsonScan, bytes: Uint8Array, isComplete: boolean)
 
   scan.position = at;
   if (isComplete) {
-    if (scan.state === AFTER_OBJECT) scan.status = "complete";
-    else fail(scan, scan.state === BEFORE_OBJECT ? "not-object" : "malformed");
+    if (scan.state === AFTER_OBJECT) scan.status = 'complete';
+    else fail(scan, scan.state === BEFORE_OBJECT ? 'not-object' : 'malformed');
   }
   return scan.status;
 }
@@ -202,18 +202,18 @@ function takeMark(scan: JsonScan, byte: number, at: number): void {
   switch (scan.state) {
     case BEFORE_OBJECT:
       if (byte === OPEN_BRACE) scan.state = FIRST_KEY;
-      else fail(scan, "not-object");
+      else fail(scan, 'not-object');
       return;
     case FIRST_KEY:
     case NEXT_KEY:
       scan.tokenStart = at;
       if (byte === QUOTE) scan.state = IN_KEY;
       else if (byte === CLOSE_BRACE && scan.state === FIRST_KEY) scan.state = AFTER_OBJECT;
-      else fail(scan, "malformed");
+      else fail(scan, 'malformed');
       return;
     case BEFORE_COLON:
       if (byte === COLON) scan.state = BEFORE_VALUE;
-      else fail(scan, "malformed");
+      else fail(scan, 'malformed');
       return;
     case BEFORE_VALUE: {
       scan.tokenStart = at;
@@ -224,17 +224,17 @@ function takeMark(scan: JsonScan, byte: number, at: number): void {
         scan.depth = 1;
         scan.kinds = byte === OPEN_BRACE ? 1 : 0;
         scan.state = IN_NESTED;
-      } else fail(scan, "malformed");
+      } else fail(scan, 'malformed');
       return;
     }
     case AFTER_VALUE:
       if (byte === COMMA) scan.state = NEXT_KEY;
       else if (byte === CLOSE_BRACE) scan.state = AFTER_OBJECT;
-      else fail(scan, "malformed");
+      else fail(scan, 'malformed');
       return;
     default:
       // After the object only whitespace may follow; some parsers would read a second object.
-      fail(scan, "malformed");
+      fail(scan, 'malformed');
   }
 }
 
@@ -246,8 +246,8 @@ function endString(scan: JsonScan, bytes: Uint8Array, end: number): void {
     scan.keyIndex = matchKey(bytes, scan.tokenStart + 1, end - 1);
     scan.state = BEFORE_COLON;
     // A lenient parser could read any name out of an escape that JSON does not know.
-    if (scan.keyIndex === BROKEN_KEY) fail(scan, "malformed");
-    if (scan.keyIndex === MODEL_INDEX && scan.model.start >= 0) fail(scan, "duplicate-key");
+    if (scan.keyIndex === BROKEN_KEY) fail(scan, 'malformed');
+    if (scan.keyIndex === MODEL_INDEX && scan.model.start >= 0) fail(scan, 'duplicate-key');
   }
 }
 
@@ -289,18 +289,20 @@ function skipNested(scan: JsonScan, bytes: Uint8Array, from: number): number {
       depth++;
     } else if (byteClass === CLOSING) {
       if ((kinds & 1) !== (byte === CLOSE_BRACE ? 1 : 0)) {
-        fail(scan, "malformed");
+        fail(scan, 'malformed');
         return at;
       }
       kinds >>= 1;
       depth--;
       if (depth === 0) {
+        scan.depth = 0;
+        scan.kinds = 0;
         endValue(scan, at);
         return at;
       }
       if (depth % KINDS_EACH === 0) kinds = scan.outerKinds.pop()!;
     } else if (byteClass === ILLEGAL) {
-      fail(scan, "malformed");
+      fail(scan, 'malformed');
       return at;
     }
   }

@@ -2,17 +2,17 @@
  * Single tokens of JSON, read where they lie in the body: where a string ends, which key it is, what
  * value a range holds.
  */
-import { isUtf8 } from "node:buffer";
+import { isUtf8 } from 'node:buffer';
 
 /** The top-level keys that Weir must know; their index is what `matchKey` gives. */
 export const SCANNED_KEYS = [
-  "model",
-  "stream",
-  "max_tokens",
-  "max_completion_tokens",
-  "max_output_tokens",
-  "stream_options",
-  "n",
+  'model',
+  'stream',
+  'max_tokens',
+  'max_completion_tokens',
+  'max_output_tokens',
+  'stream_options',
+  'n',
 ] as const;
 
 export type ScannedKey = (typeof SCANNED_KEYS)[number];
@@ -65,7 +65,7 @@ function isEscaped(bytes: Uint8Array, quoteAt: number): boolean {
   return ((quoteAt - at) & 1) === 0;
 }
 
-const KEY_BYTES = SCANNED_KEYS.map((key) => Buffer.from(key, "latin1"));
+const KEY_BYTES = SCANNED_KEYS.map((key) => Buffer.from(key, 'latin1'));
 const KEY_LENGTH_MAX = Math.max(...SCANNED_KEYS.map((key) => key.length));
 /** A key's index by its length: no two are equally long, which the table's making checks. */
 const KEY_OF_LENGTH = buildKeyLengths();
@@ -171,15 +171,15 @@ export function readJsonString(buffer: Buffer, start: number, end: number): stri
       return readUnusualString(buffer, start, end);
     }
   }
-  return buffer.toString("latin1", start + 1, end - 1);
+  return buffer.toString('latin1', start + 1, end - 1);
 }
 
 /** A string with escapes, with characters beyond ASCII, or one that is not valid. */
 function readUnusualString(buffer: Buffer, start: number, end: number): string | null {
   // Decoding would turn every invalid byte into the same character, and different names into one.
   if (!isUtf8(buffer.subarray(start, end))) return null;
-  const value = parseToken(buffer.toString("utf8", start, end));
-  return typeof value === "string" ? value : null;
+  const value = parseToken(buffer.toString('utf8', start, end));
+  return typeof value === 'string' ? value : null;
 }
 
 /**
@@ -201,16 +201,16 @@ export function readJsonInteger(buffer: Buffer, start: number, end: number): num
     if (at === end) return value;
   }
   if (first !== 0x2d && (first < 0x30 || first > 0x39)) return null;
-  const value = parseToken(buffer.toString("latin1", start, end));
+  const value = parseToken(buffer.toString('latin1', start, end));
   // Adding zero makes a plain zero of -0.
-  return typeof value === "number" && Number.isInteger(value) ? value + 0 : null;
+  return typeof value === 'number' && Number.isInteger(value) ? value + 0 : null;
 }
 
 /** null if the range holds neither `true` nor `false`. */
 export function readJsonBoolean(buffer: Buffer, start: number, end: number): boolean | null {
   if (start < 0 || end > buffer.length) return null;
-  if (end - start === 4 && buffer.toString("latin1", start, end) === "true") return true;
-  if (end - start === 5 && buffer.toString("latin1", start, end) === "false") return false;
+  if (end - start === 4 && buffer.toString('latin1', start, end) === 'true') return true;
+  if (end - start === 5 && buffer.toString('latin1', start, end) === 'false') return false;
   return null;
 }
 

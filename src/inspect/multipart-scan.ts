@@ -6,17 +6,17 @@
  * that no client sends (bare line feeds, spaces after a boundary, folded lines, a name given twice), so
  * such a form is `malformed`. Files are never looked into: they are searched for the boundary natively.
  */
-import { BOUNDS } from "../core/bounds.js";
+import { BOUNDS } from '../core/bounds.js';
 
 export type MultipartStatus =
   /** The field was seen whole: `start` and `end` hold its value. Until `isClosed`, a second one may follow. */
-  | "found"
+  | 'found'
   /** The final boundary was seen, and no such field before it. */
-  | "absent"
-  | "incomplete"
-  | "malformed"
+  | 'absent'
+  | 'incomplete'
+  | 'malformed'
   /** The field stands there twice; servers differ in which one wins. */
-  | "duplicate";
+  | 'duplicate';
 
 /** What a scan has found, and where it goes on. */
 export interface MultipartScan {
@@ -47,14 +47,14 @@ const FAILED = 5;
 const CR = 0x0d;
 const LF = 0x0a;
 const HYPHEN = 0x2d;
-const HEAD_END = Buffer.from("\r\n\r\n");
+const HEAD_END = Buffer.from('\r\n\r\n');
 
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const QUOTED = '"(?:[^"\\\\\\r\\n]|\\\\[^\\r\\n])*"';
 /** Boundaries with characters that a token may not hold are often sent without quotes, so they may be here. */
-const CONTENT_TYPE_PARAM = new RegExp(`\\s*;\\s*(?:(${TOKEN})=(${QUOTED}|[^\\s;"]+))?`, "y");
-const DISPOSITION_PARAM = new RegExp(`[ \\t]*;[ \\t]*(${TOKEN})=(${QUOTED}|${TOKEN})`, "y");
-const HEADER_LINE = new RegExp(`^(${TOKEN}):[ \\t]*(.*?)[ \\t]*$`, "s");
+const CONTENT_TYPE_PARAM = new RegExp(`\\s*;\\s*(?:(${TOKEN})=(${QUOTED}|[^\\s;"]+))?`, 'y');
+const DISPOSITION_PARAM = new RegExp(`[ \\t]*;[ \\t]*(${TOKEN})=(${QUOTED}|${TOKEN})`, 'y');
+const HEADER_LINE = new RegExp(`^(${TOKEN}):(.*)$`, 's');
 /** 1 to 70 characters, the last of which is no space (RFC 2046, 5.1.1). */
 const BOUNDARY = /^[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]$/;
 
@@ -70,7 +70,7 @@ export function parseMultipartBoundary(contentType: string): string | null {
     const param = CONTENT_TYPE_PARAM.exec(contentType);
     if (param === null) return null;
     at = CONTENT_TYPE_PARAM.lastIndex;
-    if (param[1]?.toLowerCase() !== "boundary") continue;
+    if (param[1]?.toLowerCase() !== 'boundary') continue;
     if (boundary !== null) return null;
     boundary = readParamValue(param[2]!);
   }
@@ -79,11 +79,11 @@ export function parseMultipartBoundary(contentType: string): string | null {
 
 export function createMultipartScan(boundary: string): MultipartScan {
   return {
-    status: "incomplete",
+    status: 'incomplete',
     start: -1,
     end: -1,
     isClosed: false,
-    delimiter: Buffer.from(`\r\n--${boundary}`, "latin1"),
+    delimiter: Buffer.from(`\r\n--${boundary}`, 'latin1'),
     state: BEFORE_FIRST,
     position: 0,
     partStart: 0,
@@ -121,7 +121,7 @@ export function scanMultipart(
         advances = false;
     }
   }
-  if (isComplete && scan.state < CLOSED) fail(scan, "malformed");
+  if (isComplete && scan.state < CLOSED) fail(scan, 'malformed');
   return scan.status;
 }
 
@@ -140,8 +140,7 @@ function findFirstBoundary(scan: MultipartScan, bytes: Buffer): boolean {
   }
   const found = bytes.indexOf(delimiter, scan.position);
   if (found < 0) {
-    // At least 1, since the beginning has been ruled out and is not to be looked at again.
-    scan.position = Math.max(1, bytes.length - delimiter.length + 1, scan.position);
+    scan.position = Math.max(scan.position, bytes.length - delimiter.length + 1);
     return false;
   }
   scan.position = found + delimiter.length;
@@ -158,12 +157,12 @@ function takeBoundaryEnd(scan: MultipartScan, bytes: Buffer): boolean {
   if (first === HYPHEN && second === HYPHEN) {
     scan.state = CLOSED;
     scan.isClosed = true;
-    if (scan.status === "incomplete") scan.status = "absent";
+    if (scan.status === 'incomplete') scan.status = 'absent';
     return false;
   }
   // Spaces may stand here by RFC 2046, but no client sends them and servers differ in taking them.
   if (first !== CR || second !== LF || ++scan.partCount > BOUNDS.partCountMax) {
-    return fail(scan, "malformed");
+    return fail(scan, 'malformed');
   }
   // The search for the empty line starts with this line break: a part may have no header lines.
   scan.partStart = at;
@@ -174,15 +173,15 @@ function takeBoundaryEnd(scan: MultipartScan, bytes: Buffer): boolean {
 function takeHead(scan: MultipartScan, bytes: Buffer): boolean {
   const found = bytes.indexOf(HEAD_END, scan.position);
   const headEnd = found < 0 ? bytes.length : found;
-  if (headEnd - scan.partStart > BOUNDS.partHeadBytesMax) return fail(scan, "malformed");
+  if (headEnd - scan.partStart > BOUNDS.partHeadBytesMax) return fail(scan, 'malformed');
   if (found < 0) {
     scan.position = Math.max(scan.position, bytes.length - HEAD_END.length + 1);
     return false;
   }
-  const kind = readPartHead(bytes.toString("latin1", scan.partStart + 2, found));
-  if (kind === "malformed") return fail(scan, "malformed");
-  scan.isModelPart = kind === "model";
-  if (scan.isModelPart && scan.start >= 0) return fail(scan, "duplicate");
+  const kind = readPartHead(bytes.toString('latin1', scan.partStart + 2, found));
+  if (kind === 'malformed') return fail(scan, 'malformed');
+  scan.isModelPart = kind === 'model';
+  if (scan.isModelPart && scan.start >= 0) return fail(scan, 'duplicate');
   scan.partStart = found + HEAD_END.length;
   // A boundary that takes the head's last line break for its own is found too, and refused.
   scan.position = scan.partStart - 2;
@@ -197,11 +196,11 @@ function takeValue(scan: MultipartScan, bytes: Buffer): boolean {
     scan.position = Math.max(scan.position, bytes.length - delimiter.length + 1);
     return false;
   }
-  if (found < scan.partStart) return fail(scan, "malformed");
+  if (found < scan.partStart) return fail(scan, 'malformed');
   if (scan.isModelPart) {
     scan.start = scan.partStart;
     scan.end = found;
-    scan.status = "found";
+    scan.status = 'found';
   }
   scan.position = found + delimiter.length;
   scan.state = AFTER_BOUNDARY;
@@ -209,60 +208,60 @@ function takeValue(scan: MultipartScan, bytes: Buffer): boolean {
 }
 
 /** Whether the header lines are those of the field `model`. */
-function readPartHead(head: string): "model" | "other" | "malformed" {
+function readPartHead(head: string): 'model' | 'other' | 'malformed' {
   let disposition: string | null = null;
   let isEncoded = false;
-  if (head === "") return "other";
-  for (const line of head.split("\r\n")) {
+  if (head === '') return 'other';
+  for (const line of head.split('\r\n')) {
     // Folded lines, lone line breaks and lines without a colon all fail here.
     const match = /[\r\n\0]/.test(line) ? null : HEADER_LINE.exec(line);
-    if (match === null) return "malformed";
+    if (match === null) return 'malformed';
     const name = match[1]!.toLowerCase();
-    if (name === "content-disposition") {
-      if (disposition !== null) return "malformed";
-      disposition = match[2]!;
-    } else if (name === "content-transfer-encoding") {
-      isEncoded = !/^(?:7bit|8bit|binary)$/i.test(match[2]!);
+    if (name === 'content-disposition') {
+      if (disposition !== null) return 'malformed';
+      disposition = match[2]!.trim();
+    } else if (name === 'content-transfer-encoding') {
+      isEncoded = !/^(?:7bit|8bit|binary)$/i.test(match[2]!.trim());
     }
   }
-  const kind = disposition === null ? "other" : readDisposition(disposition);
+  const kind = disposition === null ? 'other' : readDisposition(disposition);
   // Some servers would decode the value, others not.
-  return kind === "model" && isEncoded ? "malformed" : kind;
+  return kind === 'model' && isEncoded ? 'malformed' : kind;
 }
 
-function readDisposition(disposition: string): "model" | "other" | "malformed" {
+function readDisposition(disposition: string): 'model' | 'other' | 'malformed' {
   const type = /^form-data(?=[ \t]*(?:;|$))/i.exec(disposition);
-  if (type === null) return "malformed";
+  if (type === null) return 'malformed';
   let name: string | null = null;
   let isFile = false;
   let at = type[0].length;
   while (at < disposition.length) {
     DISPOSITION_PARAM.lastIndex = at;
     const param = DISPOSITION_PARAM.exec(disposition);
-    if (param === null) return "malformed";
+    if (param === null) return 'malformed';
     at = DISPOSITION_PARAM.lastIndex;
     const key = param[1]!.toLowerCase();
-    if (key === "filename" || key === "filename*") isFile = true;
-    else if (key === "name") {
-      if (name !== null) return "malformed";
+    if (key === 'filename' || key.startsWith('filename*')) isFile = true;
+    else if (key === 'name') {
+      if (name !== null) return 'malformed';
       name = param[2]!;
-    } else if (key.startsWith("name*")) {
+    } else if (key.startsWith('name*')) {
       // RFC 7578 knows no encoded names, but some servers read them.
-      return "malformed";
+      return 'malformed';
     }
   }
-  if (isFile || name === null) return "other";
-  if (readParamValue(name) !== "model") return "other";
+  if (isFile || name === null) return 'other';
+  if (readParamValue(name) !== 'model') return 'other';
   // Browsers never escape with backslashes and servers differ in resolving them.
-  return name.includes("\\") ? "malformed" : "model";
+  return name.includes('\\') ? 'malformed' : 'model';
 }
 
 /** The value of a parameter, out of its quotes if it has any. */
 function readParamValue(raw: string): string {
-  return raw.startsWith('"') ? raw.slice(1, -1).replace(/\\(.)/gs, "$1") : raw;
+  return raw.startsWith('"') ? raw.slice(1, -1).replace(/\\(.)/gs, '$1') : raw;
 }
 
-function fail(scan: MultipartScan, status: "malformed" | "duplicate"): false {
+function fail(scan: MultipartScan, status: 'malformed' | 'duplicate'): false {
   scan.state = FAILED;
   scan.status = status;
   return false;

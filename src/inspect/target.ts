@@ -2,8 +2,8 @@
  * What a request's target may hold. Weir forwards paths as they came, so a path that a provider's server
  * could read as another one than Weir did must not pass.
  */
-import { BOUNDS } from "../core/bounds.js";
-import { GatewayError } from "../core/errors.js";
+import { BOUNDS } from '../core/bounds.js';
+import { GatewayError } from '../core/errors.js';
 
 /** Segments of letters, digits and some marks that do not begin with a dot: nearly every path there is. */
 const ORDINARY_PATH = /^(?:\/(?:[\w~:@!$&'()*+,=-][\w~:@!$&'()*+,=.-]*)?)+$/;
@@ -18,26 +18,27 @@ const HIDDEN_BYTE = /%00|%5c/i;
  * none of Weir's business. In a query, escapes are data and pass.
  */
 export function checkTarget(path: string, query: string): void {
-  if (path.length + query.length + 1 > BOUNDS.targetBytesMax) {
+  const length = query === '' ? path.length : path.length + 1 + query.length;
+  if (length > BOUNDS.targetBytesMax) {
     throw new GatewayError(
-      "bad_target",
+      'bad_target',
       `The target is longer than ${BOUNDS.targetBytesMax} bytes.`,
     );
   }
-  if (query !== "" && FOREIGN_BYTE.test(query)) {
-    throw new GatewayError("bad_target", "The query holds a byte that must be percent-encoded.");
+  if (query !== '' && FOREIGN_BYTE.test(query)) {
+    throw new GatewayError('bad_target', 'The query holds a byte that must be percent-encoded.');
   }
   if (ORDINARY_PATH.test(path)) return;
   if (path.charCodeAt(0) !== 0x2f) {
-    throw new GatewayError("bad_target", "The path does not begin with a slash.");
+    throw new GatewayError('bad_target', 'The path does not begin with a slash.');
   }
   if (FOREIGN_BYTE.test(path)) {
-    throw new GatewayError("bad_target", "The path holds a byte that must be percent-encoded.");
+    throw new GatewayError('bad_target', 'The path holds a byte that must be percent-encoded.');
   }
   if (DOT_SEGMENT.test(path)) {
-    throw new GatewayError("bad_target", "The path holds a dot segment.");
+    throw new GatewayError('bad_target', 'The path holds a dot segment.');
   }
   if (HIDDEN_BYTE.test(path)) {
-    throw new GatewayError("bad_target", "The path holds an encoded backslash or null byte.");
+    throw new GatewayError('bad_target', 'The path holds an encoded backslash or null byte.');
   }
 }
