@@ -76,8 +76,9 @@ export class LogSink {
   }
 
   /**
-   * For the last moments of the process, when the event loop turns no more. Blocks, but no longer than
-   * `timeMsMax`; what can't be written by then is lost.
+   * For the last moments of the process, when the event loop turns no more; otherwise await drain(). Blocks
+   * for `timeMsMax` at most where stdout answers EAGAIN; what can't be written by then is lost. A pipe in
+   * blocking mode whose reader stands still blocks for longer: nothing in user space can prevent that.
    */
   flushSync(timeMsMax: number = BOUNDS.logExitMs): void {
     const deadlineMs = nowMs() + timeMsMax;

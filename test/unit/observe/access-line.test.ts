@@ -199,3 +199,22 @@ test("the primary’s logger keeps to its level", () => {
     ["yes"],
   );
 });
+
+test("a text means the same whether or not it stood in a line before", () => {
+  const lines: string[] = [];
+  const write = createAccessLine({ write: (line) => lines.push(line) }, createRedact([SECRET]));
+  for (let round = 0; round < 3; round += 1) {
+    for (let index = 0; index < 700; index += 1) {
+      const path = index % 7 === 0 ? `/${"ö".repeat(index)}` : `/v1/${index}`;
+      write({ ...RECORD, path, model: `m${index}`, durationMs: index * 1.0007 });
+      const line = JSON.parse(lines.pop() ?? "") as Record<string, unknown>;
+      assert.equal(line["model"], `m${index}`);
+      assert.ok(Math.abs(Number(line["duration_ms"]) - index * 1.0007) < 0.001);
+      const printed = String(line["path"]);
+      assert.ok(printed === path || (printed.endsWith("…") && Buffer.byteLength(path) > 256));
+      assert.ok(Buffer.byteLength(printed) <= 256);
+    }
+    write({ ...RECORD, path: SECRET, model: SECRET });
+    assertNoSecret(lines.pop() ?? "", SECRET);
+  }
+});

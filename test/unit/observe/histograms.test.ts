@@ -85,3 +85,16 @@ test("buckets are cumulative and hold values equal to their bound", () => {
     [0, 1, 1, 3, 4, 5],
   );
 });
+
+test("a snapshot in pieces is the whole one", () => {
+  const worker = new WorkerHistograms();
+  for (let route = 0; route < 50; route += 1) worker.recordDuration(route, 100 + route);
+  const store = new HistogramStore();
+  let pieces = 0;
+  while (worker.hasChanges) {
+    store.takeIn(0, worker.takeSnapshot());
+    pieces += 1;
+  }
+  assert.equal(pieces, 2);
+  assert.equal(store.merge().length, 50);
+});
