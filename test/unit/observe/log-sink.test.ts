@@ -118,3 +118,18 @@ test("the primary’s own lines are bounded too", async () => {
   assert.equal(sink.pendingBytes, 0);
   assert.equal(readFileSync(file, "utf8"), "123456789\n".repeat(5));
 });
+
+test("a reader that is a little slow is not held up further", async () => {
+  const { child, report } = startChild({ lines: 40_000, pendingBytesMax: 64 * MB }, "pipe");
+  let bytes = 0;
+  const startedMs = performance.now();
+  for await (const chunk of child.stdout ?? []) {
+    bytes += (chunk as Buffer).byteLength;
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  const { lost, dropped } = await report;
+  assert.deepEqual({ lost, dropped }, { lost: 0, dropped: 0 });
+  // Some 7 MB; with the destination's own pause of 100 ms whenever the pipe is full it takes 8 s and more.
+  assert.ok(bytes > 6 * MB);
+  assert.ok(performance.now() - startedMs < 5_000);
+});
