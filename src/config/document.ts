@@ -64,9 +64,12 @@ export class SourceDocument {
       prettyErrors: false,
       stringKeys: true,
       merge: true,
-      logLevel: "silent",
+      logLevel: "error",
     });
     const faults = [...this.#document.errors, ...this.#document.warnings];
+    // The parser calls itself for each level, so brackets without end exhaust the stack.
+    if (faults.some((fault) => fault.message.includes("call stack")))
+      throw new RangeError("nested");
     const problems = faults.map((fault) => this.#describeFault(fault));
     // After a duplicate key the tree is sound, after any other fault it may be a guess.
     const isSound = faults.every((fault) => fault.code === "DUPLICATE_KEY");

@@ -56,5 +56,6 @@ export function interpolate(text: string, env: NodeJS.ProcessEnv): Interpolation
 
 /** The text that interpolates to `value` whatever the environment holds. */
 export function escapeVariables(value: string): string {
-  return value.replaceAll("${", "$${");
+  // A function, because $$ in a replacement text would mean a single one.
+  return value.replaceAll("${", () => "$${");
 }

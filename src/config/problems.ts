@@ -14,6 +14,7 @@ const LISTED_NAMES_MAX = 12;
 
 interface Problem {
   readonly offset: number;
+  readonly path: Path;
   readonly text: string;
 }
 
@@ -25,7 +26,7 @@ export class Problems {
   constructor(file: string, document: SourceDocument) {
     this.#file = file;
     this.#document = document;
-    this.#found.push(...document.problems);
+    for (const { offset, text } of document.problems) this.#add(offset, [], text);
   }
 
   get isEmpty(): boolean {
@@ -56,12 +57,16 @@ export class Problems {
 
   toString(): string {
     const sorted = [...this.#found].sort((a, b) => a.offset - b.offset);
-    const lines = sorted.map((problem) => {
-      const { line, column } = this.#document.toPosition(problem.offset);
-      return `${this.#file}:${line}:${column}: ${problem.text}`;
-    });
-    // What stands behind an anchor is found wrong once for each alias.
-    return [...new Set(lines)].join("\n");
+    const lines = new Map<string, string>();
+    for (const { offset, path, text } of sorted) {
+      // What stands behind an anchor is found wrong once for each alias, under another path.
+      const key = JSON.stringify([offset, path.at(-1), text]);
+      if (lines.has(key)) continue;
+      const { line, column } = this.#document.toPosition(offset);
+      const where = path.length === 0 ? "" : `${formatPath(path)}: `;
+      lines.set(key, `${this.#file}:${line}:${column}: ${where}${text}`);
+    }
+    return [...lines.values()].join("\n");
   }
 
   #addIssue(issue: z.core.$ZodIssue, path: Path): void {
@@ -115,7 +120,7 @@ export class Problems {
   }
 
   #add(offset: number, path: Path, text: string): void {
-    this.#found.push({ offset, text: path.length === 0 ? text : `${formatPath(path)}: ${text}` });
+    this.#found.push({ offset, path, text });
   }
 }
 
