@@ -436,6 +436,8 @@ consumers: { c: { keys: ["\${V} "], tier: "\${V}", limits: "\${V}" } }
     const found = refusalsOf(text, { V: value });
     assert.equal(found.length >= 15, true, found.join("\n"));
     assert.equal(found.join("\n").includes(value), false, found.join("\n"));
+    // A hint would tell nearly as much.
+    assert.doesNotMatch(found.join("\n"), /Did you mean/);
   }
   assert.equal(
     refusalsOf(text, { V: "opnai" })[2],
