@@ -1,14 +1,17 @@
 /**
  * Runs the compiled tests: `npm test`, or a part of them: `npm test -- test/wire drain`.
- * An argument is a piece of a test file's path; one that begins with `-` goes to `node --test`.
+ * An argument is a piece of a test file's path; one that begins with `-` goes to Node, such as
+ * `--test-name-pattern=…`.
  *
- * The sources decide what runs, not what lies in `.test-build`: a deleted test leaves its compiled
- * file behind. Plain JavaScript, because Node 20's `--test` knows no globs.
+ * Plain JavaScript and a process a file by our own hand, because `node --test` knows no globs on
+ * Node 20 and waits for ever on Node 24 for a file that has ended its tests but left a handle open.
+ * The sources decide what runs, not `.test-build`: a deleted test leaves its compiled file there.
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -24,12 +27,30 @@ const FILE_TIMEOUT_MS = Number(process.env.WEIR_TEST_TIMEOUT_MS ?? 300_000);
 
 const requireAll = process.env.WEIR_REQUIRE_ALL === '1' || process.env.CI === 'true';
 const fixtures = resolve(root, process.env.WEIR_FIXTURES ?? '../shared/fixtures');
+const scratch = mkdtempSync(join(tmpdir(), 'weir-tests-'));
+const running = new Set();
 const say = (line) => process.stdout.write(`${line}\n`);
 
 function fail(message) {
   process.stderr.write(`test/run.mjs: ${message}\n`);
   process.exit(1);
 }
+
+/** A test's process leads a group of its own, so that what it has started ends with it. */
+function killGroup(pid) {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error;
+  }
+}
+
+process.on('exit', () => {
+  for (const pid of running) killGroup(pid);
+  rmSync(scratch, { recursive: true, force: true });
+});
+process.on('SIGINT', () => process.exit(130));
+process.on('SIGTERM', () => process.exit(143));
 
 /** Which native binary is under test decides what a result means, so every run says it. */
 function describeRuntime() {
@@ -55,33 +76,85 @@ function findTests(filters) {
   return all.filter((name) => filters.some((filter) => name.includes(filter)));
 }
 
-function runGroup(title, sources, concurrency, options) {
-  const files = sources.map((name) => join('.test-build', name.replace(/\.ts$/, '.js')));
-  const missing = files.filter((name) => !existsSync(join(root, name)));
-  if (missing.length > 0) fail(`not compiled, run \`npm run build:test\` first: ${missing[0]}`);
-  say(`\n# ${title}: ${files.length} files, ${concurrency} at a time`);
+/** Runs one file; resolves to what became of it. Its output is shown whole, never interleaved. */
+function runFile(source, options) {
+  const file = join('.test-build', source.replace(/\.ts$/, '.js'));
+  if (!existsSync(join(root, file))) fail(`not compiled, run \`npm run build:test\`: ${file}`);
+  const reportFile = join(scratch, source.replaceAll('/', '-'));
   const args = [
-    '--test',
     '--enable-source-maps',
-    `--test-concurrency=${concurrency}`,
-    `--test-timeout=${FILE_TIMEOUT_MS}`,
     '--test-reporter=spec',
     '--test-reporter-destination=stdout',
-    '--test-reporter=./test/report-skips.mjs',
-    '--test-reporter-destination=stdout',
+    '--test-reporter=./test/report.mjs',
+    `--test-reporter-destination=${reportFile}`,
     ...options,
-    ...files,
+    file,
   ];
   const env = { ...process.env, WEIR_FIXTURES: fixtures, WEIR_REQUIRE_ALL: requireAll ? '1' : '' };
+  const startedMs = Date.now();
   return new Promise((done) => {
-    const child = spawn(process.execPath, args, { cwd: root, env, stdio: 'inherit' });
-    // A second Ctrl-C reaches the child by itself; a CI's SIGTERM does not.
-    process.once('SIGTERM', () => child.kill('SIGTERM'));
-    child.once('exit', (code, signal) => {
-      if (signal !== null) say(`# ${title}: ended by ${signal}`);
-      done(code ?? 1);
+    const child = spawn(process.execPath, args, {
+      cwd: root,
+      env,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    running.add(child.pid);
+    const output = [];
+    child.stdout.on('data', (chunk) => output.push(chunk));
+    child.stderr.on('data', (chunk) => output.push(chunk));
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      killGroup(child.pid);
+    }, FILE_TIMEOUT_MS);
+    // After 'exit' what the test has left behind may still hold the pipes: end it, then 'close' comes.
+    child.once('exit', () => killGroup(child.pid));
+    child.once('close', (code, signal) => {
+      clearTimeout(timer);
+      running.delete(child.pid);
+      const text = existsSync(reportFile) ? readFileSync(reportFile, 'utf8') : '';
+      const counts = text === '' ? { passed: 0, failed: 0, skipped: [] } : JSON.parse(text);
+      const problems = [];
+      if (isLate) problems.push(`killed after ${FILE_TIMEOUT_MS} ms: a test or a handle hung`);
+      else if (signal !== null) problems.push(`died of ${signal}`);
+      else if (code !== 0) problems.push(`exit code ${code}, ${counts.failed} failed`);
+      else if (text === '') problems.push('ended before its tests did');
+      if (requireAll && counts.skipped.length > 0) problems.push('skipped what is required here');
+      say(`\n# ${source} (${((Date.now() - startedMs) / 1000).toFixed(1)} s)`);
+      process.stdout.write(Buffer.concat(output));
+      if (problems.length > 0) say(`# FAILED ${source}: ${problems.join('; ')}`);
+      done({ source, counts, problems });
     });
   });
+}
+
+async function runAll(sources, atATime, options) {
+  const results = [];
+  const left = [...sources];
+  const work = async () => {
+    for (let next = left.shift(); next !== undefined; next = left.shift()) {
+      results.push(await runFile(next, options));
+    }
+  };
+  await Promise.all(Array.from({ length: atATime }, work));
+  return results;
+}
+
+function summarize(results) {
+  const failed = results.filter(({ problems }) => problems.length > 0);
+  const sum = (pick) => results.reduce((total, { counts }) => total + pick(counts), 0);
+  const skipped = results.flatMap(({ source, counts }) =>
+    counts.skipped.map((what) => `#   ${source}: ${what}`),
+  );
+  say(`\n# ${describeRuntime()}`);
+  say(
+    `# ${results.length} files, ${sum((c) => c.passed)} tests passed, ` +
+      `${sum((c) => c.failed)} failed, ${skipped.length} skipped`,
+  );
+  if (skipped.length > 0) say(`# SKIPPED, so NOT tested:\n${skipped.join('\n')}`);
+  for (const { source, problems } of failed) say(`# FAILED ${source}: ${problems.join('; ')}`);
+  process.exitCode = failed.length > 0 ? 1 : 0;
 }
 
 const options = process.argv.slice(2).filter((argument) => argument.startsWith('-'));
@@ -91,10 +164,6 @@ const filters = process.argv
   .map((argument) => argument.replace(/^\.\//, '').replace(/\/$/, ''));
 const tests = findTests(filters);
 const isParallel = (name) => PARALLEL_FOLDERS.some((folder) => name.startsWith(folder));
-const groups = [
-  { title: 'side by side', files: tests.filter(isParallel), concurrency: PARALLEL_FILES },
-  { title: 'one by one', files: tests.filter((name) => !isParallel(name)), concurrency: 1 },
-];
 
 say(`# ${describeRuntime()}`);
 if (!existsSync(fixtures)) {
@@ -102,10 +171,11 @@ if (!existsSync(fixtures)) {
   if (requireAll) fail(message);
   say(`# NOTE: ${message}. Tests that need them will be skipped.`);
 }
-
-let worst = 0;
-for (const { title, files, concurrency } of groups) {
-  if (files.length === 0) continue;
-  worst = Math.max(worst, await runGroup(title, files, concurrency, options));
-}
-process.exitCode = worst;
+summarize([
+  ...(await runAll(tests.filter(isParallel), PARALLEL_FILES, options)),
+  ...(await runAll(
+    tests.filter((name) => !isParallel(name)),
+    1,
+    options,
+  )),
+]);
