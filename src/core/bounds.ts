@@ -5,110 +5,50 @@
 
 export interface Bound {
   readonly value: number;
-  readonly unit: "bytes" | "ms" | "count";
+  readonly unit: 'bytes' | 'ms' | 'count';
   readonly reason: string;
 }
 
-function bound(value: number, unit: Bound["unit"], reason: string): Bound {
+function bound(value: number, unit: Bound['unit'], reason: string): Bound {
   return { value, unit, reason };
 }
 
 const KB = 1024;
 const MB = 1024 * KB;
 
+// biome-ignore format: a table reads best with one row a line.
 export const BOUND_TABLE = {
-  headerBytesMax: bound(
-    16 * KB,
-    "bytes",
-    "Sum of names and values of a request’s headers. nginx takes 4 x 8 KB; keys, traces and cookies of real SDKs stay below 4 KB.",
-  ),
-  headerCountMax: bound(
-    96,
-    "count",
-    "uWebSockets.js stops at 100 by itself without an answer (uNetworking/uWebSockets#1779); below that Weir can answer 431.",
-  ),
-  headerBlockBytesMax: bound(
-    64 * KB,
-    "bytes",
-    "What uWebSockets.js may hold while it parses a head (UWS_HTTP_MAX_HEADERS_SIZE); above headerBytesMax, so that Weir gives the answer.",
-  ),
-  targetBytesMax: bound(
-    8 * KB,
-    "bytes",
-    "Path and query together, as in nginx (large_client_header_buffers).",
-  ),
-  bodyPeekBytesMax: bound(
-    1 * MB,
-    "bytes",
-    "Up to here a body is always collected. A larger one streams as soon as its model is known.",
-  ),
-  bodyCollectBytesMax: bound(
-    32 * MB,
-    "bytes",
-    "A larger body that has not named its model by then streams to the `*` model or is refused (413). OpenAI takes audio of at most 25 MB, and SDKs put the file before the model.",
-  ),
-  bodyCollectTotalBytesMax: bound(
-    512 * MB,
-    "bytes",
-    "All bodies that one worker holds at a time; beyond it 503, because a worker must never grow without end.",
-  ),
-  uploadBufferBytesMax: bound(
-    256 * KB,
-    "bytes",
-    "Of a streamed upload that the provider has not taken yet; beyond it the client is paused.",
-  ),
-  downstreamPendingBytesMax: bound(
-    64 * KB,
-    "bytes",
-    "Of an answer that the client has not taken yet; beyond it the provider is paused.",
-  ),
-  drainUnreadBytesMax: bound(
-    64 * KB,
-    "bytes",
-    "Of a refused request’s body that is read and thrown away to keep the connection; a longer one closes it.",
-  ),
-  timerTickMs: bound(
-    20,
-    "ms",
-    "The timeouts’ precision: checked once a tick for all exchanges of a worker, well inside the promised 50 ms.",
-  ),
-  logBatchBytesMax: bound(
-    64 * KB,
-    "bytes",
-    "Log lines that a worker gathers before it sends them to the primary.",
-  ),
-  logFlushMs: bound(50, "ms", "The longest that a log line waits in a worker."),
-  logPendingBytesMax: bound(
-    8 * MB,
-    "bytes",
-    "Log lines sent to the primary and not yet written; beyond it lines are dropped and counted, never waited for.",
-  ),
-  workerReadyMs: bound(
-    10_000,
-    "ms",
-    "The longest that a worker may take to listen before the start is given up.",
-  ),
-  metricsReplyMs: bound(
-    500,
-    "ms",
-    "The longest that a scrape waits for a worker’s histograms; a later one is shown with its last known values.",
-  ),
-  adminRequestBytesMax: bound(64 * KB, "bytes", "Of a request to the admin port."),
-  suggestionsMax: bound(
-    3,
-    "count",
-    "Nearest names in an error message; more would hide the best one.",
-  ),
-  suggestionNameCharsMax: bound(
-    128,
-    "count",
-    "Characters of a name that are compared when the nearest is sought; model names of providers stay below, and the asked one is a stranger’s.",
-  ),
-  suggestionCandidatesMax: bound(
-    5_000,
-    "count",
-    "Names that are compared when the nearest is sought; it runs on the event loop of a worker, and that many take about 10 ms if all are alike, far less otherwise.",
-  ),
+  headerBytesMax: bound(16 * KB, 'bytes', 'Sum of names and values of a request’s headers. nginx takes 4 x 8 KB; keys, traces and cookies of real SDKs stay below 4 KB.'),
+  headerCountMax: bound(96, 'count', 'uWebSockets.js stops at 100 by itself without an answer (uNetworking/uWebSockets#1779); below that Weir can answer 431.'),
+  headerBlockBytesMax: bound(64 * KB, 'bytes', 'What uWebSockets.js may hold while it parses a head (UWS_HTTP_MAX_HEADERS_SIZE); above headerBytesMax, so that Weir gives the answer.'),
+  targetBytesMax: bound(8 * KB, 'bytes', 'Path and query together, as in nginx (large_client_header_buffers).'),
+  bodyPeekBytesMax: bound(1 * MB, 'bytes', 'A body that can name no model (files, octets) and is larger than this streams from its first byte.'),
+  bodyCollectBytesMax: bound(32 * MB, 'bytes', 'Up to here a body is held whole before it is passed on, so that two `model` fields in it are seen. A larger one streams if it has named its model by then, else it is refused (413). OpenAI takes audio of at most 25 MB, and SDKs put the file before the model.'),
+  bodyCollectTotalBytesMax: bound(512 * MB, 'bytes', 'All bodies that one worker holds at a time; beyond it 503, because a worker must never grow without end.'),
+  uploadBufferBytesMax: bound(256 * KB, 'bytes', 'Of a streamed upload that the provider has not taken yet; beyond it the client is paused.'),
+  drainUnreadBytesMax: bound(64 * KB, 'bytes', 'Of a refused request’s body that is read and thrown away to keep the connection; a longer one closes it.'),
+  timerTickMs: bound(20, 'ms', 'The timeouts’ precision: checked once a tick for all exchanges of a worker, well inside the promised 50 ms.'),
+  logBatchBytesMax: bound(64 * KB, 'bytes', 'Log lines that a worker gathers before it sends them to the primary.'),
+  logFlushMs: bound(50, 'ms', 'The longest that a log line waits in a worker.'),
+  logPendingBytesMax: bound(8 * MB, 'bytes', 'Log lines sent to the primary and not yet written; beyond it lines are dropped and counted, never waited for.'),
+  workerReadyMs: bound(10_000, 'ms', 'The longest that a worker may take to listen before the start is given up.'),
+  metricsReplyMs: bound(500, 'ms', 'The longest that a scrape waits for a worker’s histograms; a later one is shown with its last known values.'),
+  adminRequestBytesMax: bound(64 * KB, 'bytes', 'Of a request to the admin port.'),
+  suggestionsMax: bound(3, 'count', 'Nearest names in an error message; more would hide the best one.'),
+  suggestionNameCharsMax: bound(128, 'count', 'Characters of a name that are compared when the nearest is sought; model names of providers stay below, and the asked one is a stranger’s.'),
+  suggestionCandidatesMax: bound(5_000, 'count', 'Names that are compared when the nearest is sought; it runs on the event loop of a worker, and that many take about 10 ms if all are alike, far less otherwise.'),
+  keyBytesMax: bound(4 * KB, 'bytes', 'Of a key that is hashed to find its consumer; real ones, JSON web tokens included, are shorter, and hashing more is work for nothing.'),
+  partHeadBytesMax: bound(8 * KB, 'bytes', 'Of the header lines of one part of a form; real ones stay below 1 KB.'),
+  partCountMax: bound(1024, 'count', 'Parts of a form. A form of a provider’s API has fewer than 64; looking at each costs the loop about 1 µs.'),
+  logPathBytesMax: bound(256, 'bytes', 'Of a path in the access log; the paths of the known APIs stay below 120.'),
+  logFieldBytesMax: bound(128, 'bytes', 'Of any other text in the access log that the client chose, such as the model’s name.'),
+  logDetailBytesMax: bound(512, 'bytes', 'Of the sentence in the access log that says what went wrong.'),
+  logExitMs: bound(1_000, 'ms', 'The longest that the last log lines hold up the end of the process when nobody reads them.'),
+  logRetryMs: bound(1_000, 'ms', 'After a failed write of log lines (a full disk), how long lines are dropped and counted before it is tried again.'),
+  histogramsMax: bound(256, 'count', 'Latency histograms of one worker, 27 KB each; routes beyond that share one that is labelled `(other)`.'),
+  adminRequestMs: bound(5_000, 'ms', 'The longest that the admin port waits for a request to be complete, and for an idle connection’s next one.'),
+  uploadProbedBytesMax: bound(4 * MB, 'bytes', 'While an upload is paused uWebSockets.js does not see the client go, so once a tick a little more is read, up to here.'),
+  streamedUploadsTotalBytesMax: bound(512 * MB, 'bytes', 'Of all streamed uploads of one worker that the providers have not taken yet; beyond it nothing is read on trial.'),
 } as const satisfies Record<string, Bound>;
 
 export type BoundName = keyof typeof BOUND_TABLE;
