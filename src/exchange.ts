@@ -5,13 +5,7 @@
 import type { DialectName } from './core/errors.js';
 
 /** Where an exchange is. Ordered: an exchange only moves forward. */
-export type Phase =
-  | 'reading'
-  | 'queued'
-  | 'connecting'
-  | 'waiting'
-  | 'streaming'
-  | 'done';
+export type Phase = 'reading' | 'queued' | 'connecting' | 'waiting' | 'streaming' | 'done';
 
 /** Why an exchange is over. In every access-log line. */
 export interface Ended {

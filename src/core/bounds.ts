@@ -16,6 +16,7 @@ function bound(value: number, unit: Bound['unit'], reason: string): Bound {
 const KB = 1024;
 const MB = 1024 * KB;
 
+// biome-ignore format: a table reads best with one row a line.
 export const BOUND_TABLE = {
   headerBytesMax: bound(16 * KB, 'bytes', 'Sum of names and values of a request’s headers. nginx takes 4 x 8 KB; keys, traces and cookies of real SDKs stay below 4 KB.'),
   headerCountMax: bound(96, 'count', 'uWebSockets.js stops at 100 by itself without an answer (uNetworking/uWebSockets#1779); below that Weir can answer 431.'),
@@ -31,10 +32,22 @@ export const BOUND_TABLE = {
   logBatchBytesMax: bound(64 * KB, 'bytes', 'Log lines that a worker gathers before it sends them to the primary.'),
   logFlushMs: bound(50, 'ms', 'The longest that a log line waits in a worker.'),
   logPendingBytesMax: bound(8 * MB, 'bytes', 'Log lines sent to the primary and not yet written; beyond it lines are dropped and counted, never waited for.'),
+  logPathBytesMax: bound(256, 'bytes', 'Of a path in the access log; the paths of the known APIs stay below 120.'),
+  logFieldBytesMax: bound(128, 'bytes', 'Of any other text in the access log that the client chose, such as the model’s name.'),
+  logDetailBytesMax: bound(512, 'bytes', 'Of the sentence in the access log that says what went wrong.'),
+  logExitMs: bound(1_000, 'ms', 'The longest that the last log lines hold up the end of the process when nobody reads them.'),
+  logRetryMs: bound(1_000, 'ms', 'After a failed write of log lines (a full disk), how long lines are dropped and counted before it is tried again.'),
+  histogramsMax: bound(256, 'count', 'Latency histograms of one worker, 27 KB each; routes beyond that share one that is labelled `(other)`.'),
   workerReadyMs: bound(10_000, 'ms', 'The longest that a worker may take to listen before the start is given up.'),
   metricsReplyMs: bound(500, 'ms', 'The longest that a scrape waits for a worker’s histograms; a later one is shown with its last known values.'),
   adminRequestBytesMax: bound(64 * KB, 'bytes', 'Of a request to the admin port.'),
+  adminRequestMs: bound(5_000, 'ms', 'The longest that the admin port waits for a request to be complete, and for an idle connection’s next one.'),
   suggestionsMax: bound(3, 'count', 'Nearest names in an error message; more would hide the best one.'),
+  keyBytesMax: bound(4 * KB, 'bytes', 'Of a key that is hashed to find its consumer; real ones, JSON web tokens included, are shorter, and hashing more is work for nothing.'),
+  partHeadBytesMax: bound(8 * KB, 'bytes', 'Of the header lines of one part of a form; real ones stay below 1 KB.'),
+  partCountMax: bound(1024, 'count', 'Parts of a form. A form of a provider’s API has fewer than 64; looking at each costs the loop about 1 µs.'),
+  suggestionNameCharsMax: bound(128, 'count', 'Characters of a name that are compared when the nearest is sought; model names of providers stay below, and the asked one is a stranger’s.'),
+  suggestionCandidatesMax: bound(10_000, 'count', 'Names that are compared when the nearest is sought; it runs on the event loop of a worker, and that many take some milliseconds.'),
 } as const satisfies Record<string, Bound>;
 
 export type BoundName = keyof typeof BOUND_TABLE;

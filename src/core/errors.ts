@@ -43,6 +43,7 @@ function row(
 
 const BAD = 'invalid_request_error';
 
+// biome-ignore format: a table reads best with one row a line.
 export const ERRORS = {
   bad_framing: row(400, BAD, BAD, 'The request’s HTTP framing is ambiguous or malformed; the connection is closed.', { closes: true }),
   bad_target: row(400, BAD, BAD, 'The request’s path holds bytes or dot segments that Weir does not forward.'),
@@ -78,7 +79,11 @@ export class GatewayError extends Error {
   /** Sent as `retry-after` and `retry-after-ms`; null leaves both out. */
   readonly retryAfterMs: number | null;
 
-  constructor(code: ErrorCode, message: string, detail: { param?: string; retryAfterMs?: number } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    detail: { param?: string; retryAfterMs?: number } = {},
+  ) {
     super(message);
     this.name = 'GatewayError';
     this.code = code;

@@ -1,0 +1,268 @@
+/**
+ * Owns every call on uWebSockets.js's HttpResponse. After the client is gone or the answer is finished any
+ * such call throws (uNetworking/uWebSockets.js#123), so each method here asks `isOpen` first: P-03.
+ *
+ * One head, then a body in one of three framings: a length, chunks, or none. Everything written in one turn
+ * goes out in one cork, hence in one send. uWebSockets.js sends a head only together with the first byte
+ * of the body (docs/decisions/0003).
+ */
+import type { HttpResponse } from 'uWebSockets.js';
+
+/** What the owner of a Downstream is told. */
+export interface DownstreamObserver {
+  /** The client is gone; no method of the Downstream does anything any more. Called at most once. */
+  onDownstreamGone(): void;
+  /** The client has taken what was held back. Called after a write returned false. */
+  onDownstreamWritable(): void;
+}
+
+export interface AnswerHead {
+  /** Such as `200 OK`. */
+  readonly status: string;
+  /** name, value, name, value …; must hold neither framing headers nor line breaks. */
+  readonly headers: readonly (string | Uint8Array)[];
+}
+
+export class Downstream {
+  #response: HttpResponse;
+  #observer: DownstreamObserver | null = null;
+  #isOpen = true;
+  #hasWritableHandler = false;
+  /** The client is behind: what comes is offered in small slices, and what is not taken is held. */
+  #isCongested = false;
+  /** Pieces that wait for the client; a turn's worth of reads at most, because the caller pauses. */
+  #held: Uint8Array[] = [];
+  /** The content-length of a body that is sent in pieces; -1 in chunked framing. */
+  #bodyBytesTotal = -1;
+  #bodyBytesTaken = 0;
+
+  /** Must be the first statement of the handler: a throw before onAborted ends the process (U-1). */
+  constructor(response: HttpResponse) {
+    this.#response = response;
+    response.onAborted(() => {
+      this.#isOpen = false;
+      this.#held = NOTHING;
+      this.#observer?.onDownstreamGone();
+    });
+  }
+
+  observe(observer: DownstreamObserver): void {
+    this.#observer = observer;
+  }
+
+  /** False once the answer is finished or the client is gone. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /**
+   * Delivers the request's body. A chunk is borrowed: its memory is gone when the callback returns (U-4).
+   * The last call has isLast; a request without a body gets one empty chunk.
+   */
+  readBody(onChunk: (chunk: Uint8Array, isLast: boolean) => void): void {
+    if (this.#isOpen) {
+      this.#response.onData((chunk, isLast) => {
+        if (this.#isOpen) {
+          onChunk(new Uint8Array(chunk), isLast);
+        }
+      });
+    }
+  }
+
+  /**
+   * While reading is paused uWebSockets.js sees neither FIN nor RST of the client, so a pause must be short
+   * or be interrupted now and then.
+   */
+  pauseReading(): void {
+    if (this.#isOpen) {
+      this.#response.pause();
+    }
+  }
+
+  resumeReading(): void {
+    if (this.#isOpen) {
+      this.#response.resume();
+    }
+  }
+
+  /** The whole answer at once. `closes` ends the connection after it. */
+  answer(head: AnswerHead, body: string | Uint8Array, closes: boolean): void {
+    if (!this.#isOpen) {
+      return;
+    }
+    this.#isOpen = false;
+    const response = this.#response;
+    response.cork(() => {
+      writeHead(response, head);
+      response.end(body, closes);
+    });
+  }
+
+  /** An answer without a body; `reportedBytes` is its content-length (HEAD, 304), or null for none (204). */
+  answerWithoutBody(head: AnswerHead, reportedBytes: number | null, closes: boolean): void {
+    if (!this.#isOpen) {
+      return;
+    }
+    this.#isOpen = false;
+    const response = this.#response;
+    response.cork(() => {
+      writeHead(response, head);
+      response.endWithoutBody(reportedBytes ?? undefined, closes);
+    });
+  }
+
+  /**
+   * Sends the pieces of a body, before the first of them the head.
+   *
+   * @param head the head, in the call that begins the answer; null afterwards.
+   * @param bodyBytesTotal the content-length, or -1 for chunked framing; the same in every call.
+   * @param isLast the answer is complete with these pieces. A body with a length completes by itself.
+   * @returns false when the client is behind: wait for onDownstreamWritable before the next call.
+   */
+  send(
+    head: AnswerHead | null,
+    pieces: readonly Uint8Array[],
+    bodyBytesTotal: number,
+    isLast: boolean,
+  ): boolean {
+    if (!this.#isOpen) {
+      return false;
+    }
+    this.#bodyBytesTotal = bodyBytesTotal;
+    const response = this.#response;
+    response.cork(() => {
+      if (head !== null) {
+        writeHead(response, head);
+      }
+      if (this.#held.length === 0) {
+        this.#offer(pieces, isLast);
+      } else {
+        this.#held = this.#held.concat(pieces);
+        if (isLast) {
+          this.#offer(this.#held, true);
+        }
+      }
+      if (isLast && bodyBytesTotal < 0) {
+        this.#isOpen = false;
+        // Never end(…, true) here: in chunked framing uWebSockets.js would write "Connection: close" into the body.
+        response.end();
+      }
+    });
+    if (this.#isCongested && this.#isOpen) {
+      this.#awaitWritable();
+      return false;
+    }
+    return true;
+  }
+
+  /**
+   * Cuts the connection, so that an unfinished answer can't be taken for a whole one. The observer is not told.
+   */
+  cut(): void {
+    if (this.#isOpen) {
+      this.#isOpen = false;
+      this.#observer = null;
+      this.#held = NOTHING;
+      this.#response.close();
+    }
+  }
+
+  /** Gives pieces to uWebSockets.js until the client is behind; the rest is held. */
+  #offer(pieces: readonly Uint8Array[], isLast: boolean): void {
+    for (let i = 0; i < pieces.length; i += 1) {
+      const piece = pieces[i] as Uint8Array;
+      const rest =
+        this.#bodyBytesTotal < 0 ? this.#offerChunk(piece, isLast) : this.#offerOfLength(piece);
+      if (rest !== null) {
+        this.#isCongested = true;
+        this.#held = [rest, ...pieces.slice(i + 1)];
+        return;
+      }
+    }
+    this.#held = NOTHING;
+  }
+
+  /**
+   * write() buffers without bound whatever it is given and only says so (U-5, U-6). So once the client is behind,
+   * slices are offered that are smaller than what one writable event drains, and the buffer can't grow.
+   * The last pieces of an answer go in at once: uWebSockets.js drains an ended answer by itself.
+   */
+  #offerChunk(piece: Uint8Array, isLast: boolean): Uint8Array | null {
+    const response = this.#response;
+    if (!this.#isCongested || isLast) {
+      const isTaken = response.write(piece as Uint8Array<ArrayBuffer>);
+      this.#isCongested = !isTaken;
+      return isTaken || isLast ? null : EMPTY;
+    }
+    if (piece.length === 0) {
+      // Only the mark that a piece has gone before: whether it is through, the next piece will tell.
+      return null;
+    }
+    for (let from = 0; from < piece.length; from += SLICE_BYTES) {
+      if (!response.write(piece.subarray(from, from + SLICE_BYTES) as Uint8Array<ArrayBuffer>)) {
+        return piece.subarray(from + SLICE_BYTES);
+      }
+    }
+    this.#isCongested = false;
+    return null;
+  }
+
+  /** @returns null when the piece went out whole, else its end that must be offered again. */
+  #offerOfLength(piece: Uint8Array): Uint8Array | null {
+    const [isTaken, isDone] = this.#response.tryEnd(
+      piece as Uint8Array<ArrayBuffer>,
+      this.#bodyBytesTotal,
+    );
+    if (isDone) {
+      this.#isOpen = false;
+      return null;
+    }
+    if (isTaken) {
+      this.#bodyBytesTaken += piece.length;
+      this.#isCongested = false;
+      return null;
+    }
+    const offset = this.#response.getWriteOffset();
+    const rest = piece.subarray(offset - this.#bodyBytesTaken);
+    this.#bodyBytesTaken = offset;
+    return rest;
+  }
+
+  #awaitWritable(): void {
+    if (this.#hasWritableHandler) {
+      return;
+    }
+    this.#hasWritableHandler = true;
+    this.#response.onWritable(() => {
+      this.#drain();
+      return true;
+    });
+  }
+
+  #drain(): void {
+    if (!this.#isOpen) {
+      return;
+    }
+    // uWebSockets.js sends nothing of its own buffer while a handler is set; the end of a cork makes it do so.
+    this.#response.cork(() => {
+      this.#offer(this.#held, false);
+    });
+    if (this.#isOpen && this.#held.length === 0) {
+      this.#observer?.onDownstreamWritable();
+    }
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
+const NOTHING: Uint8Array[] = [];
+
+/** Below a third of the smallest send buffer that Linux gives a socket, which is what one writable event drains. */
+const SLICE_BYTES = 4096;
+
+function writeHead(response: HttpResponse, head: AnswerHead): void {
+  response.writeStatus(head.status);
+  const { headers } = head;
+  for (let i = 0; i < headers.length; i += 2) {
+    response.writeHeader(headers[i] as string, headers[i + 1] as string);
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * Which consumer calls, by the key that came along. Keys are known here by their SHA-256 only; what is
+ * looked up is the digest of what the caller sent, so the time it takes says nothing about how much of
+ * a guessed key is right.
+ */
+import { hash } from 'node:crypto';
+import type { ConsumerConfig } from '../config/model.js';
+import { BOUNDS } from '../core/bounds.js';
+import { GatewayError, OperatorError } from '../core/errors.js';
+
+/** Who calls, and what must not be forwarded. Frozen, and shared by all calls with the same outcome. */
+export interface Identity {
+  /** Place in the configuration's list, -1 if nobody is asked for a key. */
+  readonly consumerIndex: number;
+  /** null if nobody is asked for a key. */
+  readonly consumerName: string | null;
+  /** Names of the headers that carried one of Weir's keys. They must never reach a provider. */
+  readonly keyHeaders: readonly string[];
+}
+
+export interface KeyTable {
+  /** `headers` are name, value, name, value …, names in lower case. Throws `missing_key` or `invalid_key`. */
+  identify(headers: readonly string[]): Identity;
+}
+
+const KEY_HEADERS = ['authorization', 'x-api-key', 'api-key'] as const;
+const ANYBODY: Identity = Object.freeze({
+  consumerIndex: -1,
+  consumerName: null,
+  keyHeaders: Object.freeze([]),
+});
+const BEYOND_LATIN1 = /[^\0-\xff]/;
+const BEYOND_ASCII = /[^\0-\x7f]/;
+
+/** Throws an OperatorError if two consumers have the same key. null: nobody is asked for a key. */
+export function createKeyTable(consumers: readonly ConsumerConfig[] | null): KeyTable {
+  if (consumers === null) return { identify: () => ANYBODY };
+  const indexOfDigest = new Map<string, number>();
+  consumers.forEach((consumer, index) => {
+    for (const digest of consumer.keyDigests) {
+      const other = indexOfDigest.get(digest) ?? index;
+      if (other !== index) {
+        throw new OperatorError(
+          `consumers ${consumers[other]!.name} and ${consumer.name} have a key in common`,
+        );
+      }
+      indexOfDigest.set(digest, index);
+    }
+  });
+  // All outcomes are made beforehand, so that a call leaves no garbage: one for each set of headers.
+  const identities = consumers.map((consumer, index) => buildIdentities(consumer.name, index));
+
+  return {
+    identify(headers) {
+      let consumerIndex = -1;
+      let headerMask = 0;
+      let hasKey = false;
+      for (let i = 0; i + 1 < headers.length; i += 2) {
+        const mask = maskOfHeader(headers[i]!);
+        if (mask === 0) continue;
+        const key = readKey(mask, headers[i + 1]!);
+        if (key === '') continue;
+        hasKey = true;
+        // Later headers are looked at too: a second key of Weir's must not be forwarded either.
+        const index = findConsumer(indexOfDigest, key);
+        if (index === -1) continue;
+        headerMask |= mask;
+        if (consumerIndex === -1) consumerIndex = index;
+      }
+      if (consumerIndex !== -1) return identities[consumerIndex]![headerMask]!;
+      if (hasKey) throw new GatewayError('invalid_key', 'The key that was sent is not valid here.');
+      throw new GatewayError(
+        'missing_key',
+        'No key was sent. Send one as `authorization: Bearer …`, `x-api-key` or `api-key`.',
+      );
+    },
+  };
+}
+
+function buildIdentities(consumerName: string, consumerIndex: number): readonly Identity[] {
+  const identities: Identity[] = [];
+  for (let mask = 0; mask < 1 << KEY_HEADERS.length; mask++) {
+    const keyHeaders = Object.freeze(KEY_HEADERS.filter((_, bit) => (mask & (1 << bit)) !== 0));
+    identities.push(Object.freeze({ consumerIndex, consumerName, keyHeaders }));
+  }
+  return identities;
+}
+
+/** The bit of a header that may carry a key, in the order of KEY_HEADERS; 0 for all others. */
+function maskOfHeader(name: string): number {
+  switch (name) {
+    case 'authorization':
+      return 1;
+    case 'x-api-key':
+      return 2;
+    case 'api-key':
+      return 4;
+    default:
+      return 0;
+  }
+}
+
+/** The key in a header's value, empty if there is none. Other schemes than Bearer carry no key of ours. */
+function readKey(mask: number, value: string): string {
+  if (mask !== 1) return value.trim();
+  const isBearer = value.charCodeAt(6) === 0x20 && value.slice(0, 6).toLowerCase() === 'bearer';
+  return isBearer ? value.slice(7).trim() : '';
+}
+
+function findConsumer(indexOfDigest: ReadonlyMap<string, number>, key: string): number {
+  // A character beyond Latin-1 never came in a header; cut to a byte it would stand for another one.
+  if (key.length > BOUNDS.keyBytesMax || BEYOND_LATIN1.test(key)) return -1;
+  // The bytes as received: for ASCII a string hashes to the same without a copy.
+  const bytes = BEYOND_ASCII.test(key) ? Buffer.from(key, 'latin1') : key;
+  return indexOfDigest.get(hash('sha256', bytes, 'hex')) ?? -1;
+}

@@ -1,0 +1,124 @@
+/**
+ * Checks that span the fields of one entry. They read the bare value, not the schema's output, so
+ * that one start shows everything that is wrong; what has the wrong shape is left to the schema.
+ */
+import { doAddressesClash, isHost, parseAddress } from './address.js';
+import type { Path } from './document.js';
+import { readNumber } from './fields.js';
+import type { ListenAddress } from './model.js';
+import { isRecord, type Problems } from './problems.js';
+import { Refusal } from './refusal.js';
+import { ADMIN_HOST_DEFAULT, PUBLIC_HOST_DEFAULT } from './schema.js';
+
+const LIMIT_KINDS = ['requests', 'tokens', 'cost', 'concurrency'] as const;
+const LIMIT_KEYS: readonly string[] = [...LIMIT_KINDS, 'per', 'burst'];
+const MODEL_KEYS: readonly string[] = ['provider', 'model', 'targets', 'balance', 'fallbacks'];
+
+export function checkConsistency(
+  file: Readonly<Record<string, unknown>>,
+  problems: Problems,
+): void {
+  for (const section of ['providers', 'models', 'tiers', 'consumers']) {
+    const entries = file[section];
+    if (!isRecord(entries) || Object.keys(entries).length > 0) continue;
+    // An empty list of consumers would lock everybody out; left out, it lets everybody in.
+    const hint = section === 'consumers' ? '; left out, nobody is asked for a key' : '';
+    problems.refuse([section], new Refusal(`at least one entry${hint}`));
+  }
+  for (const [path, model] of entriesOf(file, 'models')) checkModel(path, model, problems);
+  for (const section of ['tiers', 'consumers']) {
+    for (const [path, owner] of entriesOf(file, section)) {
+      if (!Array.isArray(owner['limits'])) continue;
+      for (const [index, limit] of owner['limits'].entries()) {
+        if (isRecord(limit)) checkLimit([...path, 'limits', index], limit, problems);
+      }
+    }
+  }
+  checkAddresses(file, problems);
+}
+
+/** The entries of a section that are mappings. */
+export function* entriesOf(
+  file: Readonly<Record<string, unknown>>,
+  section: string,
+): Generator<[path: Path, entry: Record<string, unknown>]> {
+  const entries = file[section];
+  if (!isRecord(entries)) return;
+  for (const [name, entry] of Object.entries(entries)) {
+    if (isRecord(entry)) yield [[section, name], entry];
+  }
+}
+
+function checkModel(path: Path, model: Record<string, unknown>, problems: Problems): void {
+  const isShort = Object.hasOwn(model, 'provider');
+  if (!Object.hasOwn(model, 'targets')) {
+    // A mistyped key is reported by the schema, and probably is the missing one.
+    const isTyped = Object.keys(model).every((key) => MODEL_KEYS.includes(key));
+    if (!isShort && isTyped) {
+      const reason = 'expected provider (one target) or targets (several)';
+      problems.refuse(path, new Refusal('a model', { reason }));
+    }
+    if (isShort && Object.hasOwn(model, 'balance')) {
+      problems.refuseKey([...path, 'balance'], 'has no meaning without targets');
+    }
+    return;
+  }
+  for (const key of ['provider', 'model']) {
+    if (!Object.hasOwn(model, key)) continue;
+    problems.refuseKey([...path, key], 'cannot stand beside targets; write it into a target');
+  }
+}
+
+function checkLimit(path: Path, limit: Record<string, unknown>, problems: Problems): void {
+  const kinds = LIMIT_KINDS.filter((kind) => Object.hasOwn(limit, kind));
+  const [kind, second] = kinds;
+  if (kind === undefined) {
+    if (Object.keys(limit).some((key) => !LIMIT_KEYS.includes(key))) return;
+    const reason = `expected one of ${LIMIT_KINDS.join(', ')}`;
+    problems.refuse(path, new Refusal('a limit', { reason }));
+    return;
+  }
+  if (second !== undefined) {
+    const reason = `cannot stand beside ${kind}; write it as a limit of its own`;
+    problems.refuseKey([...path, second], reason);
+    return;
+  }
+  if (kind !== 'concurrency') {
+    const isMissing = !Object.hasOwn(limit, 'per');
+    if (isMissing)
+      problems.refuse([...path, 'per'], new Refusal('a duration such as 1s, 1m or 1d'));
+    checkBurst(path, kind, limit['burst'], problems);
+    return;
+  }
+  for (const key of ['per', 'burst']) {
+    if (Object.hasOwn(limit, key)) {
+      problems.refuseKey([...path, key], 'has no meaning beside concurrency');
+    }
+  }
+}
+
+function checkBurst(path: Path, kind: string, burst: unknown, problems: Problems): void {
+  const number = readNumber(burst);
+  // What is no amount at all is refused by the schema; dollars may be fractions.
+  if (kind === 'cost' || !(number > 0) || Number.isInteger(number)) return;
+  problems.refuse([...path, 'burst'], new Refusal(`a whole number of ${kind}`));
+}
+
+/** The admin port must never be the public one. */
+function checkAddresses(file: Readonly<Record<string, unknown>>, problems: Problems): void {
+  const publicAddress = readAddress(file['listen'] ?? 8080, PUBLIC_HOST_DEFAULT);
+  const adminAddress = readAddress(file['admin'] ?? 8081, ADMIN_HOST_DEFAULT);
+  if (publicAddress === null || adminAddress === null) return;
+  if (!doAddressesClash(publicAddress, adminAddress)) return;
+  const path = Object.hasOwn(file, 'admin') ? ['admin'] : ['listen'];
+  const reason = 'listen and admin would share a port; the admin port must be another one';
+  problems.refuse(path, new Refusal('an address', { reason }));
+}
+
+function readAddress(value: unknown, hostDefault: string): ListenAddress | null {
+  if (!isRecord(value)) return parseAddress(value, hostDefault);
+  const host = value['host'] ?? hostDefault;
+  if (typeof host !== 'string' || !isHost(host)) return null;
+  const port = parseAddress(value['port'], host);
+  return port === null ? null : { host, port: port.port };
+}

@@ -1,0 +1,106 @@
+/**
+ * The effective configuration in the words of the file, for `weir check`. Read back it gives the same
+ * configuration, except for the providers' keys, which are never shown.
+ */
+import { Document, isMap, type YAMLMap } from 'yaml';
+import { formatAddress } from './address.js';
+import { escapeVariables } from './environment.js';
+import type {
+  ConsumerConfig,
+  LimitConfig,
+  ModelConfig,
+  ProviderConfig,
+  PublicListen,
+  WeirConfig,
+} from './model.js';
+import { formatDuration } from './units.js';
+
+const HIDDEN = '***';
+
+export function formatEffective(config: WeirConfig): string {
+  const document = new Document({
+    listen: formatListen(config.listen),
+    admin: formatAddress(config.admin),
+    workers: config.workers,
+    accept: config.accept,
+    ...(config.stateDir === null ? {} : { state_dir: escapeVariables(config.stateDir) }),
+    drain_timeout: formatDuration(config.drainTimeoutMs),
+    log: { level: config.log.level, access: config.log.access ? 'on' : 'off' },
+    providers: byName(config.providers, formatProvider),
+    models: byName(config.models, formatModel),
+    ...(config.consumers === null ? {} : { consumers: byName(config.consumers, formatConsumer) }),
+  });
+  if (config.consumers === null)
+    document.comment = ' consumers: left out, nobody is asked for a key';
+  else noteTiers(document, config.consumers);
+  return document.toString({ lineWidth: 0 });
+}
+
+/** A Map keeps names such as `__proto__` and `1` what and where they are. */
+function byName<Entry extends { readonly name: string }>(
+  entries: readonly Entry[],
+  format: (entry: Entry) => object,
+): Map<string, object> {
+  return new Map(entries.map((entry) => [entry.name, format(entry)]));
+}
+
+/** Tiers are folded into their consumers, so their names remain as comments only. */
+function noteTiers(document: Document, consumers: readonly ConsumerConfig[]): void {
+  for (const consumer of consumers) {
+    const entry = document.getIn(['consumers', consumer.name]);
+    if (consumer.tier === null || !isMap(entry)) continue;
+    const map: YAMLMap = entry;
+    map.commentBefore = ` with the limits of tier ${JSON.stringify(consumer.tier)}`;
+  }
+}
+
+function formatListen(listen: PublicListen): string | object {
+  if (listen.tls === null) return formatAddress(listen);
+  const { cert, key } = listen.tls;
+  const tls = { cert: escapeVariables(cert), key: escapeVariables(key) };
+  return { host: listen.host, port: listen.port, tls };
+}
+
+function formatProvider(provider: ProviderConfig): object {
+  const { timeouts, connections } = provider;
+  return {
+    dialect: provider.dialect,
+    base_url: escapeVariables(provider.baseUrl),
+    ...(provider.apiKey === null ? {} : { api_key: HIDDEN }),
+    timeouts: {
+      connect: formatDuration(timeouts.connectMs),
+      first_byte: formatDuration(timeouts.firstByteMs),
+      idle: formatDuration(timeouts.idleMs),
+    },
+    connections: {
+      max: connections.max,
+      queue: connections.queue,
+      queue_timeout: formatDuration(connections.queueTimeoutMs),
+      keep_alive: formatDuration(connections.keepAliveMs),
+    },
+  };
+}
+
+function formatModel(model: ModelConfig): object {
+  return {
+    targets: model.targets.map((target) => ({
+      provider: escapeVariables(target.provider),
+      ...(target.model === null ? {} : { model: escapeVariables(target.model) }),
+      weight: target.weight,
+    })),
+    balance: model.balance,
+    ...(model.fallbacks.length === 0 ? {} : { fallbacks: model.fallbacks.map(escapeVariables) }),
+  };
+}
+
+function formatConsumer(consumer: ConsumerConfig): object {
+  return {
+    keys: consumer.keyDigests.map((digest) => `sha256:${digest}`),
+    limits: consumer.limits.map(formatLimit),
+  };
+}
+
+function formatLimit(limit: LimitConfig): object {
+  if (limit.kind === 'concurrency') return { concurrency: limit.amount };
+  return { [limit.kind]: limit.amount, per: formatDuration(limit.perMs), burst: limit.burst };
+}

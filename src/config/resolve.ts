@@ -1,0 +1,104 @@
+/** From the checked file to what the gateway runs on: names looked up, tiers folded in, paths absolute. */
+import { availableParallelism } from 'node:os';
+import { dirname, resolve } from 'node:path';
+import type {
+  ConsumerConfig,
+  LimitConfig,
+  ModelConfig,
+  ProviderConfig,
+  PublicListen,
+  WeirConfig,
+} from './model.js';
+import type { ParsedFile } from './schema.js';
+import { completeBaseUrl } from './secrets.js';
+import { describeUnenforced } from './unenforced.js';
+
+type ParsedLimit = NonNullable<ParsedFile['tiers']>[string]['limits'][number];
+
+/** `parsed` must have passed the checks of consistency.ts and references.ts. */
+export function resolveConfig(file: string, parsed: ParsedFile): WeirConfig {
+  const directory = dirname(file);
+  const config = {
+    file,
+    listen: toListen(parsed.listen, directory),
+    admin: { host: parsed.admin.host, port: parsed.admin.port },
+    workers: parsed.workers ?? availableParallelism(),
+    accept: parsed.accept,
+    stateDir: parsed.state_dir ? resolve(directory, parsed.state_dir) : null,
+    drainTimeoutMs: parsed.drain_timeout,
+    log: parsed.log,
+    providers: Object.entries(parsed.providers).map(([name, entry]) => toProvider(name, entry)),
+    models: Object.entries(parsed.models).map(([name, entry]) => toModel(name, entry)),
+    consumers: toConsumers(parsed),
+  };
+  return { ...config, warnings: describeUnenforced(config) };
+}
+
+function toListen(listen: ParsedFile['listen'], directory: string): PublicListen {
+  const tls = 'tls' in listen ? listen.tls : undefined;
+  return {
+    host: listen.host,
+    port: listen.port,
+    tls: tls ? { cert: resolve(directory, tls.cert), key: resolve(directory, tls.key) } : null,
+  };
+}
+
+function toProvider(name: string, entry: ParsedFile['providers'][string]): ProviderConfig {
+  return {
+    name,
+    dialect: entry.dialect,
+    baseUrl: completeBaseUrl(entry.base_url, entry.dialect),
+    apiKey: entry.api_key ?? null,
+    timeouts: {
+      connectMs: entry.timeouts.connect,
+      firstByteMs: entry.timeouts.first_byte,
+      idleMs: entry.timeouts.idle,
+    },
+    connections: {
+      max: entry.connections.max,
+      queue: entry.connections.queue,
+      queueTimeoutMs: entry.connections.queue_timeout,
+      keepAliveMs: entry.connections.keep_alive,
+    },
+  };
+}
+
+function toModel(name: string, entry: ParsedFile['models'][string]): ModelConfig {
+  const short = { provider: entry.provider ?? '', model: entry.model, weight: 1 };
+  return {
+    name,
+    targets: (entry.targets ?? [short]).map((target) => ({
+      provider: target.provider,
+      model: target.model ?? null,
+      weight: target.weight,
+    })),
+    balance: entry.balance ?? 'weighted',
+    fallbacks: entry.fallbacks,
+  };
+}
+
+function toConsumers(parsed: ParsedFile): ConsumerConfig[] | null {
+  if (parsed.consumers === undefined) return null;
+  // A Map, because an object would find a tier called `constructor` that nobody configured.
+  const tiers = new Map(Object.entries(parsed.tiers ?? {}));
+  return Object.entries(parsed.consumers).map(([name, entry]) => {
+    const tier = entry.tier ?? null;
+    const inherited = tier === null ? [] : (tiers.get(tier)?.limits ?? []);
+    return {
+      name,
+      keyDigests: entry.keys,
+      tier,
+      limits: [...inherited, ...entry.limits].map(toLimit),
+    };
+  });
+}
+
+function toLimit(limit: ParsedLimit): LimitConfig {
+  if (limit.concurrency !== undefined) return { kind: 'concurrency', amount: limit.concurrency };
+  for (const kind of ['requests', 'tokens', 'cost'] as const) {
+    const amount = limit[kind];
+    if (amount === undefined || limit.per === undefined) continue;
+    return { kind, amount, perMs: limit.per, burst: limit.burst ?? amount };
+  }
+  throw new Error('A limit without a kind passed the checks.');
+}

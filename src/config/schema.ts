@@ -1,0 +1,230 @@
+/**
+ * The configuration file, version 1: its fields, their defaults, and the descriptions that editors
+ * show. What spans several fields is checked in consistency.ts and references.ts.
+ */
+import { z } from 'zod';
+import { PORT_MAX } from './address.js';
+import {
+  address,
+  amount,
+  choice,
+  duration,
+  hasControlCharacters,
+  host,
+  onOff,
+  text,
+  wholeNumber,
+  workerCount,
+} from './fields.js';
+import { apiKey, baseUrl, consumerKey } from './secrets.js';
+
+const DAY_MS = 86_400_000;
+/** A timer of Node's holds at most 2^31 - 1 ms, a bit more than this. */
+const TIMEOUT_MS_MAX = 24 * DAY_MS;
+const PERIOD_MS_MAX = 366 * DAY_MS;
+/** Beyond it a typing error is likelier than a limit, and sums would lose precision. */
+const AMOUNT_MAX = 1e15;
+const NAME_CHARS_MAX = 256;
+const WORKERS_MAX = 256;
+const CONNECTIONS_MAX = 1_000_000;
+const WEIGHT_MAX = 65_535;
+
+export const PUBLIC_HOST_DEFAULT = '0.0.0.0';
+export const ADMIN_HOST_DEFAULT = '127.0.0.1';
+
+/** A mapping with these keys only. Its message for an unknown key is the list of the known ones. */
+function mapping<const Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+  const known = Object.keys(shape).join(' ');
+  return z.strictObject(shape, {
+    error: (issue) => (issue.code === 'unrecognized_keys' ? known : undefined),
+  });
+}
+
+/** A mapping whose keys the operator chooses. */
+function named<Value extends z.ZodType>(value: Value) {
+  const name = z
+    .string()
+    .refine((key) => isName(key), {
+      error: `expected a name of 1 to ${NAME_CHARS_MAX} characters without control characters or spaces around it`,
+    })
+    .meta({ minLength: 1, maxLength: NAME_CHARS_MAX });
+  return z.record(name, value).meta({ minProperties: 1 });
+}
+
+function isName(key: string): boolean {
+  const isBetween = key.length >= 1 && key.length <= NAME_CHARS_MAX;
+  return isBetween && key.trim() === key && !hasControlCharacters(key);
+}
+
+const port = wholeNumber(0, PORT_MAX).describe('TCP port; 0 lets the system choose.');
+
+const tls = mapping({
+  cert: text('the path of a PEM file').describe(
+    'PEM file of the certificate chain, relative to this file.',
+  ),
+  key: text('the path of a PEM file').describe(
+    'PEM file of the private key, relative to this file.',
+  ),
+}).describe('Serve TLS with this certificate; left out: clear text.');
+
+const listen = z
+  .union([
+    address(PUBLIC_HOST_DEFAULT),
+    mapping({
+      host: host().prefault(PUBLIC_HOST_DEFAULT).describe('Address or name to listen on.'),
+      port,
+      tls: tls.optional(),
+    }),
+  ])
+  .prefault(`${PUBLIC_HOST_DEFAULT}:8080`)
+  .describe('Where clients connect: host:port, a port, or a mapping with TLS.');
+
+const admin = z
+  .union([
+    address(ADMIN_HOST_DEFAULT),
+    mapping({
+      host: host().prefault(ADMIN_HOST_DEFAULT).describe('Address or name to listen on.'),
+      port,
+    }),
+  ])
+  .prefault(`${ADMIN_HOST_DEFAULT}:8081`)
+  .describe('Health, metrics and dashboard; keep it away from clients.');
+
+const log = mapping({
+  level: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+    .prefault('info')
+    .describe('The least important lines that are written.'),
+  access: onOff().prefault('on').describe('One line for every exchange.'),
+});
+
+const timeouts = mapping({
+  connect: duration(TIMEOUT_MS_MAX).prefault('5s').describe('To connect, TLS included.'),
+  first_byte: duration(TIMEOUT_MS_MAX)
+    .prefault('600s')
+    .describe('From the request sent to the first byte of the answer.'),
+  idle: duration(TIMEOUT_MS_MAX).prefault('300s').describe('Between two pieces of an answer.'),
+});
+
+const connections = mapping({
+  max: wholeNumber(1, CONNECTIONS_MAX)
+    .prefault(16_384)
+    .describe('Connections of the whole gateway to this provider.'),
+  queue: wholeNumber(0, CONNECTIONS_MAX)
+    .prefault(1024)
+    .describe('Exchanges of the whole gateway that may wait for a connection.'),
+  queue_timeout: duration(TIMEOUT_MS_MAX)
+    .prefault('5s')
+    .describe('The longest that an exchange waits for a connection.'),
+  keep_alive: duration(TIMEOUT_MS_MAX)
+    .prefault('4s')
+    .describe('How long an unused connection is kept; keep it below what the provider allows.'),
+});
+
+const provider = mapping({
+  dialect: choice(['openai', 'anthropic']).describe('The wire format that the provider speaks.'),
+  base_url: baseUrl().describe('Where its API begins, such as https://api.openai.com/v1.'),
+  api_key: apiKey()
+    .optional()
+    .describe('The credential for the provider. Left out or empty: the caller’s own is passed on.'),
+  timeouts: timeouts.prefault({}).describe('How long Weir waits for the provider.'),
+  connections: connections
+    .prefault({})
+    .describe('How many connections Weir keeps to the provider.'),
+}).describe('An upstream API.');
+
+const providerName = text('the name of a provider').describe('A name under `providers`.');
+const upstreamModel = text('the name of a model').describe(
+  'The name that the provider knows; left out: the caller’s name is passed on.',
+);
+
+const target = mapping({
+  provider: providerName,
+  model: upstreamModel.optional(),
+  weight: wholeNumber(1, WEIGHT_MAX)
+    .prefault(1)
+    .describe('Share of the requests, relative to the other targets.'),
+}).describe('A provider and the model name that it knows.');
+
+const model = mapping({
+  provider: providerName.optional(),
+  model: upstreamModel.optional(),
+  targets: z
+    .array(target)
+    .min(1)
+    .optional()
+    .describe('Where requests may go, instead of `provider`.'),
+  balance: choice(['weighted', 'round-robin', 'least-busy', 'least-latency', 'hash'])
+    .optional()
+    .describe('How a target is chosen; weighted where left out.'),
+  fallbacks: z
+    .array(text('the name of a model'))
+    .prefault([])
+    .describe('Names under `models`, tried in turn when this one fails.'),
+})
+  .meta({ oneOf: [{ required: ['provider'] }, { required: ['targets'] }] })
+  .describe('What clients ask for: one provider (short form), or several targets.');
+
+const wholeAmount = wholeNumber(1, AMOUNT_MAX);
+const limit = mapping({
+  requests: wholeAmount.optional().describe('Requests in each period.'),
+  tokens: wholeAmount.optional().describe('Tokens, prompt and answer, in each period.'),
+  cost: amount(AMOUNT_MAX).optional().describe('US dollars in each period.'),
+  concurrency: wholeAmount.optional().describe('Exchanges at the same time.'),
+  per: duration(PERIOD_MS_MAX).optional().describe('The period.'),
+  burst: amount(AMOUNT_MAX)
+    .optional()
+    .describe('What the bucket holds; the amount where left out.'),
+})
+  .meta({
+    oneOf: [
+      ...['requests', 'tokens', 'cost'].map((kind) => ({ required: [kind, 'per'] })),
+      { required: ['concurrency'], properties: { per: false, burst: false } },
+    ],
+  })
+  .describe('A token bucket, or a number of exchanges at a time.');
+
+const limits = z.array(limit);
+
+const tier = mapping({
+  limits: limits.prefault([]).describe('Limits of each consumer of this tier.'),
+}).describe('Limits that several consumers share the values of, each with buckets of its own.');
+
+const consumer = mapping({
+  keys: z
+    .array(consumerKey())
+    .min(1)
+    .describe('Keys, plain or as sha256:<hex>; any of them identifies the consumer.'),
+  tier: text('the name of a tier').optional().describe('A name under `tiers`.'),
+  limits: limits.prefault([]).describe('Limits beside those of the tier.'),
+}).describe('Who calls: a team, an app, a person.');
+
+export const fileSchema = mapping({
+  listen,
+  admin,
+  workers: workerCount(WORKERS_MAX)
+    .prefault('auto')
+    .describe('Worker threads; auto is one a core.'),
+  accept: choice(['auto', 'acceptor', 'reuseport'])
+    .prefault('auto')
+    .describe('How connections reach the workers; auto takes the acceptor where it exists.'),
+  state_dir: text('the path of a directory', { mayBeEmpty: true })
+    .optional()
+    .describe(
+      'Where state is kept over a restart, relative to this file; left out: nothing is kept.',
+    ),
+  drain_timeout: duration(TIMEOUT_MS_MAX)
+    .prefault('60s')
+    .describe('How long running exchanges may take to end when Weir stops.'),
+  log: log.prefault({}).describe('What is logged.'),
+  providers: named(provider).describe('The upstream APIs, by name.'),
+  models: named(model).describe(
+    'What clients ask for. `*` is any other name, and requests that name no model.',
+  ),
+  tiers: named(tier).optional().describe('Limits for several consumers, by name.'),
+  consumers: named(consumer)
+    .optional()
+    .describe('Who may call. Left out: nobody is asked for a key.'),
+});
+
+/** The file after defaults and units, before names are looked up. */
+export type ParsedFile = z.infer<typeof fileSchema>;

@@ -1,0 +1,87 @@
+/** The fields whose values are secret, or may hold a secret: no refusal of theirs prints the value. */
+import { createHash } from 'node:crypto';
+import type { z } from 'zod';
+import type { DialectName } from '../core/errors.js';
+import { field } from './fields.js';
+import { Refusal } from './refusal.js';
+
+const VISIBLE_ASCII = /^[\x21-\x7e]+$/;
+const DIGEST = /^sha256:([0-9a-f]{64})$/i;
+
+/** A provider's credential; null where it is left out or empty. */
+export function apiKey(): z.ZodType<string | null> {
+  return field({
+    json: [],
+    refusal: new Refusal('a key as a string', { isSecret: true }),
+    read: (value) => {
+      if (value === '') return { value: null };
+      if (typeof value !== 'string') return null;
+      if (VISIBLE_ASCII.test(value)) return { value };
+      const reason =
+        'the key holds a space, a control character or a character outside ASCII (not shown)';
+      return new Refusal('a key as a string', { reason });
+    },
+  });
+}
+
+/** A consumer's key, plain or as its digest; read as the SHA-256 in lower-case hex. */
+export function consumerKey(): z.ZodType<string> {
+  const expected = 'a key of visible ASCII characters, or sha256: and 64 hex digits';
+  return field({
+    json: [],
+    refusal: new Refusal(expected, { isSecret: true }),
+    read: (value) => {
+      const digest = digestConsumerKey(value);
+      if (digest !== null) return { value: digest };
+      if (typeof value !== 'string') return null;
+      const reason = `expected ${expected}; this one is not (not shown)`;
+      return new Refusal(expected, { reason });
+    },
+  });
+}
+
+/** Returns null for what is no key. */
+export function digestConsumerKey(value: unknown): string | null {
+  if (typeof value !== 'string' || !VISIBLE_ASCII.test(value)) return null;
+  const [, hex] = DIGEST.exec(value) ?? [];
+  if (hex !== undefined) return hex.toLowerCase();
+  // A digest that was cut short must not become a key that nobody can send.
+  if (/^sha256:/i.test(value)) return null;
+  return createHash('sha256').update(value).digest('hex');
+}
+
+/** A provider's base URL without trailing slashes. It may be mistaken for a place for credentials. */
+export function baseUrl(): z.ZodType<string> {
+  const expected = 'an http:// or https:// URL';
+  return field({
+    json: [{ type: 'string', pattern: '^https?://[^?#@\\s]+$' }],
+    refusal: new Refusal(expected),
+    read: (value) => {
+      if (typeof value !== 'string') return null;
+      const url = parseUrl(value);
+      if (value.includes('@')) {
+        return new Refusal(expected, {
+          reason: 'must not hold a user name or password (not shown); use api_key',
+        });
+      }
+      if (/[?#]/.test(value)) {
+        return new Refusal(expected, { reason: 'must not hold a query or a fragment' });
+      }
+      return url === null ? null : { value: `${url.origin}${url.pathname}`.replace(/\/+$/, '') };
+    },
+  });
+}
+
+/** Clients of Anthropic's API give the base URL without `/v1`, those of OpenAI's with it. */
+export function completeBaseUrl(url: string, dialect: DialectName): string {
+  return dialect === 'anthropic' && !url.endsWith('/v1') ? `${url}/v1` : url;
+}
+
+function parseUrl(value: string): URL | null {
+  if (/[\s\p{Cc}\\]/u.test(value) || !/^https?:\/\//i.test(value)) return null;
+  try {
+    return new URL(value);
+  } catch {
+    return null;
+  }
+}

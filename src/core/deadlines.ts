@@ -1,0 +1,147 @@
+/**
+ * The timeouts of one worker, checked together once a tick instead of by a timer each. All entries of a list
+ * wait equally long, so a list is in the order of its deadlines and only its head must be looked at.
+ *
+ * Touching an entry (a chunk came, the silence begins anew) moves it to the end: a dozen stores, no allocation.
+ * Precise to two ticks of BOUNDS.timerTickMs.
+ */
+import { BOUNDS } from './bounds.js';
+import { nowMs } from './clock.js';
+
+/** Something that waits. It can be in one list at a time; the fields belong to the list. */
+export interface Timed {
+  deadlineList: DeadlineList | null;
+  deadlinePrevious: Timed | null;
+  deadlineNext: Timed | null;
+  deadlineStartMs: number;
+  /** Called once, after the entry was taken out of its list. */
+  onDeadline(): void;
+}
+
+/** The clock of all lists of a thread. */
+export class Deadlines {
+  /** Time of the last tick while anything waits; else as it was. For measuring coarse intervals only. */
+  coarseMs = nowMs();
+  readonly #lists: DeadlineList[] = [];
+  #timer: NodeJS.Timeout | null = null;
+  #waiting = 0;
+  #emptyTicks = 0;
+
+  createList(durationMs: number): DeadlineList {
+    const list = new DeadlineList(this, durationMs);
+    this.#lists.push(list);
+    return list;
+  }
+
+  /** @internal */
+  countWaiting(delta: number): void {
+    this.#waiting += delta;
+    if (this.#timer === null && this.#waiting > 0) {
+      this.coarseMs = nowMs();
+      this.#emptyTicks = 0;
+      this.#timer = setInterval(() => this.#tick(), BOUNDS.timerTickMs).unref();
+    }
+  }
+
+  #tick(): void {
+    const now = nowMs();
+    const sinceLastMs = now - this.coarseMs;
+    this.coarseMs = now;
+    if (this.#waiting === 0) {
+      this.#emptyTicks += 1;
+      if (this.#emptyTicks > EMPTY_TICKS_MAX && this.#timer !== null) {
+        clearInterval(this.#timer);
+        this.#timer = null;
+      }
+      return;
+    }
+    this.#emptyTicks = 0;
+    if (sinceLastMs > LATE_TICKS_MAX * BOUNDS.timerTickMs) {
+      // The loop was held up. What came in meanwhile is read after the timers, so nobody is late yet.
+      return;
+    }
+    for (const list of this.#lists) {
+      list.expire(now);
+    }
+  }
+}
+
+/** After a second without anything that waits the interval is stopped, so that an idle worker sleeps. */
+const EMPTY_TICKS_MAX = 50;
+const LATE_TICKS_MAX = 3;
+
+export class DeadlineList {
+  readonly durationMs: number;
+  readonly #clock: Deadlines;
+  #head: Timed | null = null;
+  #tail: Timed | null = null;
+
+  constructor(clock: Deadlines, durationMs: number) {
+    this.#clock = clock;
+    this.durationMs = durationMs;
+  }
+
+  /** Begins to wait. An entry that waits in another list is taken out of that. */
+  add(entry: Timed): void {
+    entry.deadlineList?.remove(entry);
+    this.#clock.countWaiting(1);
+    entry.deadlineList = this;
+    entry.deadlineStartMs = this.#clock.coarseMs;
+    this.#append(entry);
+  }
+
+  /** The wait of an entry of this list begins anew. */
+  touch(entry: Timed): void {
+    entry.deadlineStartMs = this.#clock.coarseMs;
+    if (entry !== this.#tail) {
+      this.#unlink(entry);
+      this.#append(entry);
+    }
+  }
+
+  remove(entry: Timed): void {
+    if (entry.deadlineList === this) {
+      this.#unlink(entry);
+      entry.deadlineList = null;
+      this.#clock.countWaiting(-1);
+    }
+  }
+
+  /** @internal */
+  expire(now: number): void {
+    // The list is in the order of its deadlines. What a callback adds begins now, so the loop ends.
+    for (let entry = this.#head; entry !== null; entry = this.#head) {
+      if (entry.deadlineStartMs + this.durationMs > now) {
+        return;
+      }
+      this.remove(entry);
+      entry.onDeadline();
+    }
+  }
+
+  #append(entry: Timed): void {
+    entry.deadlinePrevious = this.#tail;
+    entry.deadlineNext = null;
+    if (this.#tail === null) {
+      this.#head = entry;
+    } else {
+      this.#tail.deadlineNext = entry;
+    }
+    this.#tail = entry;
+  }
+
+  #unlink(entry: Timed): void {
+    if (entry.deadlinePrevious === null) {
+      this.#head = entry.deadlineNext;
+    } else {
+      entry.deadlinePrevious.deadlineNext = entry.deadlineNext;
+    }
+    if (entry.deadlineNext === null) {
+      this.#tail = entry.deadlinePrevious;
+    } else {
+      entry.deadlineNext.deadlinePrevious = entry.deadlinePrevious;
+    }
+    entry.deadlinePrevious = null;
+    entry.deadlineNext = null;
+  }
+}

@@ -1,0 +1,189 @@
+/**
+ * Counters of all workers in one SharedArrayBuffer: one column a worker, written by that worker alone,
+ * read by the primary at a scrape. Because there is one writer per column, adding is a plain addition,
+ * without atomics. A reader may see a value that is a few microseconds old. It can't see half a number:
+ * aligned 64-bit loads and stores are indivisible on every machine that V8 runs on in 64 bits.
+ *
+ * The layout follows from the configuration alone, so both sides compute it and nothing is negotiated.
+ * Labels come from the configuration too, never from a request, so the number of series is bounded.
+ */
+import type { WeirConfig } from '../config/model.js';
+import { ERRORS, type ErrorCode } from '../core/errors.js';
+
+/** Slots that every column has. Gauges go up and down, and the sum over the workers is what is shown. */
+const FIXED_NAMES = [
+  'connectionsOpen',
+  'connectionsTotal',
+  'exchangesInFlight',
+  'exchangesTotal',
+  'bodyBytesHeld',
+  'bytesReceived',
+  'bytesSent',
+  'logLinesDropped',
+  /** Clients that went away before their request had a route. */
+  'abortedUnrouted',
+] as const;
+
+export type FixedSlotName = (typeof FIXED_NAMES)[number];
+
+const ROUTE_FIELDS = 10;
+const PROVIDER_FIELDS = 3;
+const CACHE_LINE_BYTES = 64;
+const SLOTS_PER_LINE = CACHE_LINE_BYTES / Float64Array.BYTES_PER_ELEMENT;
+
+/** A route is one target of one model entry. */
+export interface RouteSlots {
+  /** Position among all routes; also the key of the route's histograms. */
+  readonly index: number;
+  /** The entry's name in the configuration (`*` for any), not what a client wrote. */
+  readonly model: string;
+  readonly provider: string;
+  /** Answers 1xx, 2xx, 3xx, 4xx, 5xx stand in this slot and the four after it; see statusSlot(). */
+  readonly firstStatusSlot: number;
+  readonly endedByDownstream: number;
+  readonly endedByUpstream: number;
+  readonly endedByGateway: number;
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+}
+
+export interface ProviderSlots {
+  readonly name: string;
+  readonly connectionsOpen: number;
+  readonly queueLength: number;
+  readonly queueRejected: number;
+}
+
+export interface CounterLayout {
+  readonly fixed: Readonly<Record<FixedSlotName, number>>;
+  /** Exchanges that Weir answered, or cut, with an error of its own. */
+  readonly refused: Readonly<Record<ErrorCode, number>>;
+  readonly routes: readonly RouteSlots[];
+  /** By model entry, in the order of its targets. */
+  readonly routesByModel: ReadonlyMap<string, readonly RouteSlots[]>;
+  readonly providers: ReadonlyMap<string, ProviderSlots>;
+  /** Slots in use. */
+  readonly slotCount: number;
+  /** Slots from one column's start to the next one's. */
+  readonly stride: number;
+}
+
+export function createCounterLayout(
+  config: Pick<WeirConfig, 'models' | 'providers'>,
+): CounterLayout {
+  let next = 0;
+  const take = (count: number): number => {
+    const first = next;
+    next += count;
+    return first;
+  };
+  const fixed = Object.fromEntries(FIXED_NAMES.map((name) => [name, take(1)])) as Record<
+    FixedSlotName,
+    number
+  >;
+  const codes = Object.keys(ERRORS) as ErrorCode[];
+  const refused = Object.fromEntries(codes.map((code) => [code, take(1)])) as Record<
+    ErrorCode,
+    number
+  >;
+
+  const routes: RouteSlots[] = [];
+  const routesByModel = new Map<string, readonly RouteSlots[]>();
+  for (const model of config.models) {
+    const own = model.targets.map((target): RouteSlots => {
+      const first = take(ROUTE_FIELDS);
+      const route = {
+        index: routes.length,
+        model: model.name,
+        provider: target.provider,
+        firstStatusSlot: first,
+        endedByDownstream: first + 5,
+        endedByUpstream: first + 6,
+        endedByGateway: first + 7,
+        requestBytes: first + 8,
+        responseBytes: first + 9,
+      };
+      routes.push(route);
+      return route;
+    });
+    routesByModel.set(model.name, own);
+  }
+
+  const providers = new Map<string, ProviderSlots>();
+  for (const { name } of config.providers) {
+    const first = take(PROVIDER_FIELDS);
+    providers.set(name, {
+      name,
+      connectionsOpen: first,
+      queueLength: first + 1,
+      queueRejected: first + 2,
+    });
+  }
+
+  // Small buffers do not begin on a cache line, so rounding up alone would let two columns meet in one.
+  // A whole unused line between them keeps them apart wherever the buffer begins.
+  const stride = (Math.ceil(next / SLOTS_PER_LINE) + 1) * SLOTS_PER_LINE;
+  return { fixed, refused, routes, routesByModel, providers, slotCount: next, stride };
+}
+
+/** The slot that counts answers with `status` on this route. What is not a status counts as 5xx. */
+export function statusSlot(route: RouteSlots, status: number): number {
+  const isStatus = status >= 100 && status < 600;
+  return route.firstStatusSlot + (isStatus ? Math.trunc(status / 100) - 1 : 4);
+}
+
+function countBytes(layout: CounterLayout, workers: number): number {
+  // One more line in front keeps the first column clear of whatever lies before the buffer.
+  return (SLOTS_PER_LINE + layout.stride * workers) * Float64Array.BYTES_PER_ELEMENT;
+}
+
+export function createCounterBuffer(layout: CounterLayout, workers: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(countBytes(layout, workers));
+}
+
+function viewColumn(
+  layout: CounterLayout,
+  buffer: SharedArrayBuffer,
+  worker: number,
+): Float64Array {
+  const firstSlot = SLOTS_PER_LINE + layout.stride * worker;
+  return new Float64Array(buffer, firstSlot * Float64Array.BYTES_PER_ELEMENT, layout.slotCount);
+}
+
+/** What a worker writes through. `worker` counts from 0; no two writers may share one. */
+export class CounterColumn {
+  readonly #slots: Float64Array;
+
+  constructor(layout: CounterLayout, buffer: SharedArrayBuffer, worker: number) {
+    if (buffer.byteLength < countBytes(layout, worker + 1)) {
+      throw new RangeError(`the counters' buffer has no column ${worker} of this layout`);
+    }
+    this.#slots = viewColumn(layout, buffer, worker);
+  }
+
+  add(slot: number, amount: number): void {
+    this.#slots[slot]! += amount;
+  }
+
+  set(slot: number, value: number): void {
+    this.#slots[slot] = value;
+  }
+
+  get(slot: number): number {
+    return this.#slots[slot] ?? 0;
+  }
+}
+
+/** The sum over all workers, by slot. Off the hot path: one pass over the buffer. */
+export function readCounters(
+  layout: CounterLayout,
+  buffer: SharedArrayBuffer,
+  workers: number,
+): Float64Array {
+  const sums = new Float64Array(layout.slotCount);
+  for (let worker = 0; worker < workers; worker += 1) {
+    const column = viewColumn(layout, buffer, worker);
+    for (let slot = 0; slot < sums.length; slot += 1) sums[slot]! += column[slot]!;
+  }
+  return sums;
+}

@@ -1,0 +1,207 @@
+/**
+ * Latency histograms: each worker records into its own, the primary asks for snapshots at a scrape and
+ * merges them. Microseconds, from 1 µs to 1 h, two significant digits: a value is known to 1 %, and one
+ * histogram costs 27 KB (3 328 counts of 8 bytes; 32-bit counts overflow within days on a busy node).
+ *
+ * A snapshot holds the counts that are not zero, and only those of histograms that changed since the last
+ * one. The library's own encoding runs through deflate (0.1 ms for each histogram), which would hold a
+ * worker's loop up for as long as there are routes.
+ */
+import { build, JsHistogram } from 'hdr-histogram-js';
+import { BOUNDS } from '../core/bounds.js';
+
+const LOWEST_US = 1;
+const HIGHEST_US = 3_600_000_000;
+
+/** What is measured. The numbers stand in snapshots. */
+export const MEASURE = { firstByte: 0, duration: 1, added: 2 } as const;
+export type Measure = (typeof MEASURE)[keyof typeof MEASURE];
+
+/** In place of a route's index: the whole worker, whatever the route. */
+export const ALL_ROUTES = -1;
+/** In place of a route's index: routes that came after BOUNDS.histogramsMax was reached. */
+export const OTHER_ROUTES = -2;
+
+export function createHistogram(): JsHistogram {
+  const histogram = build({
+    bitBucketSize: 64,
+    autoResize: false,
+    lowestDiscernibleValue: LOWEST_US,
+    highestTrackableValue: HIGHEST_US,
+    numberOfSignificantValueDigits: 2,
+  });
+  if (!(histogram instanceof JsHistogram))
+    throw new TypeError('expected a histogram in JavaScript');
+  return histogram;
+}
+
+/** A histogram, and the sum of what went in, which the counts alone give only to 1 %. */
+class Series {
+  readonly histogram = createHistogram();
+  sumUs = 0;
+  isChanged = false;
+
+  constructor(
+    readonly measure: Measure,
+    readonly route: number,
+  ) {}
+
+  record(valueUs: number): void {
+    // Written so that NaN, too, fails the comparison and counts as the least.
+    const inRangeUs = valueUs > LOWEST_US ? Math.min(Math.round(valueUs), HIGHEST_US) : LOWEST_US;
+    this.histogram.recordValue(inRangeUs);
+    this.sumUs += inRangeUs;
+    this.isChanged = true;
+  }
+}
+
+/** A worker's side. */
+export class WorkerHistograms {
+  readonly #added = new Series(MEASURE.added, ALL_ROUTES);
+  readonly #firstByte: (Series | undefined)[] = [];
+  readonly #duration: (Series | undefined)[] = [];
+  readonly #all: Series[] = [this.#added];
+  readonly #others = new Map<Measure, Series>();
+  readonly #histogramsMax: number;
+
+  constructor(histogramsMax: number = BOUNDS.histogramsMax) {
+    this.#histogramsMax = histogramsMax;
+  }
+
+  recordFirstByte(route: number, valueUs: number): void {
+    (this.#firstByte[route] ?? this.#open(this.#firstByte, MEASURE.firstByte, route)).record(
+      valueUs,
+    );
+  }
+
+  recordDuration(route: number, valueUs: number): void {
+    (this.#duration[route] ?? this.#open(this.#duration, MEASURE.duration, route)).record(valueUs);
+  }
+
+  /** Time that Weir itself added to an exchange. */
+  recordAdded(valueUs: number): void {
+    this.#added.record(valueUs);
+  }
+
+  #open(list: (Series | undefined)[], measure: Measure, route: number): Series {
+    let series: Series | undefined;
+    // Two are set aside for the routes that find no place.
+    if (this.#all.length + 2 > this.#histogramsMax) {
+      series = this.#others.get(measure);
+      if (series === undefined) {
+        series = new Series(measure, OTHER_ROUTES);
+        this.#others.set(measure, series);
+        this.#all.push(series);
+      }
+    } else {
+      series = new Series(measure, route);
+      this.#all.push(series);
+    }
+    list[route] = series;
+    return series;
+  }
+
+  /**
+   * What changed since the last snapshot, in full (not as a difference: losing a snapshot loses nothing).
+   * Float64 values: measure, route, sum, number of pairs, then pairs of index and count.
+   */
+  takeSnapshot(): Uint8Array<ArrayBuffer> {
+    const values: number[] = [];
+    for (const series of this.#all) {
+      if (!series.isChanged) continue;
+      series.isChanged = false;
+      const { histogram } = series;
+      values.push(series.measure, series.route, series.sumUs, 0);
+      const lengthAt = values.length - 1;
+      const lastIndex = histogram.countsArrayIndex(histogram.maxValue);
+      for (let index = 0; index <= lastIndex; index += 1) {
+        const count = histogram.getCountAtIndex(index);
+        if (count !== 0) values.push(index, count);
+      }
+      values[lengthAt] = (values.length - 1 - lengthAt) / 2;
+    }
+    return new Uint8Array(Float64Array.from(values).buffer);
+  }
+}
+
+interface Known {
+  readonly sumUs: number;
+  /** index, count, index, count … */
+  readonly pairs: Float64Array;
+}
+
+/** One merged histogram. */
+export interface MergedSeries {
+  readonly measure: Measure;
+  readonly route: number;
+  readonly sumUs: number;
+  readonly histogram: JsHistogram;
+}
+
+/** The primary's side: keeps each worker's last snapshot, so that a worker that is late is shown as last known. */
+export class HistogramStore {
+  readonly #byWorker = new Map<number, Map<string, Known>>();
+
+  takeIn(worker: number, snapshot: Uint8Array): void {
+    // Copied, because a view inside a message does not begin on a multiple of eight.
+    const values = new Float64Array(Uint8Array.from(snapshot).buffer);
+    let known = this.#byWorker.get(worker);
+    if (known === undefined) {
+      known = new Map();
+      this.#byWorker.set(worker, known);
+    }
+    let at = 0;
+    while (at < values.length) {
+      const end = at + 4 + values[at + 3]! * 2;
+      if (!(end <= values.length)) throw new RangeError('a snapshot of histograms is cut short');
+      known.set(`${values[at]}:${values[at + 1]}`, {
+        sumUs: values[at + 2]!,
+        pairs: values.slice(at + 4, end),
+      });
+      at = end;
+    }
+  }
+
+  /** Equal, count for count, to one histogram that was fed with the values of all workers. */
+  merge(): MergedSeries[] {
+    const merged = new Map<
+      string,
+      { measure: Measure; route: number; sumUs: number; histogram: JsHistogram }
+    >();
+    for (const known of this.#byWorker.values()) {
+      for (const [key, { sumUs, pairs }] of known) {
+        let series = merged.get(key);
+        if (series === undefined) {
+          const [measure, route] = key.split(':').map(Number) as [Measure, number];
+          series = { measure, route, sumUs: 0, histogram: createHistogram() };
+          merged.set(key, series);
+        }
+        series.sumUs += sumUs;
+        addPairs(series.histogram, pairs);
+      }
+    }
+    return [...merged.values()];
+  }
+}
+
+function addPairs(histogram: JsHistogram, pairs: Float64Array): void {
+  for (let at = 0; at < pairs.length; at += 2) {
+    histogram.recordValueWithCount(histogram.valueFromIndex(pairs[at]!), pairs[at + 1]!);
+  }
+}
+
+/**
+ * How many values are at most each bound (ascending, in µs), as Prometheus's `le` wants it. A count that
+ * spans a bound goes below it, so a value equal to a bound is always in; the error is below 1 % of the bound.
+ */
+export function countUpTo(histogram: JsHistogram, boundsUs: readonly number[]): number[] {
+  const counts: number[] = [];
+  let index = 0;
+  let sum = 0;
+  for (const boundUs of boundsUs) {
+    const lastIndex = histogram.countsArrayIndex(Math.min(boundUs, HIGHEST_US));
+    for (; index <= lastIndex; index += 1) sum += histogram.getCountAtIndex(index);
+    counts.push(sum);
+  }
+  return counts;
+}

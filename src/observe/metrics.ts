@@ -1,0 +1,289 @@
+/**
+ * The Prometheus exposition. Values come from the workers' counters and histograms at the moment of the
+ * scrape; prom-client formats and escapes them and adds the metrics of the process.
+ */
+import { collectDefaultMetrics, type Metric, Registry } from 'prom-client';
+import type { ErrorCode } from '../core/errors.js';
+import type { CounterLayout, FixedSlotName, RouteSlots } from './counters.js';
+import { countUpTo, MEASURE, type Measure, type MergedSeries } from './histograms.js';
+
+export interface MetricsSource {
+  readonly layout: CounterLayout;
+  /** Sums over the workers, by slot (readCounters). */
+  readonly readCounters: () => Float64Array;
+  readonly readHistograms: () => readonly MergedSeries[];
+  /** Lines that the primary's sink could not write. */
+  readonly readLogLinesLost: () => number;
+  readonly build: { readonly version: string; readonly node: string; readonly uws: string };
+}
+
+export interface Metrics {
+  render(): Promise<string>;
+}
+
+/** For the content-type header of /metrics. */
+export const METRICS_CONTENT_TYPE: string = Registry.PROMETHEUS_CONTENT_TYPE;
+
+/** Label for routes that share a histogram because there are too many. */
+const OTHER = '(other)';
+/** Label of exchanges that ended before they had a route. */
+const NONE = '(none)';
+
+/** From a cached answer to the ten minutes that a reasoning model may think. */
+const ANSWER_BOUNDS_S = [
+  0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600,
+];
+/** Weir's own share: tens of microseconds as a rule, more where an exchange waits for a connection. */
+const ADDED_BOUNDS_S = [
+  0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1,
+];
+
+const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;
+/** Shown from the start even at 0, because a rate can't be taken over a series that was not there yet. */
+const SHOWN_AT_ZERO: readonly string[] = ['2xx', '4xx', '5xx'];
+
+type Labels = Readonly<Record<string, string | number>>;
+
+interface Sample {
+  readonly labels: Labels;
+  readonly value: number;
+  readonly metricName?: string;
+}
+
+/** What prom-client's registry asks of a metric. Its own classes keep state, which the workers have already. */
+class ComputedMetric {
+  readonly aggregator = 'sum';
+
+  constructor(
+    readonly type: 'counter' | 'gauge' | 'histogram',
+    readonly name: string,
+    readonly help: string,
+    private readonly collect: () => readonly Sample[],
+  ) {}
+
+  async get() {
+    const { name, help, type, aggregator } = this;
+    return { name, help, type, aggregator, values: this.collect() };
+  }
+}
+
+export function createMetrics(source: MetricsSource): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const { layout } = source;
+
+  let totals = new Float64Array(layout.slotCount);
+  let histograms: readonly MergedSeries[] = [];
+  const read = (slot: number): number => totals[slot] ?? 0;
+  const readFixed = (name: FixedSlotName): number => read(layout.fixed[name]);
+  const plain = (value: number): Sample[] => [{ labels: {}, value }];
+  const perRoute = (slotOf: (route: RouteSlots) => number): Sample[] =>
+    sumByLabels(
+      layout.routes.map((route) => ({ labels: labelRoute(route), value: read(slotOf(route)) })),
+    );
+  const perProvider = (slot: 'connectionsOpen' | 'queueLength' | 'queueRejected'): Sample[] =>
+    [...layout.providers.values()].map((slots) => ({
+      labels: { provider: slots.name },
+      value: read(slots[slot]),
+    }));
+
+  const add = (
+    type: ComputedMetric['type'],
+    name: string,
+    help: string,
+    collect: () => readonly Sample[],
+  ): void => {
+    // prom-client's type names its own classes; its registry calls nothing but what ComputedMetric has.
+    registry.registerMetric(new ComputedMetric(type, name, help, collect) as unknown as Metric);
+  };
+
+  add('counter', 'weir_requests_total', 'Answers relayed from providers, by class of status.', () =>
+    sumByLabels(layout.routes.flatMap((route) => readStatuses(route, read))),
+  );
+  add(
+    'counter',
+    'weir_refused_total',
+    'Exchanges that Weir itself answered or cut, by the code of the error.',
+    () =>
+      (Object.keys(layout.refused) as ErrorCode[]).map((code) => ({
+        labels: { code },
+        value: read(layout.refused[code]),
+      })),
+  );
+  add('counter', 'weir_exchanges_total', 'Exchanges begun.', () =>
+    plain(readFixed('exchangesTotal')),
+  );
+  add('gauge', 'weir_exchanges_in_flight', 'Exchanges begun and not over.', () =>
+    plain(readFixed('exchangesInFlight')),
+  );
+  add('gauge', 'weir_connections_open', 'Connections from clients.', () =>
+    plain(readFixed('connectionsOpen')),
+  );
+  add('counter', 'weir_connections_total', 'Connections accepted from clients.', () =>
+    plain(readFixed('connectionsTotal')),
+  );
+  add('gauge', 'weir_body_bytes_held', 'Bytes of request bodies held in memory.', () =>
+    plain(readFixed('bodyBytesHeld')),
+  );
+  add(
+    'counter',
+    'weir_ended_total',
+    'Exchanges that ended before they were complete, by the side that ended them.',
+    () =>
+      sumByLabels([
+        {
+          labels: { provider: NONE, model: NONE, by: 'downstream' },
+          value: readFixed('abortedUnrouted'),
+        },
+        ...layout.routes.flatMap((route) => readEnds(route, read)),
+      ]),
+  );
+  add('counter', 'weir_bytes_total', 'Bytes of bodies received from and sent to clients.', () => [
+    { labels: { direction: 'received' }, value: readFixed('bytesReceived') },
+    { labels: { direction: 'sent' }, value: readFixed('bytesSent') },
+  ]);
+  add('counter', 'weir_request_bytes_total', 'Bytes of request bodies sent to providers.', () =>
+    perRoute((route) => route.requestBytes),
+  );
+  add('counter', 'weir_response_bytes_total', 'Bytes of answers received from providers.', () =>
+    perRoute((route) => route.responseBytes),
+  );
+  add('gauge', 'weir_upstream_connections_open', 'Connections to providers.', () =>
+    perProvider('connectionsOpen'),
+  );
+  add('gauge', 'weir_queue_length', 'Exchanges that wait for a connection to the provider.', () =>
+    perProvider('queueLength'),
+  );
+  add(
+    'counter',
+    'weir_queue_rejected_total',
+    'Exchanges that found the queue full, or waited in it for too long.',
+    () => perProvider('queueRejected'),
+  );
+  add(
+    'counter',
+    'weir_log_lines_dropped_total',
+    'Log lines that were dropped because they could not be written.',
+    () => plain(readFixed('logLinesDropped') + source.readLogLinesLost()),
+  );
+  const addHistogram = (
+    name: string,
+    help: string,
+    measure: Measure,
+    boundsS: readonly number[],
+  ): void =>
+    add('histogram', name, help, () =>
+      renderHistograms(name, measure, boundsS, histograms, layout.routes),
+    );
+  addHistogram(
+    'weir_first_byte_seconds',
+    'From the request to the first byte of the answer.',
+    MEASURE.firstByte,
+    ANSWER_BOUNDS_S,
+  );
+  addHistogram(
+    'weir_duration_seconds',
+    'From the request to the end of the answer.',
+    MEASURE.duration,
+    ANSWER_BOUNDS_S,
+  );
+  addHistogram(
+    'weir_added_seconds',
+    'Time that Weir itself added to an exchange.',
+    MEASURE.added,
+    ADDED_BOUNDS_S,
+  );
+  add('gauge', 'weir_build_info', 'Always 1; the labels say what runs.', () => [
+    { labels: { ...source.build }, value: 1 },
+  ]);
+
+  return {
+    render: () => {
+      // Read once, so that all metrics of a scrape tell of the same moment.
+      totals = Float64Array.from(source.readCounters());
+      histograms = source.readHistograms();
+      return registry.metrics();
+    },
+  };
+}
+
+function labelRoute(route: RouteSlots | undefined): { provider: string; model: string } {
+  return { provider: route?.provider ?? OTHER, model: route?.model ?? OTHER };
+}
+
+function readStatuses(route: RouteSlots, read: (slot: number) => number): Sample[] {
+  return STATUS_CLASSES.map((status, position) => ({
+    labels: { ...labelRoute(route), status },
+    value: read(route.firstStatusSlot + position),
+  })).filter(({ labels, value }) => value > 0 || SHOWN_AT_ZERO.includes(labels.status));
+}
+
+function readEnds(route: RouteSlots, read: (slot: number) => number): Sample[] {
+  return [
+    { labels: { ...labelRoute(route), by: 'downstream' }, value: read(route.endedByDownstream) },
+    { labels: { ...labelRoute(route), by: 'upstream' }, value: read(route.endedByUpstream) },
+    { labels: { ...labelRoute(route), by: 'gateway' }, value: read(route.endedByGateway) },
+  ];
+}
+
+/** Two targets of one model may lie at one provider; their labels are the same, and a series must be unique. */
+function sumByLabels(samples: readonly Sample[]): Sample[] {
+  const sums = new Map<string, Sample>();
+  for (const sample of samples) {
+    const key = JSON.stringify(Object.values(sample.labels));
+    const known = sums.get(key);
+    sums.set(
+      key,
+      known === undefined ? sample : { labels: sample.labels, value: known.value + sample.value },
+    );
+  }
+  return [...sums.values()];
+}
+
+/** Bounds in seconds, counts and sums in µs; the buckets of two routes with the same labels simply add up. */
+function renderHistograms(
+  name: string,
+  measure: Measure,
+  boundsS: readonly number[],
+  histograms: readonly MergedSeries[],
+  routes: readonly RouteSlots[],
+): Sample[] {
+  const boundsUs = boundsS.map((bound) => Math.round(bound * 1e6));
+  const merged = new Map<
+    string,
+    { labels: Labels; counts: number[]; count: number; sumUs: number }
+  >();
+  if (measure === MEASURE.added) {
+    // Without labels, so it can be shown before anything was measured.
+    merged.set('{}', { labels: {}, counts: boundsUs.map(() => 0), count: 0, sumUs: 0 });
+  }
+  for (const series of histograms) {
+    if (series.measure !== measure) continue;
+    const labels: Labels = measure === MEASURE.added ? {} : labelRoute(routes[series.route]);
+    const key = JSON.stringify(labels);
+    const counts = countUpTo(series.histogram, boundsUs);
+    const known = merged.get(key);
+    merged.set(key, {
+      labels,
+      counts: counts.map((count, position) => count + (known?.counts[position] ?? 0)),
+      count: series.histogram.totalCount + (known?.count ?? 0),
+      sumUs: series.sumUs + (known?.sumUs ?? 0),
+    });
+  }
+  const samples: Sample[] = [];
+  for (const { labels, counts, count, sumUs } of merged.values()) {
+    boundsS.forEach((le, position) => {
+      samples.push({
+        metricName: `${name}_bucket`,
+        labels: { ...labels, le },
+        value: counts[position] ?? 0,
+      });
+    });
+    samples.push(
+      { metricName: `${name}_bucket`, labels: { ...labels, le: '+Inf' }, value: count },
+      { metricName: `${name}_sum`, labels, value: sumUs / 1e6 },
+      { metricName: `${name}_count`, labels, value: count },
+    );
+  }
+  return samples;
+}

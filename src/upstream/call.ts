@@ -1,0 +1,173 @@
+/**
+ * One request to a provider, from the queue to the last byte of the answer: its phase, its timeout, and who is
+ * told. However it ends, exactly one of onUpstreamEnd and onUpstreamFailure is called, or none after cancel().
+ */
+import type { DeadlineList, Timed } from '../core/deadlines.js';
+import { GatewayError } from '../core/errors.js';
+import type { Dial } from './dial.js';
+import type { ResponseHandler, UpstreamConnection, UpstreamRequest } from './engine.js';
+import { classifyFailure, type FailurePoint } from './failure.js';
+
+export interface UpstreamObserver {
+  onUpstreamSent(): void;
+  onUpstreamHead(status: number, statusText: string, rawHeaders: readonly Buffer[]): void;
+  onUpstreamData(chunk: Buffer): void;
+  onUpstreamEnd(): void;
+  onUpstreamFailure(failure: GatewayError): void;
+}
+
+export type CallPhase = 'queued' | 'connecting' | 'waiting' | 'streaming' | 'done';
+
+/** What a call needs of its provider. */
+export interface CallHost {
+  readonly name: string;
+  readonly firstByteDeadlines: DeadlineList;
+  readonly idleDeadlines: DeadlineList;
+  /** The connection may carry another request now. */
+  release(connection: UpstreamConnection): void;
+  /** The call left the queue or gave up its dial without having had a connection. */
+  withdraw(call: UpstreamCall): void;
+}
+
+export class UpstreamCall implements ResponseHandler, Timed {
+  readonly request: UpstreamRequest;
+  readonly #host: CallHost;
+  readonly #observer: UpstreamObserver;
+  phase: CallPhase = 'queued';
+  dial: Dial | null = null;
+  #connection: UpstreamConnection | null = null;
+  #isPaused = false;
+
+  deadlineList: DeadlineList | null = null;
+  deadlinePrevious: Timed | null = null;
+  deadlineNext: Timed | null = null;
+  deadlineStartMs = 0;
+
+  constructor(host: CallHost, request: UpstreamRequest, observer: UpstreamObserver) {
+    this.#host = host;
+    this.request = request;
+    this.#observer = observer;
+  }
+
+  /** Sends over a connection that is free. */
+  start(connection: UpstreamConnection): void {
+    this.dial = null;
+    this.#connection = connection;
+    this.phase = 'waiting';
+    this.#host.firstByteDeadlines.add(this);
+    connection.send(this.request, this);
+  }
+
+  /** Stops reading the answer; what has been read already still arrives. The idle timeout rests meanwhile. */
+  pause(): void {
+    if (!this.#isPaused && this.phase === 'streaming') {
+      this.#isPaused = true;
+      this.deadlineList?.remove(this);
+      this.#connection?.pause();
+    }
+  }
+
+  resume(): void {
+    if (this.#isPaused && this.phase === 'streaming') {
+      this.#isPaused = false;
+      this.#host.idleDeadlines.add(this);
+      this.#connection?.resume();
+    }
+  }
+
+  /** Ends the call in whatever phase it is; the observer hears nothing more. */
+  cancel(): void {
+    if (this.phase === 'done') {
+      return;
+    }
+    const isWithoutConnection = this.#connection === null;
+    this.#finish();
+    this.dial?.cancel();
+    if (isWithoutConnection) {
+      this.#host.withdraw(this);
+    } else {
+      this.#connection?.destroy();
+    }
+  }
+
+  /** Ends the call with an error that did not come from its connection. */
+  fail(error: unknown, point: FailurePoint): void {
+    if (this.phase !== 'done') {
+      this.#finish();
+      this.#observer.onUpstreamFailure(classifyFailure(this.#host.name, error, point));
+    }
+  }
+
+  onDeadline(): void {
+    const { phase } = this;
+    const isQueued = phase === 'queued';
+    this.cancel();
+    this.#observer.onUpstreamFailure(describeTimeout(this.#host.name, phase, isQueued));
+  }
+
+  onSent(): void {
+    this.#observer.onUpstreamSent();
+  }
+
+  onHead(status: number, statusText: string, rawHeaders: readonly Buffer[]): void {
+    this.phase = 'streaming';
+    this.#host.idleDeadlines.add(this);
+    this.#observer.onUpstreamHead(status, statusText, rawHeaders);
+  }
+
+  onData(chunk: Buffer): void {
+    if (this.deadlineList !== null) {
+      this.#host.idleDeadlines.touch(this);
+    }
+    this.#observer.onUpstreamData(chunk);
+  }
+
+  onEnd(): void {
+    const connection = this.#connection;
+    this.#finish();
+    if (connection !== null) {
+      this.#host.release(connection);
+    }
+    this.#observer.onUpstreamEnd();
+  }
+
+  onError(error: unknown): void {
+    const point = this.phase === 'streaming' ? 'after-head' : 'before-head';
+    const connection = this.#connection;
+    this.fail(error, point);
+    connection?.destroy();
+  }
+
+  #finish(): void {
+    this.phase = 'done';
+    this.deadlineList?.remove(this);
+  }
+}
+
+function describeTimeout(provider: string, phase: CallPhase, isQueued: boolean): GatewayError {
+  if (isQueued) {
+    return new GatewayError(
+      'queue_timeout',
+      `No connection to provider "${provider}" became free in time.`,
+      {
+        retryAfterMs: 1000,
+      },
+    );
+  }
+  if (phase === 'connecting') {
+    return new GatewayError(
+      'connect_timeout',
+      `Provider "${provider}" could not be connected to in time.`,
+    );
+  }
+  if (phase === 'waiting') {
+    return new GatewayError(
+      'first_byte_timeout',
+      `Provider "${provider}" did not begin to answer in time.`,
+    );
+  }
+  return new GatewayError(
+    'idle_timeout',
+    `Provider "${provider}" fell silent in the middle of its answer.`,
+  );
+}

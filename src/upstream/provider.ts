@@ -1,0 +1,194 @@
+/**
+ * One worker's connections to one provider: a stack of idle ones, a bound on open ones, and a queue that is
+ * bounded in length and time (P-20). The most recently used connection is taken first, so that the spare ones
+ * grow old and close.
+ */
+import type { Socket } from 'node:net';
+import type { ProviderConfig } from '../config/model.js';
+import type { DeadlineList, Deadlines } from '../core/deadlines.js';
+import { GatewayError } from '../core/errors.js';
+import { type CallHost, UpstreamCall, type UpstreamObserver } from './call.js';
+import { Dialer } from './dial.js';
+import type { Engine, UpstreamConnection, UpstreamRequest } from './engine.js';
+import { createUndiciEngine } from './undici-engine.js';
+
+/** What one worker may use of what the whole gateway may. */
+export interface ProviderShare {
+  readonly connectionsMax: number;
+  readonly queueMax: number;
+}
+
+export function shareOfWorker(config: ProviderConfig, workers: number): ProviderShare {
+  return {
+    connectionsMax: Math.max(1, Math.ceil(config.connections.max / workers)),
+    queueMax: Math.ceil(config.connections.queue / workers),
+  };
+}
+
+export interface ProviderEvents {
+  /** A connection was opened (+1) or closed (-1). */
+  onConnections(delta: number): void;
+  onQueue(delta: number): void;
+  onQueueRefused(): void;
+}
+
+export class Provider implements CallHost {
+  readonly name: string;
+  readonly config: ProviderConfig;
+  readonly firstByteDeadlines: DeadlineList;
+  readonly idleDeadlines: DeadlineList;
+  readonly #connectDeadlines: DeadlineList;
+  readonly #queueDeadlines: DeadlineList;
+  readonly #share: ProviderShare;
+  readonly #events: ProviderEvents;
+  readonly #dialer: Dialer;
+  readonly #engine: Engine;
+  readonly #idle: UpstreamConnection[] = [];
+  readonly #connections = new Set<UpstreamConnection>();
+  /** In the order of arrival; a Set, so that a call that is cancelled leaves at once. */
+  readonly #queue = new Set<UpstreamCall>();
+  /** Connections that are open or being opened. */
+  #opened = 0;
+  #isClosed = false;
+
+  constructor(
+    config: ProviderConfig,
+    share: ProviderShare,
+    deadlines: Deadlines,
+    events: ProviderEvents,
+  ) {
+    const url = new URL(config.baseUrl);
+    this.name = config.name;
+    this.config = config;
+    this.#share = share;
+    this.#events = events;
+    this.#dialer = new Dialer(url);
+    this.#engine = createUndiciEngine(url.origin, config.connections.keepAliveMs);
+    this.firstByteDeadlines = deadlines.createList(config.timeouts.firstByteMs);
+    this.idleDeadlines = deadlines.createList(config.timeouts.idleMs);
+    this.#connectDeadlines = deadlines.createList(config.timeouts.connectMs);
+    this.#queueDeadlines = deadlines.createList(config.connections.queueTimeoutMs);
+  }
+
+  /** @throws GatewayError `queue_full`. Every other failure is told to the observer. */
+  send(request: UpstreamRequest, observer: UpstreamObserver): UpstreamCall {
+    const call = new UpstreamCall(this, request, observer);
+    const connection = this.#takeIdle();
+    if (connection !== null) {
+      call.start(connection);
+    } else if (this.#opened < this.#share.connectionsMax) {
+      this.#open(call);
+    } else if (this.#queue.size < this.#share.queueMax) {
+      this.#queue.add(call);
+      this.#events.onQueue(1);
+      this.#queueDeadlines.add(call);
+    } else {
+      this.#events.onQueueRefused();
+      throw new GatewayError(
+        'queue_full',
+        `All connections to provider "${this.name}" are busy and its queue is full.`,
+        {
+          retryAfterMs: 1000,
+        },
+      );
+    }
+    return call;
+  }
+
+  release(connection: UpstreamConnection): void {
+    if (this.#queue.size === 0) {
+      this.#idle.push(connection);
+    } else {
+      // undici learns only after this call whether the connection lives on; see what it says then.
+      queueMicrotask(() => {
+        this.#idle.push(connection);
+        this.#serveQueue();
+      });
+    }
+  }
+
+  withdraw(call: UpstreamCall): void {
+    if (this.#queue.delete(call)) {
+      this.#events.onQueue(-1);
+    } else {
+      this.#countClosed();
+    }
+  }
+
+  /** Closes every connection. Calls that still run fail. */
+  close(): void {
+    this.#isClosed = true;
+    for (const connection of this.#connections) {
+      connection.destroy();
+    }
+    this.#idle.length = 0;
+  }
+
+  #takeIdle(): UpstreamConnection | null {
+    for (
+      let connection = this.#idle.pop();
+      connection !== undefined;
+      connection = this.#idle.pop()
+    ) {
+      if (connection.isUsable) {
+        return connection;
+      }
+    }
+    return null;
+  }
+
+  #open(call: UpstreamCall): void {
+    this.#opened += 1;
+    this.#events.onConnections(1);
+    call.phase = 'connecting';
+    this.#connectDeadlines.add(call);
+    call.dial = this.#dialer.dial(
+      (socket) => this.#onOpen(socket, call),
+      (error) => {
+        this.#countClosed();
+        call.fail(error, 'connecting');
+      },
+    );
+  }
+
+  #onOpen(socket: Socket, call: UpstreamCall): void {
+    const connection = this.#engine(socket, () => {
+      this.#connections.delete(connection);
+      const at = this.#idle.lastIndexOf(connection);
+      if (at >= 0) {
+        this.#idle.splice(at, 1);
+      }
+      this.#countClosed();
+    });
+    this.#connections.add(connection);
+    call.start(connection);
+  }
+
+  #countClosed(): void {
+    this.#opened -= 1;
+    this.#events.onConnections(-1);
+    if (this.#queue.size > 0) {
+      queueMicrotask(() => this.#serveQueue());
+    }
+  }
+
+  #serveQueue(): void {
+    while (this.#queue.size > 0 && !this.#isClosed) {
+      const connection = this.#takeIdle();
+      if (connection === null && this.#opened >= this.#share.connectionsMax) {
+        return;
+      }
+      const [call] = this.#queue as Set<UpstreamCall>;
+      if (call === undefined) {
+        return;
+      }
+      this.#queue.delete(call);
+      this.#events.onQueue(-1);
+      if (connection === null) {
+        this.#open(call);
+      } else {
+        call.start(connection);
+      }
+    }
+  }
+}
