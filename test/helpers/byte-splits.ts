@@ -2,7 +2,7 @@
  * Where to cut a run of bytes: at random, and preferably where it hurts, inside a UTF-8 sequence,
  * between CR and LF, between the two line feeds that end an SSE event.
  */
-import type { SeededRandom } from "./seeded-random.js";
+import type { SeededRandom } from './seeded-random.js';
 
 /** Offsets (ascending, without 0 and the length) at which a careless reader goes wrong. */
 export function findHostilePoints(bytes: Buffer): number[] {

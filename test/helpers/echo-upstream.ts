@@ -2,10 +2,10 @@
  * The smuggling oracle: an upstream on node:http, whose parser (llhttp, strict) shares nothing with
  * the gateway's. What it counts is what a real provider would have executed.
  */
-import { createHash } from "node:crypto";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { Changes } from "./changes.js";
-import type { HeaderPair } from "./strict-http.js";
+import { createHash } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { Changes } from './changes.js';
+import type { HeaderPair } from './strict-http.js';
 
 export interface EchoedRequest {
   readonly method: string;
@@ -38,9 +38,9 @@ export class EchoUpstream {
       maxHeaderSize: 128 * 1024,
     });
     this.#server.maxHeadersCount = 0;
-    this.#server.on("request", (request, response) => this.#answer(request, response));
-    this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
-      if (error.code !== "ECONNRESET") this.parseErrors.push(error.code ?? error.message);
+    this.#server.on('request', (request, response) => this.#answer(request, response));
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+      if (error.code !== 'ECONNRESET') this.parseErrors.push(error.code ?? error.message);
       this.#changes.notify();
       socket.destroy();
     });
@@ -50,11 +50,11 @@ export class EchoUpstream {
     const upstream = new EchoUpstream();
     const server = upstream.#server;
     await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen({ port: 0, host: "127.0.0.1", backlog: 4096 }, resolve);
+      server.once('error', reject);
+      server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, resolve);
     });
     const address = server.address();
-    if (address === null || typeof address === "string") throw new Error("no port");
+    if (address === null || typeof address === 'string') throw new Error('no port');
     upstream.port = address.port;
     return upstream;
   }
@@ -80,34 +80,34 @@ export class EchoUpstream {
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
     this.startedCount++;
-    const hash = createHash("sha256");
+    const hash = createHash('sha256');
     let bodyBytes = 0;
-    request.on("data", (bytes: Buffer) => {
+    request.on('data', (bytes: Buffer) => {
       hash.update(bytes);
       bodyBytes += bytes.length;
     });
     const record = (complete: boolean): EchoedRequest => {
       const echoed: EchoedRequest = {
-        method: request.method ?? "",
-        target: request.url ?? "",
+        method: request.method ?? '',
+        target: request.url ?? '',
         headers: pairUp(request.rawHeaders),
         bodyBytes,
-        bodySha256: hash.copy().digest("hex"),
+        bodySha256: hash.copy().digest('hex'),
         complete,
       };
       this.requests.push(echoed);
       this.#changes.notify();
       return echoed;
     };
-    request.on("error", () => this.#changes.notify());
-    request.on("close", () => {
+    request.on('error', () => this.#changes.notify());
+    request.on('close', () => {
       if (!request.complete) record(false);
     });
-    request.on("end", () => {
+    request.on('end', () => {
       const body = Buffer.from(JSON.stringify(record(true)));
       response.writeHead(200, {
-        "content-type": "application/json",
-        "content-length": body.length,
+        'content-type': 'application/json',
+        'content-length': body.length,
       });
       response.end(body);
     });
@@ -121,11 +121,11 @@ export function findHeader(request: EchoedRequest, name: string): string | undef
 
 /** Whether a body is one of the echo's answers. */
 export function isEchoAnswer(value: unknown): value is EchoedRequest {
-  return typeof value === "object" && value !== null && "target" in value && "bodySha256" in value;
+  return typeof value === 'object' && value !== null && 'target' in value && 'bodySha256' in value;
 }
 
 function pairUp(raw: readonly string[]): HeaderPair[] {
   const pairs: HeaderPair[] = [];
-  for (let at = 0; at + 1 < raw.length; at += 2) pairs.push([raw[at] ?? "", raw[at + 1] ?? ""]);
+  for (let at = 0; at + 1 < raw.length; at += 2) pairs.push([raw[at] ?? '', raw[at + 1] ?? '']);
   return pairs;
 }

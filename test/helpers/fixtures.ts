@@ -1,34 +1,11 @@
-/**
- * Recorded streams and published attack vectors, read from outside the project. Without them a
- * large part of the promises is untested, so that is said loudly and is a failure on CI.
- */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
-import { choosePoints, type SplitOptions, splitAt } from "./byte-splits.js";
-import type { SeededRandom } from "./seeded-random.js";
+/** Recorded streams, framed as their provider sends them; `need.ts` says what happens without them. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { choosePoints, type SplitOptions, splitAt } from './byte-splits.js';
+import { FIXTURES } from './need.js';
+import type { SeededRandom } from './seeded-random.js';
 
-/** null if the folder is absent. */
-export function findFixtures(): string | null {
-  const folder = resolve(process.env["WEIR_FIXTURES"] ?? "../shared/fixtures");
-  return existsSync(join(folder, "provider-streams")) ? folder : null;
-}
-
-/**
- * For the `skip` option of a test: false when fixtures are there, else the reason.
- * Throws instead of skipping where all tests are required.
- */
-export function skipWithoutFixtures(): string | false {
-  if (findFixtures() !== null) return false;
-  const message =
-    "FIXTURES ARE MISSING (set WEIR_FIXTURES): recorded streams and attack vectors were NOT tested";
-  if (process.env["CI"] !== undefined || process.env["WEIR_REQUIRE_ALL"] !== undefined) {
-    throw new Error(message);
-  }
-  process.stderr.write(`\n!!! ${message}\n\n`);
-  return message;
-}
-
-export type StreamFraming = "openai-chat" | "openai-responses" | "anthropic" | "gemini" | "plain";
+export type StreamFraming = 'openai-chat' | 'openai-responses' | 'anthropic' | 'gemini' | 'plain';
 
 export interface ProviderStream {
   readonly provider: string;
@@ -42,12 +19,12 @@ export interface ProviderStream {
 }
 
 export function loadStreams(): ProviderStream[] {
-  const folder = join(findFixtures() ?? "", "provider-streams");
-  return listFiles(folder, ".chunks.txt").map(({ provider, file }) => {
-    const name = basename(file, ".chunks.txt");
-    const events = readFileSync(file, "utf8")
-      .split("\n")
-      .filter((line) => line.trim() !== "");
+  const folder = join(FIXTURES, 'provider-streams');
+  return listFiles(folder, '.chunks.txt').map(({ provider, file }) => {
+    const name = basename(file, '.chunks.txt');
+    const events = readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line) => line.trim() !== '');
     const framing = chooseFraming(provider, name);
     return { provider, name, framing, events, sse: frameAsSse(events, framing) };
   });
@@ -60,10 +37,10 @@ export interface RecordedJson {
 }
 
 export function loadJsonAnswers(): RecordedJson[] {
-  const folder = join(findFixtures() ?? "", "provider-streams");
-  return listFiles(folder, ".json").map(({ provider, file }) => ({
+  const folder = join(FIXTURES, 'provider-streams');
+  return listFiles(folder, '.json').map(({ provider, file }) => ({
     provider,
-    name: basename(file, ".json"),
+    name: basename(file, '.json'),
     bytes: readFileSync(file),
   }));
 }
@@ -78,29 +55,29 @@ export function splitStream(
 }
 
 export function frameAsSse(events: readonly string[], framing: StreamFraming): Buffer {
-  const lineEnd = framing === "gemini" ? "\r\n" : "\n";
-  const isNamed = framing === "anthropic" || framing === "openai-responses";
+  const lineEnd = framing === 'gemini' ? '\r\n' : '\n';
+  const isNamed = framing === 'anthropic' || framing === 'openai-responses';
   const blocks = events.map((event) => {
     const type = isNamed ? readType(event) : null;
-    const name = type === null ? "" : `event: ${type}${lineEnd}`;
+    const name = type === null ? '' : `event: ${type}${lineEnd}`;
     return `${name}data: ${event}${lineEnd}${lineEnd}`;
   });
-  if (framing === "openai-chat") blocks.push("data: [DONE]\n\n");
-  return Buffer.from(blocks.join(""), "utf8");
+  if (framing === 'openai-chat') blocks.push('data: [DONE]\n\n');
+  return Buffer.from(blocks.join(''), 'utf8');
 }
 
 function chooseFraming(provider: string, name: string): StreamFraming {
-  if (provider === "anthropic") return "anthropic";
-  if (provider === "google") return "gemini";
-  if (name.startsWith("responses__")) return "openai-responses";
-  return name.startsWith("speech-translation__") ? "plain" : "openai-chat";
+  if (provider === 'anthropic') return 'anthropic';
+  if (provider === 'google') return 'gemini';
+  if (name.startsWith('responses__')) return 'openai-responses';
+  return name.startsWith('speech-translation__') ? 'plain' : 'openai-chat';
 }
 
 function readType(event: string): string | null {
   try {
     const value: unknown = JSON.parse(event);
-    if (typeof value !== "object" || value === null || !("type" in value)) return null;
-    return typeof value.type === "string" ? value.type : null;
+    if (typeof value !== 'object' || value === null || !('type' in value)) return null;
+    return typeof value.type === 'string' ? value.type : null;
   } catch {
     return null;
   }

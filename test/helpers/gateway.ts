@@ -2,14 +2,14 @@
  * Starts the built gateway (dist/main.js) as its own process, as an operator would, and reads what
  * an operator can read: its log lines, its admin port, its memory, its exit code.
  */
-import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
-import { Changes } from "./changes.js";
-import { type MetricSample, parseMetrics } from "./metrics-text.js";
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Changes } from './changes.js';
+import { type MetricSample, parseMetrics } from './metrics-text.js';
+import { REPOSITORY } from './need.js';
 
 export type LogLine = Readonly<Record<string, unknown>>;
 /** What a configuration file may say; checked by the gateway, not here. */
@@ -24,12 +24,12 @@ export interface GatewayOptions {
   readonly readyMs?: number;
 }
 
-const UPSTREAM_KEY = "sk-upstream-secret";
-const SETPRIV = "/usr/bin/setpriv";
+const UPSTREAM_KEY = 'sk-upstream-secret';
+const SETPRIV = '/usr/bin/setpriv';
 const living = new Set<ChildProcess>();
 
-process.on("exit", () => {
-  for (const child of living) child.kill("SIGKILL");
+process.on('exit', () => {
+  for (const child of living) child.kill('SIGKILL');
 });
 
 export class Gateway {
@@ -37,21 +37,21 @@ export class Gateway {
   readonly logs: LogLine[] = [];
   /** Lines of stdout that are no JSON object. Expected to be empty. */
   readonly strayLines: string[] = [];
-  stderr = "";
+  stderr = '';
   port = 0;
   adminPort = 0;
   exit: { readonly code: number | null; readonly signal: NodeJS.Signals | null } | null = null;
   readonly #changes = new Changes();
-  #stdoutRest = "";
+  #stdoutRest = '';
 
   constructor(child: ChildProcess) {
     this.child = child;
     living.add(child);
-    child.stdout?.setEncoding("utf8").on("data", (text: string) => this.#onStdout(text));
-    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => this.#onStdout(text));
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.stderr += text;
     });
-    child.on("close", (code, signal) => {
+    child.on('close', (code, signal) => {
       living.delete(child);
       this.exit = { code, signal };
       this.#changes.notify();
@@ -60,7 +60,7 @@ export class Gateway {
 
   get pid(): number {
     const { pid } = this.child;
-    if (pid === undefined) throw new Error("the gateway was not started");
+    if (pid === undefined) throw new Error('the gateway was not started');
     return pid;
   }
 
@@ -77,7 +77,7 @@ export class Gateway {
     return this.#changes.until(
       () => {
         const line = this.logs.find(accepts);
-        if (line === undefined && this.exit !== null) throw this.#describeExit("a log line");
+        if (line === undefined && this.exit !== null) throw this.#describeExit('a log line');
         return line;
       },
       timeoutMs,
@@ -87,7 +87,7 @@ export class Gateway {
 
   /** One line per exchange: those that say how it ended. */
   accessLines(): LogLine[] {
-    return this.logs.filter((line) => "ended" in line);
+    return this.logs.filter((line) => 'ended' in line);
   }
 
   waitForAccessLines(count: number, timeoutMs = 5000): Promise<LogLine[]> {
@@ -113,13 +113,13 @@ export class Gateway {
     return listFamily(this.pid).reduce((sum, pid) => sum + readRssBytes(pid), 0);
   }
 
-  waitForExit(timeoutMs: number): Promise<NonNullable<Gateway["exit"]>> {
-    return this.#changes.until(() => this.exit ?? undefined, timeoutMs, "the gateway to exit");
+  waitForExit(timeoutMs: number): Promise<NonNullable<Gateway['exit']>> {
+    return this.#changes.until(() => this.exit ?? undefined, timeoutMs, 'the gateway to exit');
   }
 
   /** SIGTERM; fails the test unless the gateway drains and exits with 0 within the bound. */
   async stop(timeoutMs = 15_000): Promise<void> {
-    if (this.exit === null) this.child.kill("SIGTERM");
+    if (this.exit === null) this.child.kill('SIGTERM');
     try {
       const exit = await this.waitForExit(timeoutMs);
       assert.deepEqual(exit, { code: 0, signal: null }, `exit of the gateway\n${this.stderr}`);
@@ -132,7 +132,7 @@ export class Gateway {
     if (this.exit !== null) return;
     for (const pid of listFamily(this.pid).reverse()) {
       try {
-        process.kill(pid, "SIGKILL");
+        process.kill(pid, 'SIGKILL');
       } catch {
         // It has ended by itself in the meantime.
       }
@@ -141,25 +141,25 @@ export class Gateway {
   }
 
   async waitUntilReady(timeoutMs: number): Promise<void> {
-    const line = await this.waitForLog((entry) => entry["msg"] === "ready", timeoutMs);
-    this.port = readPort(line["listen"]);
-    this.adminPort = readPort(line["admin"]);
+    const line = await this.waitForLog((entry) => entry['msg'] === 'ready', timeoutMs);
+    this.port = readPort(line['listen']);
+    this.adminPort = readPort(line['admin']);
   }
 
   #describeExit(wanted: string): Error {
     const lines = this.logs.slice(-5).map((line) => JSON.stringify(line));
     return new Error(
-      `the gateway ended (${JSON.stringify(this.exit)}) before ${wanted}\n${lines.join("\n")}\n${this.strayLines.join("\n")}\n${this.stderr}`,
+      `the gateway ended (${JSON.stringify(this.exit)}) before ${wanted}\n${lines.join('\n')}\n${this.strayLines.join('\n')}\n${this.stderr}`,
     );
   }
 
   #onStdout(text: string): void {
-    const lines = (this.#stdoutRest + text).split("\n");
-    this.#stdoutRest = lines.pop() ?? "";
+    const lines = (this.#stdoutRest + text).split('\n');
+    this.#stdoutRest = lines.pop() ?? '';
     for (const line of lines) {
       const entry = parseLogLine(line);
       if (entry !== null) this.logs.push(entry);
-      else if (line !== "") this.strayLines.push(line);
+      else if (line !== '') this.strayLines.push(line);
     }
     this.#changes.notify();
   }
@@ -178,45 +178,50 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
 /** Without waiting for it to be ready: for configurations that must be refused. */
 export function spawnGateway(options: GatewayOptions): Gateway {
-  const folder = mkdtempSync(join(tmpdir(), "weir-test-"));
-  const file = join(folder, "weir.yaml");
+  const folder = mkdtempSync(join(tmpdir(), 'weir-test-'));
+  const file = join(folder, 'weir.yaml');
   writeFileSync(file, renderConfig(options));
-  const main = process.env["WEIR_MAIN"] ?? join(findProjectRoot(), "dist", "main.js");
-  const command = [process.execPath, ...(options.nodeArgs ?? []), main, "--config", file];
+  const main = findMain();
+  const command = [process.execPath, ...(options.nodeArgs ?? []), main, '--config', file];
   // If the test process is killed, no exit handler runs: then the kernel takes the gateway down.
-  if (existsSync(SETPRIV)) command.unshift(SETPRIV, "--pdeathsig", "KILL", "--");
-  const [program = "", ...args] = command;
+  if (existsSync(SETPRIV)) command.unshift(SETPRIV, '--pdeathsig', 'KILL', '--');
+  const [program = '', ...args] = command;
   // node --test marks its children by this variable; the gateway is not one of its test files.
   const { NODE_TEST_CONTEXT: _marker, ...inherited } = process.env;
   const child = spawn(program, args, {
     env: { ...inherited, ...options.env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
-  child.on("close", () => rmSync(folder, { recursive: true, force: true }));
+  child.on('close', () => rmSync(folder, { recursive: true, force: true }));
   return new Gateway(child);
 }
 
 /** One provider named `mock` that serves every model; the usual configuration of a wire test. */
 export function proxyConfig(baseUrl: string, overrides: ConfigText = {}): ConfigText {
   return {
-    providers: { mock: { dialect: "openai", base_url: baseUrl, api_key: UPSTREAM_KEY } },
-    models: { "*": { provider: "mock" } },
+    providers: { mock: { dialect: 'openai', base_url: baseUrl, api_key: UPSTREAM_KEY } },
+    models: { '*': { provider: 'mock' } },
     ...overrides,
   };
 }
 
 proxyConfig.upstreamKey = UPSTREAM_KEY;
 
+/** WEIR_MAIN puts another program in its place: an older build, a stand-in. */
+function findMain(): string {
+  return process.env['WEIR_MAIN'] ?? join(REPOSITORY, 'dist', 'main.js');
+}
+
 export function isGatewayBuilt(): boolean {
-  return existsSync(process.env["WEIR_MAIN"] ?? join(findProjectRoot(), "dist", "main.js"));
+  return existsSync(findMain());
 }
 
 function renderConfig(options: GatewayOptions): string {
-  if (typeof options.config === "string") return options.config;
+  if (typeof options.config === 'string') return options.config;
   return JSON.stringify(
     {
-      listen: "127.0.0.1:0",
-      admin: "127.0.0.1:0",
+      listen: '127.0.0.1:0',
+      admin: '127.0.0.1:0',
       workers: options.workers ?? 2,
       ...options.config,
     },
@@ -226,7 +231,7 @@ function renderConfig(options: GatewayOptions): string {
 }
 
 function parseLogLine(line: string): LogLine | null {
-  if (!line.startsWith("{")) return null;
+  if (!line.startsWith('{')) return null;
   try {
     return JSON.parse(line) as LogLine;
   } catch {
@@ -240,16 +245,6 @@ function readPort(address: unknown): number {
   return port;
 }
 
-function findProjectRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, "package.json"))) {
-    const parent = resolve(folder, "..");
-    if (parent === folder) return process.cwd();
-    folder = parent;
-  }
-  return folder;
-}
-
 /** A process and its descendants, parents first. */
 function listFamily(pid: number): number[] {
   const family = [pid];
@@ -257,8 +252,8 @@ function listFamily(pid: number): number[] {
     const member = family[at] ?? 0;
     try {
       for (const thread of readdirSync(`/proc/${member}/task`)) {
-        const children = readFileSync(`/proc/${member}/task/${thread}/children`, "utf8");
-        family.push(...children.split(" ").filter(Boolean).map(Number));
+        const children = readFileSync(`/proc/${member}/task/${thread}/children`, 'utf8');
+        family.push(...children.split(' ').filter(Boolean).map(Number));
       }
     } catch {
       // It has ended since it was listed.
@@ -269,7 +264,7 @@ function listFamily(pid: number): number[] {
 
 function readRssBytes(pid: number): number {
   try {
-    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
     return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024;
   } catch {
     return 0;

@@ -10,16 +10,16 @@ const LABEL = /([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/g;
 
 export function parseMetrics(text: string): MetricSample[] {
   const samples: MetricSample[] = [];
-  for (const line of text.split("\n")) {
-    const match = line.startsWith("#") ? null : SAMPLE.exec(line);
+  for (const line of text.split('\n')) {
+    const match = line.startsWith('#') ? null : SAMPLE.exec(line);
     if (match === null) continue;
     const labels: Record<string, string> = {};
-    for (const [, name = "", value = ""] of (match[2] ?? "").matchAll(LABEL)) {
+    for (const [, name = '', value = ''] of (match[2] ?? '').matchAll(LABEL)) {
       labels[name] = value.replace(/\\(.)/g, (_whole, escaped: string) =>
-        escaped === "n" ? "\n" : escaped,
+        escaped === 'n' ? '\n' : escaped,
       );
     }
-    samples.push({ name: match[1] ?? "", labels, value: Number(match[3]) });
+    samples.push({ name: match[1] ?? '', labels, value: Number(match[3]) });
   }
   return samples;
 }

@@ -1,8 +1,8 @@
 /** One connection of the scripted upstream: its requests in order, its script, its end. */
-import type { Socket } from "node:net";
-import { Changes } from "./changes.js";
-import type { Script } from "./mock-steps.js";
-import { type HttpMessage, MessageParser } from "./strict-http.js";
+import type { Socket } from 'node:net';
+import { Changes } from './changes.js';
+import type { Script } from './mock-steps.js';
+import { type HttpMessage, MessageParser } from './strict-http.js';
 
 export interface MockRequest extends HttpMessage {
   connection: MockConnection;
@@ -11,8 +11,8 @@ export interface MockRequest extends HttpMessage {
 }
 
 export interface ConnectionRules {
-  readonly reads: "all" | "head" | "never";
-  readonly startsAt: "head" | "end";
+  readonly reads: 'all' | 'head' | 'never';
+  readonly startsAt: 'head' | 'end';
   readonly keepsBodies: boolean;
   readonly onChange: () => void;
   readonly onRequest: (request: MockRequest) => void;
@@ -35,9 +35,9 @@ export class MockConnection {
   /** First bytes received, for connections that are not HTTP (a TLS hello, garbage). */
   firstBytes: Buffer = Buffer.alloc(0);
   violation: string | null = null;
-  closeKind: "fin" | "rst" | "open" = "open";
+  closeKind: 'fin' | 'rst' | 'open' = 'open';
   /** Who ended it first. */
-  closedBy: "gateway" | "mock" | null = null;
+  closedBy: 'gateway' | 'mock' | null = null;
   closedAtMs: number | null = null;
   /** Settles when the connection is over; script steps race with it. */
   readonly closed: Promise<void>;
@@ -57,15 +57,15 @@ export class MockConnection {
       settle = resolve;
     });
     this.#settleClosed = settle;
-    socket.on("end", () => this.#onClosed("fin"));
-    socket.on("error", () => this.#onClosed("rst"));
-    socket.on("close", () => this.#onClosed("fin"));
-    socket.on("data", (bytes) => this.#onData(bytes));
-    if (rules.reads === "never") socket.pause();
+    socket.on('end', () => this.#onClosed('fin'));
+    socket.on('error', () => this.#onClosed('rst'));
+    socket.on('close', () => this.#onClosed('fin'));
+    socket.on('data', (bytes) => this.#onData(bytes));
+    if (rules.reads === 'never') socket.pause();
   }
 
   get isOpen(): boolean {
-    return this.closeKind === "open";
+    return this.closeKind === 'open';
   }
 
   /** Bytes that the script wrote and the gateway has not taken. */
@@ -104,7 +104,7 @@ export class MockConnection {
 
   /** Called by the steps that end the connection, before they do. */
   noteOwnClose(): void {
-    this.closedBy ??= "mock";
+    this.closedBy ??= 'mock';
   }
 
   noteSent(byteCount: number): void {
@@ -113,7 +113,7 @@ export class MockConnection {
   }
 
   #createParser(): MessageParser {
-    return new MessageParser("request", { keepBody: this.#rules.keepsBodies });
+    return new MessageParser('request', { keepBody: this.#rules.keepsBodies });
   }
 
   #onData(bytes: Buffer): void {
@@ -121,7 +121,7 @@ export class MockConnection {
     if (this.firstBytes.length < 64) {
       this.firstBytes = Buffer.concat([this.firstBytes, bytes.subarray(0, 64)]);
     }
-    if (this.violation === null && this.#rules.reads !== "never") {
+    if (this.violation === null && this.#rules.reads !== 'never') {
       try {
         this.#parse(bytes);
       } catch (error) {
@@ -140,7 +140,7 @@ export class MockConnection {
       if (!wasHeadDone && this.#parser.isHeadDone) this.#onHead();
       if (!this.#parser.isDone) return;
       const request = this.requests.at(-1);
-      if (request !== undefined && this.#rules.startsAt === "end") this.#run(request);
+      if (request !== undefined && this.#rules.startsAt === 'end') this.#run(request);
       this.#parser = this.#createParser();
     }
   }
@@ -149,8 +149,8 @@ export class MockConnection {
     const request = Object.assign(this.#parser.message, { connection: this, number: -1 });
     this.requests.push(request);
     this.#rules.onRequest(request);
-    if (this.#rules.reads === "head") this.socket.pause();
-    if (this.#rules.startsAt === "head") this.#run(request);
+    if (this.#rules.reads === 'head') this.socket.pause();
+    if (this.#rules.startsAt === 'head') this.#run(request);
   }
 
   #run(request: MockRequest): void {
@@ -164,10 +164,10 @@ export class MockConnection {
     // A step that throws must fail the test instead of being lost: the rejection stays unhandled.
   }
 
-  #onClosed(kind: "fin" | "rst"): void {
+  #onClosed(kind: 'fin' | 'rst'): void {
     if (!this.isOpen) return;
     this.closeKind = kind;
-    this.closedBy ??= "gateway";
+    this.closedBy ??= 'gateway';
     this.closedAtMs = performance.now();
     this.socket.end();
     this.#settleClosed();

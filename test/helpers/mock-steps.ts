@@ -1,8 +1,8 @@
 /** The verbs of a script for the upstream. Each is over when the next may begin. */
-import { once } from "node:events";
-import { splitAt } from "./byte-splits.js";
-import { pause } from "./changes.js";
-import type { MockConnection } from "./mock-connection.js";
+import { once } from 'node:events';
+import { splitAt } from './byte-splits.js';
+import { pause } from './changes.js';
+import type { MockConnection } from './mock-connection.js';
 
 export type Step = (connection: MockConnection) => Promise<void>;
 export type Script = readonly Step[];
@@ -29,7 +29,7 @@ export function sendMany(pieces: Iterable<Buffer>): Step {
     for (const piece of pieces) {
       if (!connection.isOpen) return;
       const isTaken = connection.socket.write(piece, () => connection.noteSent(piece.length));
-      if (!isTaken) await Promise.race([once(connection.socket, "drain"), connection.closed]);
+      if (!isTaken) await Promise.race([once(connection.socket, 'drain'), connection.closed]);
     }
   };
 }
@@ -85,5 +85,5 @@ async function write(connection: MockConnection, bytes: Buffer): Promise<void> {
 }
 
 function toBytes(bytes: string | Buffer): Buffer {
-  return typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes;
+  return typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes;
 }

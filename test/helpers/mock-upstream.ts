@@ -2,27 +2,27 @@
  * A provider on a string: it does to each request exactly what a script says, byte by byte, and
  * writes down what it got and when, so that framing and time-to-cancel can be asserted.
  */
-import { createServer, type Server, type Socket } from "node:net";
-import { Changes } from "./changes.js";
-import { renderJson } from "./http-text.js";
-import { MockConnection, type MockRequest } from "./mock-connection.js";
-import { type Script, send } from "./mock-steps.js";
+import { createServer, type Server, type Socket } from 'node:net';
+import { Changes } from './changes.js';
+import { renderJson } from './http-text.js';
+import { MockConnection, type MockRequest } from './mock-connection.js';
+import { type Script, send } from './mock-steps.js';
 
-export type { MockConnection, MockRequest } from "./mock-connection.js";
-export * from "./mock-steps.js";
+export type { MockConnection, MockRequest } from './mock-connection.js';
+export * from './mock-steps.js';
 
 export interface MockUpstreamOptions {
   /** The script for a request; by default 200 with a small JSON. Numbers count from 0. */
   readonly script?: (request: MockRequest, requestNumber: number) => Script;
   /** When the script begins: after the request's head, or after its body (the default). */
-  readonly startsAt?: "head" | "end";
+  readonly startsAt?: 'head' | 'end';
   /**
    * `all`: reads everything. `head`: stops reading after a request's head, so that an upload meets
    * backpressure. `never`: accepts and reads nothing; also stands for a TLS server that never
    * answers the handshake, the connecting phase of an https provider.
    * A connection that is not read does not notice its end: call `resumeReads()` on it to look.
    */
-  readonly reads?: "all" | "head" | "never";
+  readonly reads?: 'all' | 'head' | 'never';
   /** Off for uploads of hundreds of MB; their length and SHA-256 are known all the same. */
   readonly keepsBodies?: boolean;
   readonly port?: number;
@@ -48,11 +48,11 @@ export class MockUpstream {
     const upstream = new MockUpstream(options);
     const server = upstream.#server;
     await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen({ port: options.port ?? 0, host: "127.0.0.1", backlog: 4096 }, resolve);
+      server.once('error', reject);
+      server.listen({ port: options.port ?? 0, host: '127.0.0.1', backlog: 4096 }, resolve);
     });
     const address = server.address();
-    if (address === null || typeof address === "string") throw new Error("no port");
+    if (address === null || typeof address === 'string') throw new Error('no port');
     upstream.port = address.port;
     return upstream;
   }
@@ -68,7 +68,7 @@ export class MockUpstream {
   }
 
   get openConnections(): MockConnection[] {
-    return this.connections.filter((connection) => connection.closeKind === "open");
+    return this.connections.filter((connection) => connection.closeKind === 'open');
   }
 
   /** Malformed bytes from the gateway, over all connections. Expected to be empty, always. */
@@ -86,11 +86,11 @@ export class MockUpstream {
   }
 
   /** The n-th request, counted from 0, as soon as its head is read; `whole`: and its body. */
-  waitForRequest(number = 0, timeoutMs = 5000, part: "head" | "whole" = "head") {
+  waitForRequest(number = 0, timeoutMs = 5000, part: 'head' | 'whole' = 'head') {
     return this.waitFor(
       () => {
         const request = this.requests[number];
-        return part === "head" || request?.complete === true ? request : undefined;
+        return part === 'head' || request?.complete === true ? request : undefined;
       },
       timeoutMs,
       `upstream request ${number}`,
@@ -106,8 +106,8 @@ export class MockUpstream {
 
   #accept(socket: Socket): void {
     const connection = new MockConnection(socket, this.connections.length, {
-      reads: this.options.reads ?? "all",
-      startsAt: this.options.startsAt ?? "end",
+      reads: this.options.reads ?? 'all',
+      startsAt: this.options.startsAt ?? 'end',
       keepsBodies: this.options.keepsBodies ?? true,
       onChange: () => this.#changes.notify(),
       onRequest: (request) => {

@@ -2,13 +2,13 @@
  * A client that writes bytes and reads bytes: nothing between a test and the socket. It can split
  * writes anywhere, stop reading so that the kernel's window closes, half-close and reset.
  */
-import { connect, type Socket } from "node:net";
-import { splitAt } from "./byte-splits.js";
-import { Changes, pause } from "./changes.js";
-import { type HttpMessage, MessageParser } from "./strict-http.js";
+import { connect, type Socket } from 'node:net';
+import { splitAt } from './byte-splits.js';
+import { Changes, pause } from './changes.js';
+import { type HttpMessage, MessageParser } from './strict-http.js';
 
 /** How the other side ended the connection. `open`: it has not. */
-export type CloseKind = "fin" | "rst" | "open";
+export type CloseKind = 'fin' | 'rst' | 'open';
 
 export interface Arrival {
   readonly atMs: number;
@@ -38,7 +38,7 @@ export class RawClient {
   /** 1xx answers that came before the final ones. */
   readonly informational: HttpMessage[] = [];
   bytesReceived = 0;
-  closeKind: CloseKind = "open";
+  closeKind: CloseKind = 'open';
   closedAtMs: number | null = null;
   errorCode: string | null = null;
   readonly #changes = new Changes();
@@ -50,20 +50,20 @@ export class RawClient {
     this.#recordsBytes = options.recordsBytes ?? true;
     this.socket = connect({
       port: options.port,
-      host: options.host ?? "127.0.0.1",
+      host: options.host ?? '127.0.0.1',
       allowHalfOpen: true,
       noDelay: true,
     });
-    this.socket.on("connect", () => {
+    this.socket.on('connect', () => {
       this.#isConnected = true;
       this.#changes.notify();
     });
-    this.socket.on("data", (bytes) => this.#onData(bytes));
-    this.socket.on("end", () => this.#onClosed("fin", null));
-    this.socket.on("error", (error: NodeJS.ErrnoException) =>
-      this.#onClosed("rst", error.code ?? error.message),
+    this.socket.on('data', (bytes) => this.#onData(bytes));
+    this.socket.on('end', () => this.#onClosed('fin', null));
+    this.socket.on('error', (error: NodeJS.ErrnoException) =>
+      this.#onClosed('rst', error.code ?? error.message),
     );
-    this.socket.on("close", () => this.#onClosed("fin", null));
+    this.socket.on('close', () => this.#onClosed('fin', null));
     if (options.isPaused === true) this.socket.pause();
   }
 
@@ -102,7 +102,7 @@ export class RawClient {
   async sendSplit(bytes: string | Buffer, points: readonly number[], pauseMs = 0): Promise<void> {
     const pieces = splitAt(toBytes(bytes), points);
     for (const [index, piece] of pieces.entries()) {
-      if (this.closeKind !== "open") return;
+      if (this.closeKind !== 'open') return;
       if (index > 0) await pause(pauseMs);
       await this.sendAll(piece);
     }
@@ -153,9 +153,9 @@ export class RawClient {
   /** Throws if the other side does not close within the bound. */
   waitForClose(timeoutMs = 15_000): Promise<CloseKind> {
     return this.waitFor(
-      () => (this.closeKind === "open" ? undefined : this.closeKind),
+      () => (this.closeKind === 'open' ? undefined : this.closeKind),
       timeoutMs,
-      "the close of the connection",
+      'the close of the connection',
     );
   }
 
@@ -167,24 +167,24 @@ export class RawClient {
     const response = await this.readResponseOrClose(options);
     if (response !== null) return response;
     throw new Error(
-      `closed (${this.closeKind}, ${this.errorCode ?? "no error"}) without an answer`,
+      `closed (${this.closeKind}, ${this.errorCode ?? 'no error'}) without an answer`,
     );
   }
 
   /** The same, but null if the connection was closed before the first byte of an answer. */
   async readResponseOrClose(options: ReadOptions = {}): Promise<HttpMessage | null> {
-    let parser = new MessageParser("response", options);
+    let parser = new MessageParser('response', options);
     const probe = (): HttpMessage | null | undefined => {
       for (;;) {
         this.#feed(parser);
         if (!parser.isDone || parser.message.status >= 200) break;
         this.informational.push(parser.message);
-        parser = new MessageParser("response", options);
+        parser = new MessageParser('response', options);
       }
       if (parser.isDone) return parser.message;
-      if (this.closeKind === "open") return undefined;
+      if (this.closeKind === 'open') return undefined;
       if (parser.isUntouched) return null;
-      if (this.closeKind === "fin") parser.finish();
+      if (this.closeKind === 'fin') parser.finish();
       return parser.message;
     };
     const found = await this.#changes.until(
@@ -193,7 +193,7 @@ export class RawClient {
         return answer === undefined ? undefined : { answer };
       },
       options.timeoutMs ?? 15_000,
-      "a whole response",
+      'a whole response',
     );
     return found.answer;
   }
@@ -214,8 +214,8 @@ export class RawClient {
     this.#changes.notify();
   }
 
-  #onClosed(kind: "fin" | "rst", code: string | null): void {
-    if (this.closeKind !== "open") return;
+  #onClosed(kind: 'fin' | 'rst', code: string | null): void {
+    if (this.closeKind !== 'open') return;
     this.closeKind = kind;
     this.errorCode = code;
     this.closedAtMs = performance.now();
@@ -225,5 +225,5 @@ export class RawClient {
 }
 
 function toBytes(bytes: string | Buffer): Buffer {
-  return typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes;
+  return typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes;
 }

@@ -30,7 +30,7 @@ export class SeededRandom {
 
   pick<T>(items: readonly T[]): T {
     const item = items[this.integer(0, items.length - 1)];
-    if (item === undefined) throw new Error("nothing to pick from");
+    if (item === undefined) throw new Error('nothing to pick from');
     return item;
   }
 
@@ -47,7 +47,7 @@ export class SeededRandom {
 }
 
 export function createRandom(seed?: number): SeededRandom {
-  const wanted = process.env["WEIR_SEED"];
+  const wanted = process.env['WEIR_SEED'];
   if (wanted !== undefined) return new SeededRandom(Number(wanted));
   return new SeededRandom(seed ?? 20261122);
 }

@@ -2,17 +2,17 @@
  * Sends one request that may be hostile, then a harmless marker on the same connection, and says
  * what became of both. If the gateway misjudged where the first one ends, the marker tells.
  */
-import type { EchoUpstream } from "./echo-upstream.js";
-import { findHeader, isEchoAnswer } from "./echo-upstream.js";
-import { renderRequest } from "./http-text.js";
-import { RawClient } from "./raw-client.js";
-import type { HttpMessage } from "./strict-http.js";
+import type { EchoUpstream } from './echo-upstream.js';
+import { findHeader, isEchoAnswer } from './echo-upstream.js';
+import { renderRequest } from './http-text.js';
+import { RawClient } from './raw-client.js';
+import type { HttpMessage } from './strict-http.js';
 
 /**
  * forwarded: answered by the upstream. refused: a whole answer of the gateway's own.
  * swallowed: closed without an answer. broken: anything else, and always a failure.
  */
-export type OutcomeKind = "forwarded" | "refused" | "swallowed" | "broken";
+export type OutcomeKind = 'forwarded' | 'refused' | 'swallowed' | 'broken';
 
 export interface Outcome {
   readonly id: string;
@@ -21,7 +21,7 @@ export interface Outcome {
   readonly status: number;
   readonly response: HttpMessage | null;
   /** `answered` by the echo with the marker's own path; `closed` before an answer. */
-  readonly marker: "answered" | "closed" | "wrong";
+  readonly marker: 'answered' | 'closed' | 'wrong';
   readonly elapsedMs: number;
   readonly detail: string;
 }
@@ -38,15 +38,15 @@ export interface Attempt {
   readonly silenceMs?: number;
 }
 
-export const MARKER_TARGET = "/v1/marker";
+export const MARKER_TARGET = '/v1/marker';
 
 export async function attemptRequest(port: number, attempt: Attempt): Promise<Outcome> {
   const client = await RawClient.connect({ port });
   const outcome = (
     kind: OutcomeKind,
     response: HttpMessage | null,
-    marker: Outcome["marker"],
-    detail = "",
+    marker: Outcome['marker'],
+    detail = '',
   ): Outcome => ({
     id: attempt.id,
     kind,
@@ -62,19 +62,19 @@ export async function attemptRequest(port: number, attempt: Attempt): Promise<Ou
       toHead: attempt.toHead ?? false,
       timeoutMs: attempt.silenceMs ?? 15_000,
     });
-    if (response === null) return outcome("swallowed", null, "closed");
-    if (!response.complete) return outcome("broken", response, "closed", "answer broke off");
+    if (response === null) return outcome('swallowed', null, 'closed');
+    if (!response.complete) return outcome('broken', response, 'closed', 'answer broke off');
     await Promise.race([sending, client.waitForClose()]);
     const isForwarded = attempt.toHead === true ? response.status === 200 : isFromEcho(response);
-    const kind = isForwarded ? "forwarded" : "refused";
+    const kind = isForwarded ? 'forwarded' : 'refused';
     if (!isForwarded && response.status < 400) {
-      return outcome("broken", response, "wrong", `${response.status} not from the upstream`);
+      return outcome('broken', response, 'wrong', `${response.status} not from the upstream`);
     }
     return outcome(kind, response, await sendMarker(client, attempt.id, response));
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
-    const seen = client.received.toString("latin1", 0, 200);
-    return outcome("broken", null, "closed", `${text}; received ${JSON.stringify(seen)}`);
+    const seen = client.received.toString('latin1', 0, 200);
+    return outcome('broken', null, 'closed', `${text}; received ${JSON.stringify(seen)}`);
   } finally {
     client.destroy();
   }
@@ -84,21 +84,21 @@ async function sendMarker(
   client: RawClient,
   id: string,
   response: HttpMessage,
-): Promise<Outcome["marker"]> {
-  const isAnnounced = /close/i.test(response.header("connection") ?? "");
-  if (isAnnounced || response.framing === "close") {
+): Promise<Outcome['marker']> {
+  const isAnnounced = /close/i.test(response.header('connection') ?? '');
+  if (isAnnounced || response.framing === 'close') {
     await client.waitForClose(2000);
-    return "closed";
+    return 'closed';
   }
-  client.send(renderRequest({ target: `${MARKER_TARGET}?of=${id}`, headers: [["x-marker", id]] }));
+  client.send(renderRequest({ target: `${MARKER_TARGET}?of=${id}`, headers: [['x-marker', id]] }));
   const answer = await client.readResponseOrClose({ timeoutMs: 5000 });
-  if (answer === null) return "closed";
+  if (answer === null) return 'closed';
   const echoed = isFromEcho(answer) ? answer.json() : null;
   const isOwn =
     isEchoAnswer(echoed) &&
     echoed.target === `${MARKER_TARGET}?of=${id}` &&
-    findHeader(echoed, "x-marker") === id;
-  return isOwn ? "answered" : "wrong";
+    findHeader(echoed, 'x-marker') === id;
+  return isOwn ? 'answered' : 'wrong';
 }
 
 function isFromEcho(response: HttpMessage): boolean {
@@ -120,8 +120,8 @@ export function auditOracle(echo: EchoUpstream, outcomes: readonly Outcome[]): s
   const complaints: string[] = echo.parseErrors.map(
     (code) => `the upstream got malformed bytes: ${code}`,
   );
-  const forwarded = outcomes.filter((outcome) => outcome.kind === "forwarded").length;
-  const markers = outcomes.filter((outcome) => outcome.marker === "answered").length;
+  const forwarded = outcomes.filter((outcome) => outcome.kind === 'forwarded').length;
+  const markers = outcomes.filter((outcome) => outcome.marker === 'answered').length;
   const whole = echo.requests.filter((request) => request.complete);
   if (whole.length !== forwarded + markers) {
     complaints.push(
@@ -129,12 +129,12 @@ export function auditOracle(echo: EchoUpstream, outcomes: readonly Outcome[]): s
     );
   }
   for (const request of echo.requests) {
-    const owner = findHeader(request, "x-vector") ?? findHeader(request, "x-marker");
+    const owner = findHeader(request, 'x-vector') ?? findHeader(request, 'x-marker');
     if (owner === undefined) complaints.push(`nobody sent ${request.method} ${request.target}`);
   }
   for (const outcome of outcomes) {
-    const seen = echo.withHeader("x-vector", outcome.id);
-    const expected = outcome.kind === "forwarded" ? 1 : 0;
+    const seen = echo.withHeader('x-vector', outcome.id);
+    const expected = outcome.kind === 'forwarded' ? 1 : 0;
     if (seen.length !== expected) {
       complaints.push(`${outcome.id}: ${outcome.kind}, but the upstream got ${seen.length} of it`);
     }

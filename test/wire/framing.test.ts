@@ -1,11 +1,11 @@
 /** One row, one test: what an odd request may do, and what the upstream may see of it. */
-import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
-import { after, before, describe, it } from "node:test";
-import { EchoUpstream } from "../helpers/echo-upstream.js";
-import { FRAMING_VECTORS, type FramingVector } from "../helpers/framing-vectors.js";
-import { type Gateway, proxyConfig, startGateway } from "../helpers/gateway.js";
-import { attemptAll, auditOracle, type Outcome } from "../helpers/wire-outcome.js";
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { after, before, describe, it } from 'node:test';
+import { EchoUpstream } from '../helpers/echo-upstream.js';
+import { FRAMING_VECTORS, type FramingVector } from '../helpers/framing-vectors.js';
+import { type Gateway, proxyConfig, startGateway } from '../helpers/gateway.js';
+import { attemptAll, auditOracle, type Outcome } from '../helpers/wire-outcome.js';
 
 interface Row extends FramingVector {
   readonly id: string;
@@ -16,7 +16,7 @@ const ROWS: readonly Row[] = FRAMING_VECTORS.map((vector, number) => ({
   id: `f${number}`,
 }));
 
-describe("framing", () => {
+describe('framing', () => {
   let echo: EchoUpstream;
   let gateway: Gateway;
   const outcomes = new Map<string, Outcome>();
@@ -26,7 +26,7 @@ describe("framing", () => {
     gateway = await startGateway({ config: proxyConfig(echo.baseUrl) });
     const attempts = ROWS.map(({ id, bytes, toHead }) => ({
       id,
-      bytes: Buffer.from(bytes.toString("latin1").replace("{id}", id), "latin1"),
+      bytes: Buffer.from(bytes.toString('latin1').replace('{id}', id), 'latin1'),
       toHead: toHead ?? false,
     }));
     const results = await attemptAll(gateway.port, attempts);
@@ -39,18 +39,18 @@ describe("framing", () => {
   });
 
   for (const row of ROWS) {
-    const title = row.name.startsWith("P-") ? row.name : `P-01 ${row.name}`;
+    const title = row.name.startsWith('P-') ? row.name : `P-01 ${row.name}`;
     it(title, () => assertOutcome(row, outcomes.get(row.id), echo));
   }
 
-  it("P-02 upstream-sees-a-request-nobody-sent", () => {
+  it('P-02 upstream-sees-a-request-nobody-sent', () => {
     assert.deepEqual(auditOracle(echo, [...outcomes.values()]), []);
   });
 
   it("P-01 refusal-without-the-api's-own-error-shape", () => {
     const complaints = [...outcomes.values()]
-      .filter(({ kind, status }) => kind === "refused" && status !== 505)
-      .filter(({ response }) => !hasErrorShape(response?.text ?? ""))
+      .filter(({ kind, status }) => kind === 'refused' && status !== 505)
+      .filter(({ response }) => !hasErrorShape(response?.text ?? ''))
       .map(({ id, status, response }) => `${nameOf(id)}: ${status} ${response?.text.slice(0, 80)}`);
     // uWebSockets.js answers some of these by itself, in its own words, and closes.
     assert.deepEqual(
@@ -61,18 +61,18 @@ describe("framing", () => {
 });
 
 function assertOutcome(row: Row, outcome: Outcome | undefined, echo: EchoUpstream): void {
-  assert.ok(outcome !== undefined, "the vector was not tried");
+  assert.ok(outcome !== undefined, 'the vector was not tried');
   const seen = `${outcome.kind} ${outcome.status} marker ${outcome.marker} after ${Math.round(outcome.elapsedMs)} ms ${outcome.detail}`;
   assert.ok(row.outcomes.includes(outcome.kind), `${seen}; allowed: ${row.outcomes}`);
-  assert.notEqual(outcome.marker, "wrong", seen);
-  if (outcome.kind === "refused") assert.ok(row.statuses.includes(outcome.status), seen);
-  if (row.closes) assert.equal(outcome.marker, "closed", `${seen}; must close`);
-  const requests = echo.withHeader("x-vector", row.id);
-  assert.equal(requests.length, outcome.kind === "forwarded" ? 1 : 0, seen);
+  assert.notEqual(outcome.marker, 'wrong', seen);
+  if (outcome.kind === 'refused') assert.ok(row.statuses.includes(outcome.status), seen);
+  if (row.closes) assert.equal(outcome.marker, 'closed', `${seen}; must close`);
+  const requests = echo.withHeader('x-vector', row.id);
+  assert.equal(requests.length, outcome.kind === 'forwarded' ? 1 : 0, seen);
   const [request] = requests;
   if (request === undefined) return;
   if (row.body !== undefined) {
-    assert.equal(request.bodySha256, createHash("sha256").update(row.body).digest("hex"), seen);
+    assert.equal(request.bodySha256, createHash('sha256').update(row.body).digest('hex'), seen);
   }
   if (row.method !== undefined) assert.equal(request.method, row.method);
   if (row.target !== undefined) assert.equal(request.target, row.target);
@@ -85,12 +85,12 @@ function nameOf(id: string): string {
 function hasErrorShape(text: string): boolean {
   try {
     const answer: unknown = JSON.parse(text);
-    if (typeof answer !== "object" || answer === null || !("error" in answer)) return false;
+    if (typeof answer !== 'object' || answer === null || !('error' in answer)) return false;
     const { error } = answer;
     return (
-      typeof error === "object" &&
+      typeof error === 'object' &&
       error !== null &&
-      ["message", "type", "param", "code"].every((field) => field in error)
+      ['message', 'type', 'param', 'code'].every((field) => field in error)
     );
   } catch {
     return false;
