@@ -173,22 +173,22 @@ const HEADERS: FramingVector[] = [
   vector('empty-host-passes', 'GET /v1/echo HTTP/1.1\r\nHost: \r\nX-Vector: {id}\r\n\r\n'),
   vector('P-06 underscore-in-name-passes', get('X_Key: 1\r\n')),
   vector('P-06 underscore-in-content-length-passes', post('Content_Length: 4\r\n', 'true')),
-  vector('empty-name-hides-the-length', post(': x\r\nContent-Length: 4\r\n', 'true'), {
-    outcomes: EITHER,
-    body: 'true',
-    closes: false,
-  }),
-  vector(
-    'empty-name-hides-a-second-length',
-    post(
+  // Behind an empty name the file for Node 20 sees no header, and nobody can tell. Such a request may
+  // be executed without its body, but what follows it never is: the connection is closed.
+  ...[
+    ['the-length', ': x\r\nContent-Length: 4\r\n', 'true'],
+    ['the-length-of-a-request', `: x\r\nContent-Length: ${SMUGGLED.length}\r\n`, SMUGGLED],
+    [
+      'a-second-length',
       `Content-Length: 4\r\n: x\r\nContent-Length: ${4 + SMUGGLED.length}\r\n`,
       `true${SMUGGLED}`,
-    ),
-  ),
-  vector(
-    'empty-name-hides-a-coding',
-    post(': x\r\nTransfer-Encoding: xchunked\r\n', '4\r\ntrue\r\n0\r\n\r\n'),
-    { statuses: [400, 501] },
+    ],
+    ['a-coding', ': x\r\nTransfer-Encoding: xchunked\r\n', '4\r\ntrue\r\n0\r\n\r\n'],
+  ].map(([what = '', lines = '', body = '']) =>
+    vector(`empty-name-hides-${what}-and-smuggles`, post(lines, body), {
+      outcomes: EITHER,
+      statuses: [400, 501],
+    }),
   ),
   vector('space-before-colon-passes', get('X-A : 1\r\n')),
   vector('space-before-colon-of-length-passes', post('Content-Length : 4\r\n', 'true')),

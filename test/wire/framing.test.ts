@@ -44,7 +44,8 @@ describe('framing', () => {
   }
 
   it('P-02 upstream-sees-a-request-nobody-sent', () => {
-    assert.deepEqual(auditOracle(echo, [...outcomes.values()]), []);
+    const mayBeLost = new Set(ROWS.filter(isOpen).map(({ id }) => id));
+    assert.deepEqual(auditOracle(echo, [...outcomes.values()], mayBeLost), []);
   });
 
   it("P-01 refusal-without-the-api's-own-error-shape", () => {
@@ -65,10 +66,14 @@ function assertOutcome(row: Row, outcome: Outcome | undefined, echo: EchoUpstrea
   const seen = `${outcome.kind} ${outcome.status} marker ${outcome.marker} after ${Math.round(outcome.elapsedMs)} ms ${outcome.detail}`;
   assert.ok(row.outcomes.includes(outcome.kind), `${seen}; allowed: ${row.outcomes}`);
   assert.notEqual(outcome.marker, 'wrong', seen);
-  if (outcome.kind === 'refused') assert.ok(row.statuses.includes(outcome.status), seen);
+  if (outcome.kind === 'refused') {
+    // Bytes that follow a refused head can make uWebSockets.js answer 505 first, in its own words.
+    assert.ok(outcome.status === 505 || row.statuses.includes(outcome.status), seen);
+  }
   if (row.closes) assert.equal(outcome.marker, 'closed', `${seen}; must close`);
   const requests = echo.withHeader('x-vector', row.id);
-  assert.equal(requests.length, outcome.kind === 'forwarded' ? 1 : 0, seen);
+  if (outcome.kind === 'forwarded') assert.equal(requests.length, 1, seen);
+  else assert.ok(requests.length <= (isOpen(row) ? 1 : 0), `${seen}; upstream got it`);
   const [request] = requests;
   if (request === undefined) return;
   if (row.body !== undefined) {
@@ -76,6 +81,11 @@ function assertOutcome(row: Row, outcome: Outcome | undefined, echo: EchoUpstrea
   }
   if (row.method !== undefined) assert.equal(request.method, row.method);
   if (row.target !== undefined) assert.equal(request.target, row.target);
+}
+
+/** Both are right: to refuse the request and to forward it. */
+function isOpen(row: Row): boolean {
+  return row.outcomes.includes('forwarded') && row.outcomes.length > 1;
 }
 
 function nameOf(id: string): string {
