@@ -43,16 +43,21 @@ for (const [signal, number] of /** @type {const} */ ([
  */
 
 /**
- * `cpu` null leaves it to the scheduler. taskset replaces itself by the program, so the pid is the program's.
+ * `cpu` null leaves it to the scheduler. setpriv and taskset replace themselves by the program, so the pid
+ * is the program's. setpriv has the kernel end the program should this process be killed outright, which
+ * no handler here would see.
  * @param {string} program
  * @param {string[]} args
  * @param {{ cpu: number | null, cwd?: string }} place
  * @returns {Started}
  */
 export function start(program, args, { cpu, cwd }) {
-  const [file, all] =
-    cpu === null ? [program, args] : ['taskset', ['-c', String(cpu), program, ...args]];
-  const child = spawn(file, all, { cwd, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
+  const pinning = cpu === null ? [] : ['taskset', '-c', String(cpu)];
+  const child = spawn('setpriv', ['--pdeathsig', 'TERM', ...pinning, program, ...args], {
+    cwd,
+    detached: true,
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   running.add(child);
   let tail = '';
   child.stderr.setEncoding('utf8').on('data', (text) => {

@@ -13,6 +13,7 @@ const PACKAGES = [
   { program: 'wrk', debianPackage: 'wrk' },
   { program: 'cc', debianPackage: 'gcc libc6-dev' },
   { program: 'taskset', debianPackage: 'util-linux' },
+  { program: 'setpriv', debianPackage: 'util-linux' },
 ];
 
 export class MissingError extends Error {}
@@ -33,7 +34,7 @@ export function checkTools(weirDirs) {
   if (process.platform !== 'linux') problems.push('Linux: CPU time is read from /proc');
   const missing = PACKAGES.filter(({ program }) => !isInstalled(program));
   if (missing.length > 0) {
-    const packages = missing.map(({ debianPackage }) => debianPackage).join(' ');
+    const packages = [...new Set(missing.map(({ debianPackage }) => debianPackage))].join(' ');
     problems.push(
       `${missing.map(({ program }) => program).join(', ')}: on Debian or Ubuntu, apt-get install --no-install-recommends ${packages}`,
     );
