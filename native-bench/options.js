@@ -31,7 +31,7 @@ export const USAGE = `usage: node native-bench/run.js [options]      (after npm 
   --weir DIR         checkout to measure; its dist/main.js has to exist (this one)
   --weir-base DIR    an older checkout to measure beside it, for before and after
   --streams N        idle streams of the memory scenario (1000)
-  --write-docs       also write docs/benchmarks.md from this run
+  --write-docs       also write docs/benchmarks.md; takes a whole run
   --strict           exit 1 when a bound does not hold
 `;
 
@@ -83,6 +83,8 @@ export function readOptions(args) {
   }
   if (values.help) return 'help';
   const quick = values.quick ?? false;
+  if (values['write-docs'] && (quick || values.only !== undefined))
+    throw new UsageError('--write-docs takes a whole run: neither --quick nor --only with it');
   return {
     rounds: Math.ceil(readNumber(values.rounds, 'rounds', quick ? 3 : 5)),
     seconds: readNumber(values.seconds, 'seconds', quick ? 2 : 4),

@@ -90,8 +90,8 @@ use too, requests per second and latencies move with the neighbours, while that 
 are formed pair by pair within a round; every figure is the median, with the smallest and the largest.
 
 Both only forward: no access log, no keys, no limits, connections kept on both sides, the body unaltered.
-nginx has \`proxy_buffering off\`, without which streams do not flow. The mock provider, wrk and the stream
-client cost the proxy nothing that one proxy pays and the other does not.
+nginx has \`proxy_buffering off\`, without which streams do not flow. Everything runs on one machine over
+loopback, so there is no network in these figures, and the latencies contain the load's own share of a core.
 
 ## Bounds
 
@@ -101,9 +101,10 @@ ${markdownTable(JUDGED_HEAD, judged)}
 
 ## Machine
 
-${machine.date}: ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB, ${machine.system}, kernel ${machine.kernel}.
+${machine.date}: ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB, ${machine.system}, kernel ${machine.kernel};
+load average before the run ${machine.loadAverage.toFixed(1)}.
 Weir ${machine.weir}${base}; Node ${machine.node}, ${machine.nginx}, wrk ${machine.wrk}.
-${options.rounds} rounds of ${options.seconds} s${options.quick ? ' (a quick look, not a result)' : ''}.
+${machine.cores < 9 ? `Eight workers have ${machine.cores} cores here, shared with the load: what that scenario tells is whether\nthreads get in each other's way, not how they scale.\n` : ''}${options.rounds} rounds of ${options.seconds} s${options.quick ? ' (a quick look, not a result)' : ''}.
 
 ## Figures
 

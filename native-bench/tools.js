@@ -91,6 +91,8 @@ function describeCheckout(dir) {
     : `${version}`;
 }
 
+const loadBefore = os.loadavg()[0] ?? 0;
+
 /** @param {import('./options.js').Options} options */
 export function describeMachine(options) {
   const cpus = os.cpus();
@@ -100,6 +102,8 @@ export function describeMachine(options) {
     cores: cpus.length,
     memoryGb: Math.round(os.totalmem() / 2 ** 30),
     kernel: os.release(),
+    // Before the run's own load: what the neighbours were doing.
+    loadAverage: loadBefore,
     system: /^PRETTY_NAME="(.*)"/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? os.type(),
     node: process.version,
     nginx: firstLine('nginx', ['-v']).replace('nginx version: ', ''),
