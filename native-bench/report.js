@@ -86,7 +86,7 @@ export function renderMarkdown({ machine, options, results }) {
 Printed from one run of \`npm run bench --prefix native-bench\`; not written by hand. Weir is measured
 against nginx in the same run, on the same bodies, the two taking turns round by round. What counts is CPU
 time of the proxy's whole process tree per unit of work, and its ratio to nginx's: on a machine that others
-use too, requests per second and latencies move with the neighbours, while that ratio hardly does. Ratios
+use too, requests per second and latencies move with the neighbours, while that ratio moves much less. Ratios
 are formed pair by pair within a round; every figure is the median, with the smallest and the largest.
 
 Both only forward: no access log, no keys, no limits, connections kept on both sides, the body unaltered.
@@ -97,7 +97,8 @@ loopback, so there is no network in these figures, and the latencies contain the
 
 ${markdownTable(JUDGED_HEAD, judged)}
 
-"within noise": the rounds lay on both sides of the bound, so that this run cannot tell.
+"within noise", in the comparison of worker counts: the median is above the bound, but rounds lay on both
+sides of it, so that this run cannot tell.
 
 ## Machine
 
