@@ -1,14 +1,14 @@
 /**
  * Anthropic's shapes, taken from recorded answers of the real API; see openai.ts for why nothing varies.
  */
-import { DEMO_MODELS } from "./openai.js";
-import type { AnswerFacts, AnswerFrame, StreamFrame, TextApi } from "./text-api.js";
-import { getEventCycle } from "./words.js";
+import { DEMO_MODELS } from './openai.js';
+import type { AnswerFacts, AnswerFrame, StreamFrame, TextApi } from './text-api.js';
+import { getEventCycle } from './words.js';
 
 const MESSAGE = `"id":"msg_weirdemo","type":"message","role":"assistant"`;
 
 export const messages: TextApi = {
-  dialect: "anthropic",
+  dialect: 'anthropic',
 
   frameAnswer(facts: AnswerFacts): AnswerFrame {
     return {
@@ -27,26 +27,26 @@ export const messages: TextApi = {
       `"usage":{"input_tokens":${facts.promptTokens},"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":${facts.tokens}}}`;
     return {
       opening:
-        writeEvent("message_start", start) +
+        writeEvent('message_start', start) +
         writeEvent(
-          "content_block_start",
+          'content_block_start',
           `{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}`,
         ) +
-        writeEvent("ping", `{"type":"ping"}`),
+        writeEvent('ping', `{"type":"ping"}`),
       cycle: getEventCycle(
         `event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"`,
         `"}}\n\n`,
       ),
       closing:
-        writeEvent("content_block_stop", `{"type":"content_block_stop","index":0}`) +
-        writeEvent("message_delta", delta) +
-        writeEvent("message_stop", `{"type":"message_stop"}`),
+        writeEvent('content_block_stop', `{"type":"content_block_stop","index":0}`) +
+        writeEvent('message_delta', delta) +
+        writeEvent('message_stop', `{"type":"message_stop"}`),
     };
   },
 };
 
 export function writeAnthropicModels(): string {
-  const data = DEMO_MODELS.map(writeAnthropicModel).join(",");
+  const data = DEMO_MODELS.map(writeAnthropicModel).join(',');
   return `{"data":[${data}],"has_more":false,"first_id":"${DEMO_MODELS[0]}","last_id":"${DEMO_MODELS.at(-1)}"}`;
 }
 
@@ -56,7 +56,7 @@ export function writeAnthropicModel(model: string): string {
 }
 
 function stopReason(facts: AnswerFacts): string {
-  return facts.isCapped ? "max_tokens" : "end_turn";
+  return facts.isCapped ? 'max_tokens' : 'end_turn';
 }
 
 function writeUsage(inputTokens: number, outputTokens: number): string {

@@ -3,9 +3,9 @@
  * `x-demo-`, by headers; gateways pass both through. In a header’s name `-` stands for `_`, because Weir
  * and other gateways refuse names with `_`.
  */
-import type { RequestHead } from "../exchange.js";
-import { ANSWER_BYTES_MAX, TOKENS_MAX, WAIT_MS_MAX } from "./bounds.js";
-import { RequestError } from "./errors.js";
+import type { RequestHead } from '../exchange.js';
+import { ANSWER_BYTES_MAX, TOKENS_MAX, WAIT_MS_MAX } from './bounds.js';
+import { RequestError } from './errors.js';
 
 /** -1 means that nothing was asked for. */
 export interface Behaviour {
@@ -37,17 +37,17 @@ interface Parameter {
 }
 
 const PARAMETERS: ReadonlyMap<string, Parameter> = new Map([
-  ["tokens", { field: "tokens", min: 0, max: TOKENS_MAX }],
-  ["ttft_ms", { field: "ttftMs", min: 0, max: WAIT_MS_MAX }],
-  ["pace_ms", { field: "paceMs", min: 0, max: WAIT_MS_MAX }],
-  ["head_ms", { field: "headMs", min: 0, max: WAIT_MS_MAX }],
-  ["status", { field: "status", min: 400, max: 599 }],
-  ["cut_after", { field: "cutAfter", min: 0, max: TOKENS_MAX }],
-  ["stall_after", { field: "stallAfter", min: 0, max: TOKENS_MAX }],
-  ["bytes", { field: "bytes", min: 0, max: ANSWER_BYTES_MAX }],
+  ['tokens', { field: 'tokens', min: 0, max: TOKENS_MAX }],
+  ['ttft_ms', { field: 'ttftMs', min: 0, max: WAIT_MS_MAX }],
+  ['pace_ms', { field: 'paceMs', min: 0, max: WAIT_MS_MAX }],
+  ['head_ms', { field: 'headMs', min: 0, max: WAIT_MS_MAX }],
+  ['status', { field: 'status', min: 400, max: 599 }],
+  ['cut_after', { field: 'cutAfter', min: 0, max: TOKENS_MAX }],
+  ['stall_after', { field: 'stallAfter', min: 0, max: TOKENS_MAX }],
+  ['bytes', { field: 'bytes', min: 0, max: ANSWER_BYTES_MAX }],
 ] as const satisfies readonly (readonly [string, Parameter])[]);
 
-const HEADER_PREFIX = "x-demo-";
+const HEADER_PREFIX = 'x-demo-';
 
 const WHOLE_NUMBER = /^[0-9]{1,10}$/;
 
@@ -58,11 +58,11 @@ export function readBehaviour(head: RequestHead): Behaviour {
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string;
     if (name.startsWith(HEADER_PREFIX)) {
-      const parameter = name.slice(HEADER_PREFIX.length).replaceAll("-", "_");
+      const parameter = name.slice(HEADER_PREFIX.length).replaceAll('-', '_');
       behaviour = setParameter(behaviour, parameter, headers[i + 1] as string, name);
     }
   }
-  if (query === "") {
+  if (query === '') {
     return behaviour ?? DEFAULT_BEHAVIOUR;
   }
   for (const [name, value] of new URLSearchParams(query)) {
@@ -82,8 +82,8 @@ function setParameter(
 ): Behaviour {
   const parameter = PARAMETERS.get(name);
   if (parameter === undefined) {
-    const known = [...PARAMETERS.keys()].map((key) => HEADER_PREFIX + key.replaceAll("_", "-"));
-    throw new RequestError(400, `${shownName} is not one of ${known.join(", ")}.`, shownName);
+    const known = [...PARAMETERS.keys()].map((key) => HEADER_PREFIX + key.replaceAll('_', '-'));
+    throw new RequestError(400, `${shownName} is not one of ${known.join(', ')}.`, shownName);
   }
   const { field, min, max } = parameter;
   const number = WHOLE_NUMBER.test(value) ? Number(value) : -1;

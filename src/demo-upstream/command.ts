@@ -1,10 +1,10 @@
 /**
  * `weir demo-upstream [--listen HOST:PORT]`: serves the simulated LLM in the main thread until it is told to end.
  */
-import { OperatorError } from "../core/errors.js";
-import { type DemoUpstream, startDemoUpstream } from "./demo-upstream.js";
+import { OperatorError } from '../core/errors.js';
+import { type DemoUpstream, startDemoUpstream } from './demo-upstream.js';
 
-const LISTEN_DEFAULT = "127.0.0.1:9090";
+const LISTEN_DEFAULT = '127.0.0.1:9090';
 
 /** Running streams may take so long to end after SIGINT or SIGTERM. */
 const DRAIN_MS = 5000;
@@ -18,10 +18,10 @@ const DRAIN_CHECK_MS = 20;
 export async function runDemoUpstream(args: readonly string[]): Promise<number> {
   const { host, port } = parseArgs(args);
   const upstream = listen(host, port);
-  const shownHost = host.includes(":") ? `[${host}]` : host;
+  const shownHost = host.includes(':') ? `[${host}]` : host;
   process.stdout.write(
     `simulated LLM on http://${shownHost}:${upstream.port}: OpenAI’s API under /v1, Anthropic’s at /v1/messages; ` +
-      "ask for more with ?tokens=200&ttft_ms=300&pace_ms=20 (docs/demo-upstream.md)\n",
+      'ask for more with ?tokens=200&ttft_ms=300&pace_ms=20 (docs/demo-upstream.md)\n',
   );
   await awaitSignal();
   upstream.stopListening();
@@ -34,11 +34,11 @@ function parseArgs(args: readonly string[]): { host: string; port: number } {
   let listenAt = LISTEN_DEFAULT;
   for (let i = 0; i < args.length; i += 1) {
     const arg = args[i] as string;
-    if (arg === "--listen" && args[i + 1] !== undefined) {
+    if (arg === '--listen' && args[i + 1] !== undefined) {
       i += 1;
       listenAt = args[i] as string;
-    } else if (arg.startsWith("--listen=")) {
-      listenAt = arg.slice("--listen=".length);
+    } else if (arg.startsWith('--listen=')) {
+      listenAt = arg.slice('--listen='.length);
     } else {
       throw new OperatorError(
         `demo-upstream: ${JSON.stringify(arg)} is not expected; usage: weir demo-upstream [--listen ${LISTEN_DEFAULT}]`,
@@ -75,12 +75,12 @@ function awaitSignal(): Promise<void> {
   return new Promise((resolve) => {
     const onSignal = (): void => {
       // A second signal ends the process at once, as it would without this handler.
-      process.off("SIGINT", onSignal);
-      process.off("SIGTERM", onSignal);
+      process.off('SIGINT', onSignal);
+      process.off('SIGTERM', onSignal);
       resolve();
     };
-    process.on("SIGINT", onSignal);
-    process.on("SIGTERM", onSignal);
+    process.on('SIGINT', onSignal);
+    process.on('SIGTERM', onSignal);
   });
 }
 

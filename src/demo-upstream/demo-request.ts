@@ -1,46 +1,46 @@
 /**
  * One request to the simulated LLM: finds its API, reads its body, and starts the answer.
  */
-import type { AnswerHead, Downstream, DownstreamObserver } from "../accept/downstream.js";
-import type { DialectName } from "../core/errors.js";
-import type { RequestHead } from "../exchange.js";
-import { messages, writeAnthropicModel, writeAnthropicModels } from "./anthropic.js";
-import { type Behaviour, DEFAULT_BEHAVIOUR, readBehaviour } from "./behaviour.js";
-import { WHOLE_ANSWER_BYTES_MAX } from "./bounds.js";
-import { writeEmbeddings } from "./embeddings.js";
-import { RequestError, requestIdHeader, writeError } from "./errors.js";
+import type { AnswerHead, Downstream, DownstreamObserver } from '../accept/downstream.js';
+import type { DialectName } from '../core/errors.js';
+import type { RequestHead } from '../exchange.js';
+import { messages, writeAnthropicModel, writeAnthropicModels } from './anthropic.js';
+import { type Behaviour, DEFAULT_BEHAVIOUR, readBehaviour } from './behaviour.js';
+import { WHOLE_ANSWER_BYTES_MAX } from './bounds.js';
+import { writeEmbeddings } from './embeddings.js';
+import { RequestError, requestIdHeader, writeError } from './errors.js';
 import {
   chatCompletions,
   legacyCompletions,
   writeOpenaiModel,
   writeOpenaiModels,
-} from "./openai.js";
-import type { PaceWheel } from "./pace-wheel.js";
-import { collectBody } from "./request-body.js";
-import { estimatePromptTokens, readRequestFacts, writeModel } from "./request-facts.js";
-import { SegmentedBody, segmentOf } from "./segmented-body.js";
-import { buildAnswer, getSmallAnswer, planAnswer } from "./text-answer.js";
-import type { AnswerFacts, TextApi } from "./text-api.js";
-import { TokenStream } from "./token-stream.js";
-import { WholeReply } from "./whole-reply.js";
-import { measureText } from "./words.js";
+} from './openai.js';
+import type { PaceWheel } from './pace-wheel.js';
+import { collectBody } from './request-body.js';
+import { estimatePromptTokens, readRequestFacts, writeModel } from './request-facts.js';
+import { SegmentedBody, segmentOf } from './segmented-body.js';
+import { buildAnswer, getSmallAnswer, planAnswer } from './text-answer.js';
+import type { AnswerFacts, TextApi } from './text-api.js';
+import { TokenStream } from './token-stream.js';
+import { WholeReply } from './whole-reply.js';
+import { measureText } from './words.js';
 
 const TEXT_APIS: ReadonlyMap<string, TextApi> = new Map([
-  ["/v1/chat/completions", chatCompletions],
-  ["/v1/completions", legacyCompletions],
-  ["/v1/messages", messages],
+  ['/v1/chat/completions', chatCompletions],
+  ['/v1/completions', legacyCompletions],
+  ['/v1/messages', messages],
 ]);
 
 /** POST paths whose answer has no text. */
 const VALUE_APIS: ReadonlyMap<string, (body: Buffer) => Buffer> = new Map([
-  ["/v1/embeddings", writeEmbeddings],
+  ['/v1/embeddings', writeEmbeddings],
   [
-    "/v1/messages/count_tokens",
+    '/v1/messages/count_tokens',
     (body: Buffer) => Buffer.from(`{"input_tokens":${estimatePromptTokens(body.length)}}`),
   ],
 ]);
 
-const MODELS_PATH = "/v1/models";
+const MODELS_PATH = '/v1/models';
 
 /** Counts over all requests of the process, so that an id names one answer. */
 let requestsCount = 0;
@@ -52,7 +52,7 @@ export class DemoRequest implements DownstreamObserver {
   readonly #onEnd: () => void;
   readonly #onFault: (error: unknown) => void;
   readonly #id: string;
-  #dialect: DialectName = "openai";
+  #dialect: DialectName = 'openai';
   #behaviour: Behaviour = DEFAULT_BEHAVIOUR;
   #releaseBody: (() => void) | null = null;
   #isOver = false;
@@ -78,7 +78,7 @@ export class DemoRequest implements DownstreamObserver {
     const { method, path } = this.#request;
     const textApi = TEXT_APIS.get(path);
     this.#dialect = textApi?.dialect ?? this.#guessDialect();
-    if (method === "GET" || method === "HEAD") {
+    if (method === 'GET' || method === 'HEAD') {
       this.#run(() => this.#answerGet());
       return;
     }
@@ -124,7 +124,7 @@ export class DemoRequest implements DownstreamObserver {
       return;
     }
     const { path } = this.#request;
-    const isOpenai = this.#dialect === "openai";
+    const isOpenai = this.#dialect === 'openai';
     if (path === MODELS_PATH) {
       this.#answerTokenless(
         this.#jsonHead(),
@@ -133,7 +133,7 @@ export class DemoRequest implements DownstreamObserver {
     } else if (path.startsWith(`${MODELS_PATH}/`)) {
       const model = writeModel(decodePath(path.slice(MODELS_PATH.length + 1)));
       const answer = isOpenai ? writeOpenaiModel(model) : writeAnthropicModel(model);
-      this.#answerTokenless(this.#jsonHead(), Buffer.from(answer, "latin1"));
+      this.#answerTokenless(this.#jsonHead(), Buffer.from(answer, 'latin1'));
     } else {
       throw this.#notFound();
     }
@@ -146,7 +146,7 @@ export class DemoRequest implements DownstreamObserver {
     }
     const { method, path } = this.#request;
     const valueApi = VALUE_APIS.get(path);
-    if (method !== "POST" || (textApi === undefined && valueApi === undefined)) {
+    if (method !== 'POST' || (textApi === undefined && valueApi === undefined)) {
       throw this.#notFound();
     }
     if (textApi === undefined) {
@@ -186,16 +186,16 @@ export class DemoRequest implements DownstreamObserver {
 
   #answerStream(api: TextApi, facts: AnswerFacts): void {
     const headers = [
-      "content-type",
-      "text/event-stream; charset=utf-8",
-      "cache-control",
-      "no-cache",
+      'content-type',
+      'text/event-stream; charset=utf-8',
+      'cache-control',
+      'no-cache',
       requestIdHeader(this.#dialect),
       this.#id,
     ];
     new TokenStream(
       this.#downstream,
-      { status: "200 OK", headers },
+      { status: '200 OK', headers },
       api.frameStream(facts),
       facts.tokens,
       this.#behaviour,
@@ -235,7 +235,7 @@ export class DemoRequest implements DownstreamObserver {
     stallAt: number,
   ): void {
     const isPlain = delayMs === 0 && this.#behaviour.headMs <= 0 && cutAt < 0 && stallAt < 0;
-    if (isPlain && body.length <= WHOLE_ANSWER_BYTES_MAX && this.#request.method !== "HEAD") {
+    if (isPlain && body.length <= WHOLE_ANSWER_BYTES_MAX && this.#request.method !== 'HEAD') {
       this.#downstream.answer(head, body, false);
       this.#finish();
       return;
@@ -253,7 +253,7 @@ export class DemoRequest implements DownstreamObserver {
     const plan = {
       head,
       body,
-      isBodyless: this.#request.method === "HEAD",
+      isBodyless: this.#request.method === 'HEAD',
       delayMs: Math.max(delayMs, this.#behaviour.headMs),
       cutAt,
       stallAt,
@@ -264,8 +264,8 @@ export class DemoRequest implements DownstreamObserver {
   /** The simulated LLM’s own refusal: at once, whatever else was asked for. */
   #refuse(error: RequestError): void {
     const { head, body } = writeError(this.#dialect, error.status, error, this.#id);
-    if (this.#request.method === "HEAD") {
-      this.#downstream.answerWithoutBody(head, body.length, error.closes);
+    if (this.#request.method === 'HEAD') {
+      this.#downstream.answerWithoutBody(head, body.length);
     } else {
       this.#downstream.answer(head, body, error.closes);
     }
@@ -274,8 +274,8 @@ export class DemoRequest implements DownstreamObserver {
 
   #jsonHead(): AnswerHead {
     return {
-      status: "200 OK",
-      headers: ["content-type", "application/json", requestIdHeader(this.#dialect), this.#id],
+      status: '200 OK',
+      headers: ['content-type', 'application/json', requestIdHeader(this.#dialect), this.#id],
     };
   }
 
@@ -283,11 +283,11 @@ export class DemoRequest implements DownstreamObserver {
   #guessDialect(): DialectName {
     const { path, headers } = this.#request;
     for (let i = 0; i < headers.length; i += 2) {
-      if (headers[i] === "anthropic-version") {
-        return "anthropic";
+      if (headers[i] === 'anthropic-version') {
+        return 'anthropic';
       }
     }
-    return path.startsWith("/v1/messages") ? "anthropic" : "openai";
+    return path.startsWith('/v1/messages') ? 'anthropic' : 'openai';
   }
 
   #notFound(): RequestError {
@@ -300,6 +300,6 @@ function decodePath(path: string): string {
   try {
     return decodeURIComponent(path);
   } catch {
-    throw new RequestError(400, "the model’s name is not well-formed percent-encoding", "model");
+    throw new RequestError(400, 'the model’s name is not well-formed percent-encoding', 'model');
   }
 }

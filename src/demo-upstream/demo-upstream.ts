@@ -2,11 +2,11 @@
  * The simulated LLM: what `npm start` talks to when there is no provider key, what tests call, and the mock
  * in measurements. It shows its defects on demand only (behaviour.ts); docs/demo-upstream.md tells how.
  */
-import type { Downstream } from "../accept/downstream.js";
-import { Listener } from "../accept/listener.js";
-import type { RequestHead } from "../exchange.js";
-import { DemoRequest } from "./demo-request.js";
-import { PaceWheel } from "./pace-wheel.js";
+import type { Downstream } from '../accept/downstream.js';
+import { Listener } from '../accept/listener.js';
+import type { RequestHead } from '../exchange.js';
+import { DemoRequest } from './demo-request.js';
+import { PaceWheel } from './pace-wheel.js';
 
 export interface DemoUpstreamOptions {
   readonly host: string;

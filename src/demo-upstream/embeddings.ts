@@ -2,9 +2,9 @@
  * OpenAI's embeddings. A vector is one random vector of length 1, turned by a hash of the text: the same text
  * has always the same vector, others nearly always another, and nothing is computed for each number.
  */
-import { EMBEDDING_DIMENSIONS_MAX, EMBEDDING_INPUTS_MAX, EMBEDDING_VALUES_MAX } from "./bounds.js";
-import { RequestError } from "./errors.js";
-import { estimatePromptTokens, parseBody, readModel } from "./request-facts.js";
+import { EMBEDDING_DIMENSIONS_MAX, EMBEDDING_INPUTS_MAX, EMBEDDING_VALUES_MAX } from './bounds.js';
+import { RequestError } from './errors.js';
+import { estimatePromptTokens, parseBody, readModel } from './request-facts.js';
 
 const DIMENSIONS_DEFAULT = 1536;
 
@@ -26,46 +26,46 @@ export function writeEmbeddings(body: Buffer): Buffer {
   const model = readModel(parsed);
   const inputs = readInputs(parsed.input);
   const dimensions = readDimensions(parsed.dimensions, inputs.length);
-  const format = parsed.encoding_format ?? "float";
-  if (format !== "float" && format !== "base64") {
-    throw new RequestError(400, `encoding_format must be "float" or "base64"`, "encoding_format");
+  const format = parsed.encoding_format ?? 'float';
+  if (format !== 'float' && format !== 'base64') {
+    throw new RequestError(400, `encoding_format must be "float" or "base64"`, 'encoding_format');
   }
   const base = getBase(dimensions);
   const data = inputs.map((input, index) => {
     const turn = hashText(input) % dimensions;
     const embedding =
-      format === "float"
+      format === 'float'
         ? `[${base.text.slice(base.textOffsets[turn], (base.textOffsets[turn + dimensions] as number) - 1)}]`
-        : `"${base.bytes.toString("base64", turn * 4, (turn + dimensions) * 4)}"`;
+        : `"${base.bytes.toString('base64', turn * 4, (turn + dimensions) * 4)}"`;
     return `{"object":"embedding","index":${index},"embedding":${embedding}}`;
   });
   const tokens = estimatePromptTokens(body.length);
   return Buffer.from(
-    `{"object":"list","data":[${data.join(",")}],"model":"${model}",` +
+    `{"object":"list","data":[${data.join(',')}],"model":"${model}",` +
       `"usage":{"prompt_tokens":${tokens},"total_tokens":${tokens}}}`,
-    "latin1",
+    'latin1',
   );
 }
 
 /** A text, a list of texts, a list of tokens, or a list of lists of tokens. */
 function readInputs(input: unknown): string[] {
-  const isTokens = Array.isArray(input) && typeof input[0] === "number";
+  const isTokens = Array.isArray(input) && typeof input[0] === 'number';
   const inputs: unknown[] = Array.isArray(input) && !isTokens ? input : [input];
   if (inputs.length === 0 || inputs.length > EMBEDDING_INPUTS_MAX) {
-    throw new RequestError(400, `input must have 1 to ${EMBEDDING_INPUTS_MAX} items`, "input");
+    throw new RequestError(400, `input must have 1 to ${EMBEDDING_INPUTS_MAX} items`, 'input');
   }
   return inputs.map((item) => {
-    if (typeof item === "string" || Array.isArray(item)) {
+    if (typeof item === 'string' || Array.isArray(item)) {
       return String(item);
     }
-    throw new RequestError(400, "input must be a text, or an array of texts or of tokens", "input");
+    throw new RequestError(400, 'input must be a text, or an array of texts or of tokens', 'input');
   });
 }
 
 function readDimensions(value: unknown, inputs: number): number {
   const dimensions = value ?? DIMENSIONS_DEFAULT;
   if (
-    typeof dimensions !== "number" ||
+    typeof dimensions !== 'number' ||
     !Number.isInteger(dimensions) ||
     dimensions < 1 ||
     dimensions > EMBEDDING_DIMENSIONS_MAX ||
@@ -74,7 +74,7 @@ function readDimensions(value: unknown, inputs: number): number {
     throw new RequestError(
       400,
       `dimensions must be a whole number from 1 to ${EMBEDDING_DIMENSIONS_MAX}, and with all inputs make at most ${EMBEDDING_VALUES_MAX} numbers`,
-      "dimensions",
+      'dimensions',
     );
   }
   return dimensions;
@@ -108,7 +108,7 @@ function buildBase(dimensions: number): BaseVector {
   const scale = 1 / Math.sqrt(squares);
   const bytes = Buffer.alloc(dimensions * 8);
   const textOffsets = [0];
-  let text = "";
+  let text = '';
   for (let i = 0; i < dimensions * 2; i += 1) {
     // Rounded before either form is written, so that both give the same numbers.
     const rounded = ((numbers[i % dimensions] as number) * scale).toFixed(8);

@@ -2,16 +2,16 @@
  * OpenAI's shapes, taken from recorded answers of the real API. Ids and times are constant, so that the same
  * request gets the same bytes and a copy that went through a gateway can be compared with one that did not.
  */
-import type { AnswerFacts, AnswerFrame, StreamFrame, TextApi } from "./text-api.js";
-import { getEventCycle } from "./words.js";
+import type { AnswerFacts, AnswerFrame, StreamFrame, TextApi } from './text-api.js';
+import { getEventCycle } from './words.js';
 
 const CREATED = 1_763_769_600;
 const ORIGIN = `"service_tier":"default","system_fingerprint":"fp_weirdemo"`;
 
-export const DEMO_MODELS: readonly string[] = ["demo-large", "demo-small", "demo-embedding"];
+export const DEMO_MODELS: readonly string[] = ['demo-large', 'demo-small', 'demo-embedding'];
 
 export const chatCompletions: TextApi = {
-  dialect: "openai",
+  dialect: 'openai',
 
   frameAnswer(facts: AnswerFacts): AnswerFrame {
     return {
@@ -25,8 +25,8 @@ export const chatCompletions: TextApi = {
 
   frameStream(facts: AnswerFacts): StreamFrame {
     const chunk = `data: {"id":"chatcmpl-weirdemo","object":"chat.completion.chunk","created":${CREATED},"model":"${facts.model}",${ORIGIN},"choices":[`;
-    const end = facts.includesUsage ? `],"usage":null}\n\n` : "]}\n\n";
-    const usage = facts.includesUsage ? `${chunk}],"usage":${writeUsage(facts)}}\n\n` : "";
+    const end = facts.includesUsage ? `],"usage":null}\n\n` : ']}\n\n';
+    const usage = facts.includesUsage ? `${chunk}],"usage":${writeUsage(facts)}}\n\n` : '';
     return {
       opening: `${chunk}{"index":0,"delta":{"role":"assistant","content":"","refusal":null},"logprobs":null,"finish_reason":null}${end}`,
       cycle: getEventCycle(
@@ -39,7 +39,7 @@ export const chatCompletions: TextApi = {
 };
 
 export const legacyCompletions: TextApi = {
-  dialect: "openai",
+  dialect: 'openai',
 
   frameAnswer(facts: AnswerFacts): AnswerFrame {
     return {
@@ -53,9 +53,9 @@ export const legacyCompletions: TextApi = {
     const chunk = `data: {"id":"cmpl-weirdemo","object":"text_completion","created":${CREATED},"choices":[`;
     const model = `"model":"${facts.model}"`;
     const end = facts.includesUsage ? `],${model},"usage":null}\n\n` : `],${model}}\n\n`;
-    const usage = facts.includesUsage ? `${chunk}],${model},"usage":${writeUsage(facts)}}\n\n` : "";
+    const usage = facts.includesUsage ? `${chunk}],${model},"usage":${writeUsage(facts)}}\n\n` : '';
     return {
-      opening: "",
+      opening: '',
       cycle: getEventCycle(
         `${chunk}{"text":"`,
         `","index":0,"logprobs":null,"finish_reason":null}${end}`,
@@ -66,7 +66,7 @@ export const legacyCompletions: TextApi = {
 };
 
 export function writeOpenaiModels(): string {
-  return `{"object":"list","data":[${DEMO_MODELS.map(writeOpenaiModel).join(",")}]}`;
+  return `{"object":"list","data":[${DEMO_MODELS.map(writeOpenaiModel).join(',')}]}`;
 }
 
 /** @param model as it stands between quotes in JSON. */
@@ -75,7 +75,7 @@ export function writeOpenaiModel(model: string): string {
 }
 
 function finishReason(facts: AnswerFacts): string {
-  return facts.isCapped ? "length" : "stop";
+  return facts.isCapped ? 'length' : 'stop';
 }
 
 function writeUsage({ promptTokens, tokens }: AnswerFacts): string {

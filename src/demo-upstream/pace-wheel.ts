@@ -2,7 +2,7 @@
  * Wakes thousands of streams with one timer: a wheel of slots of one millisecond each. Every alarm names
  * an absolute time, so that a late turn delays one token and not all that follow.
  */
-import { nowMs } from "../core/clock.js";
+import { nowMs } from '../core/clock.js';
 
 /** Later alarms stay in their slot for another round; 4 s a round keeps rounds rare for usual waits. */
 const SLOTS = 4096;

@@ -1,9 +1,9 @@
 /**
  * Collects request bodies within bounds. A body that comes in one chunk, as nearly all do, is read in place.
  */
-import type { Downstream } from "../accept/downstream.js";
-import { BODY_BYTES_MAX, BODY_BYTES_TOTAL_MAX } from "./bounds.js";
-import { RequestError } from "./errors.js";
+import type { Downstream } from '../accept/downstream.js';
+import { BODY_BYTES_MAX, BODY_BYTES_TOTAL_MAX } from './bounds.js';
+import { RequestError } from './errors.js';
 
 let heldBytes = 0;
 
@@ -55,5 +55,5 @@ export function collectBody(
 function refuse(isTooLarge: boolean): RequestError {
   return isTooLarge
     ? new RequestError(413, `The body must be at most ${BODY_BYTES_MAX} bytes long.`, null, true)
-    : new RequestError(503, "The simulated LLM holds as many bytes as it may.", null, true);
+    : new RequestError(503, 'The simulated LLM holds as many bytes as it may.', null, true);
 }

@@ -3,8 +3,8 @@
  * for bytes, because parsing would cost more than all the rest of the answer; whatever is not plain
  * (a stream, an escaped or repeated key, a value of another type) is parsed.
  */
-import { MODEL_NAME_BYTES_MAX } from "./bounds.js";
-import { RequestError } from "./errors.js";
+import { MODEL_NAME_BYTES_MAX } from './bounds.js';
+import { RequestError } from './errors.js';
 
 export interface RequestFacts {
   /** As it stands between the quotes in JSON, in latin1, so that it can be echoed byte for byte. */
@@ -53,10 +53,10 @@ export function parseBody(body: Buffer): RequestFields {
   try {
     parsed = JSON.parse(body.toString());
   } catch {
-    throw new RequestError(400, "We could not parse the JSON body of your request.");
+    throw new RequestError(400, 'We could not parse the JSON body of your request.');
   }
   if (!isObject(parsed)) {
-    throw new RequestError(400, "The JSON body of your request must be an object.");
+    throw new RequestError(400, 'The JSON body of your request must be an object.');
   }
   return parsed;
 }
@@ -64,20 +64,20 @@ export function parseBody(body: Buffer): RequestFields {
 /** @throws RequestError 400 */
 export function readModel(parsed: RequestFields): string {
   const model = parsed.model;
-  if (typeof model !== "string" || model === "") {
-    throw new RequestError(400, "you must provide a model parameter", "model");
+  if (typeof model !== 'string' || model === '') {
+    throw new RequestError(400, 'you must provide a model parameter', 'model');
   }
   return writeModel(model);
 }
 
 /** @throws RequestError 400 @returns the model's name as it stands between quotes in JSON, in latin1. */
 export function writeModel(model: string): string {
-  const raw = Buffer.from(JSON.stringify(model).slice(1, -1)).toString("latin1");
+  const raw = Buffer.from(JSON.stringify(model).slice(1, -1)).toString('latin1');
   if (raw.length > MODEL_NAME_BYTES_MAX) {
     throw new RequestError(
       400,
       `model must be at most ${MODEL_NAME_BYTES_MAX} bytes long`,
-      "model",
+      'model',
     );
   }
   return raw;
@@ -89,12 +89,12 @@ export function estimatePromptTokens(bodyBytes: number): number {
 }
 
 function isObject(value: unknown): value is RequestFields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function parseFacts(parsed: RequestFields): RequestFacts {
   const bounds = [parsed.max_completion_tokens, parsed.max_tokens].filter(
-    (bound): bound is number => typeof bound === "number" && Number.isInteger(bound) && bound >= 0,
+    (bound): bound is number => typeof bound === 'number' && Number.isInteger(bound) && bound >= 0,
   );
   const options = parsed.stream_options;
   return {
@@ -132,7 +132,7 @@ function scanPlain(body: Buffer): RequestFacts | null {
     return null;
   }
   return {
-    model: body.toString("latin1", modelAt + 1, modelEnd),
+    model: body.toString('latin1', modelAt + 1, modelEnd),
     isStream: false,
     includesUsage: false,
     tokensMax,

@@ -52,7 +52,7 @@ export function segmentOf(bytes: Uint8Array): Segment {
 }
 
 /** 64 KB less a bit: a prime length, so that swapped pieces of a power of two show in a checksum. */
-const FILLER = Buffer.from("padding of the simulated answer; ".repeat(2000)).subarray(0, 65_521);
+const FILLER = Buffer.from('padding of the simulated answer; '.repeat(2000)).subarray(0, 65_521);
 
 /** Padding for the inside of a JSON string. */
 export function padJson(bytes: number): Segment {
@@ -68,10 +68,10 @@ export function padSse(bytes: number): Segment[] {
   const rest = bytes % COMMENT_BYTES;
   return [
     { block: COMMENT_BLOCK, length: bytes - rest },
-    segmentOf(Buffer.from(rest < 3 ? "\n".repeat(rest) : writeComment(rest))),
+    segmentOf(Buffer.from(rest < 3 ? '\n'.repeat(rest) : writeComment(rest))),
   ];
 }
 
 function writeComment(bytes: number): string {
-  return `:${FILLER.toString("latin1", 0, bytes - 3)}\n\n`;
+  return `:${FILLER.toString('latin1', 0, bytes - 3)}\n\n`;
 }

@@ -2,12 +2,12 @@
  * Builds the JSON answer of a text API. Small ones are kept whole: a measurement asks for the same answer
  * a hundred thousand times, and then only the bytes are sent again.
  */
-import type { Behaviour } from "./behaviour.js";
-import { WHOLE_ANSWER_BYTES_MAX } from "./bounds.js";
-import { estimatePromptTokens, type RequestFacts } from "./request-facts.js";
-import { padJson, SegmentedBody, segmentOf } from "./segmented-body.js";
-import type { AnswerFacts, TextApi } from "./text-api.js";
-import { measureText, TEXT_BLOCK } from "./words.js";
+import type { Behaviour } from './behaviour.js';
+import { WHOLE_ANSWER_BYTES_MAX } from './bounds.js';
+import { estimatePromptTokens, type RequestFacts } from './request-facts.js';
+import { padJson, SegmentedBody, segmentOf } from './segmented-body.js';
+import type { AnswerFacts, TextApi } from './text-api.js';
+import { measureText, TEXT_BLOCK } from './words.js';
 
 export interface TextAnswer {
   readonly body: SegmentedBody;
@@ -72,15 +72,15 @@ export function buildAnswer(api: TextApi, facts: AnswerFacts, bytes: number): Te
   const paddingBytes = bytes - bare - paddingBefore.length - 1;
   const middle =
     paddingBytes < 0
-      ? [segmentOf(Buffer.from(frame.after + frame.tail, "latin1"))]
+      ? [segmentOf(Buffer.from(frame.after + frame.tail, 'latin1'))]
       : [
-          segmentOf(Buffer.from(frame.after + paddingBefore, "latin1")),
+          segmentOf(Buffer.from(frame.after + paddingBefore, 'latin1')),
           padJson(paddingBytes),
-          segmentOf(Buffer.from(`"${frame.tail}`, "latin1")),
+          segmentOf(Buffer.from(`"${frame.tail}`, 'latin1')),
         ];
   return {
     body: new SegmentedBody([
-      segmentOf(Buffer.from(frame.before, "latin1")),
+      segmentOf(Buffer.from(frame.before, 'latin1')),
       { block: TEXT_BLOCK, length: textBytes },
       ...middle,
     ]),

@@ -2,8 +2,8 @@
  * What tells one text API from another: the bytes around the text, as an answer and as a stream.
  * Strings are latin1 here, because the model's name is echoed byte for byte as it came.
  */
-import type { DialectName } from "../core/errors.js";
-import type { EventCycle } from "./words.js";
+import type { DialectName } from '../core/errors.js';
+import type { EventCycle } from './words.js';
 
 export interface AnswerFacts {
   readonly model: string;

@@ -3,14 +3,14 @@
  * a late one does not push back those after it; what is overdue leaves together. Without a pace the events
  * leave in runs, as fast as the client takes them.
  */
-import type { AnswerHead, Downstream, DownstreamObserver } from "../accept/downstream.js";
-import { nowMs } from "../core/clock.js";
-import type { Behaviour } from "./behaviour.js";
-import { TURN_BYTES_MAX } from "./bounds.js";
-import { Alarm, type PaceWheel } from "./pace-wheel.js";
-import { padSse, SegmentedBody } from "./segmented-body.js";
-import type { StreamFrame } from "./text-api.js";
-import { measureEvents, sliceEvents } from "./words.js";
+import type { AnswerHead, Downstream, DownstreamObserver } from '../accept/downstream.js';
+import { nowMs } from '../core/clock.js';
+import type { Behaviour } from './behaviour.js';
+import { TURN_BYTES_MAX } from './bounds.js';
+import { Alarm, type PaceWheel } from './pace-wheel.js';
+import { padSse, SegmentedBody } from './segmented-body.js';
+import type { StreamFrame } from './text-api.js';
+import { measureEvents, sliceEvents } from './words.js';
 
 export class TokenStream implements DownstreamObserver {
   readonly #downstream: Downstream;
@@ -52,7 +52,7 @@ export class TokenStream implements DownstreamObserver {
     this.#startedMs = nowMs();
     // A head can only leave with the first bytes of the body.
     const headMs =
-      behaviour.headMs < 0 || frame.opening === "" ? behaviour.ttftMs : behaviour.headMs;
+      behaviour.headMs < 0 || frame.opening === '' ? behaviour.ttftMs : behaviour.headMs;
     this.#headDueMs = this.#startedMs + Math.max(headMs, behaviour.headMs);
     this.#firstDueMs = Math.max(this.#headDueMs, this.#startedMs + behaviour.ttftMs);
     const cutAfter = behaviour.cutAfter < 0 ? tokens + 1 : behaviour.cutAfter;
@@ -98,8 +98,8 @@ export class TokenStream implements DownstreamObserver {
       return;
     }
     const pieces: Uint8Array[] = [];
-    if (!this.#isBegun && this.#frame.opening !== "") {
-      pieces.push(Buffer.from(this.#frame.opening, "latin1"));
+    if (!this.#isBegun && this.#frame.opening !== '') {
+      pieces.push(Buffer.from(this.#frame.opening, 'latin1'));
     }
     const dueTokens = this.#countDue(now);
     const isWhole = this.#takePieces(now, dueTokens, pieces);
@@ -152,7 +152,7 @@ export class TokenStream implements DownstreamObserver {
     if (this.#paddingBytesLeft > 0) {
       return false;
     }
-    pieces.push(Buffer.from(this.#frame.closing, "latin1"));
+    pieces.push(Buffer.from(this.#frame.closing, 'latin1'));
     return true;
   }
 

@@ -2,11 +2,11 @@
  * Sends an answer whose length is known: waits if it was asked to, sends as fast as the client takes it,
  * and breaks off where it was asked to.
  */
-import type { AnswerHead, Downstream, DownstreamObserver } from "../accept/downstream.js";
-import { nowMs } from "../core/clock.js";
-import { TURN_BYTES_MAX } from "./bounds.js";
-import { Alarm, type PaceWheel } from "./pace-wheel.js";
-import type { SegmentedBody } from "./segmented-body.js";
+import type { AnswerHead, Downstream, DownstreamObserver } from '../accept/downstream.js';
+import { nowMs } from '../core/clock.js';
+import { TURN_BYTES_MAX } from './bounds.js';
+import { Alarm, type PaceWheel } from './pace-wheel.js';
+import type { SegmentedBody } from './segmented-body.js';
 
 export interface WholePlan {
   readonly head: AnswerHead;
@@ -63,7 +63,7 @@ export class WholeReply implements DownstreamObserver {
       return;
     }
     if (isBodyless) {
-      this.#downstream.answerWithoutBody(head, body.length, false);
+      this.#downstream.answerWithoutBody(head, body.length);
       this.#onDone();
       return;
     }

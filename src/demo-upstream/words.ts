@@ -2,16 +2,16 @@
  * The text of every answer: the same few sentences over and over, one word a token. An answer of n tokens is
  * a prefix of it, so that the same request gets the same bytes and nothing need be built for a long one.
  */
-import { EVENT_CYCLES_MAX } from "./bounds.js";
+import { EVENT_CYCLES_MAX } from './bounds.js';
 
 /** Nothing here needs escaping in JSON. */
 const TEXT =
-  "A weir is a low wall across a river. The water gathers behind it, finds its level, and runs over " +
-  "the crest in one even sheet. Nobody downstream hears how wild the flood was; they only see that the " +
-  "mill turns. Where the stream is measured it can be shared, and where it is shared no field goes dry. " +
-  "That is all a weir does, day and night.";
+  'A weir is a low wall across a river. The water gathers behind it, finds its level, and runs over ' +
+  'the crest in one even sheet. Nobody downstream hears how wild the flood was; they only see that the ' +
+  'mill turns. Where the stream is measured it can be shared, and where it is shared no field goes dry. ' +
+  'That is all a weir does, day and night.';
 
-export const WORDS: readonly string[] = TEXT.split(" ");
+export const WORDS: readonly string[] = TEXT.split(' ');
 
 /** WORD_ENDS[n] is the length of the first n words, each with a space before it. */
 const WORD_ENDS: readonly number[] = measureWords();
@@ -60,8 +60,8 @@ export function getEventCycle(before: string, after: string): EventCycle {
     offsets.push((offsets.at(-1) as number) + event.length);
   }
   const cycle: EventCycle = {
-    first: Buffer.from(`${before}${WORDS[0]}${after}`, "latin1"),
-    bytes: Buffer.from(events.join(""), "latin1"),
+    first: Buffer.from(`${before}${WORDS[0]}${after}`, 'latin1'),
+    bytes: Buffer.from(events.join(''), 'latin1'),
     offsets,
   };
   if (cycles.size >= EVENT_CYCLES_MAX) {

@@ -3,12 +3,7 @@ import type { WeirConfig } from '../config/model.js';
 import { nowMs } from '../core/clock.js';
 import type { Exchange } from '../exchange.js';
 import type { WriteAccessLine } from './access-line.js';
-import {
-  type CounterColumn,
-  type CounterLayout,
-  type RouteSlots,
-  statusSlot,
-} from './counters.js';
+import { type CounterColumn, type CounterLayout, type RouteSlots, statusSlot } from './counters.js';
 import type { WorkerHistograms } from './histograms.js';
 
 export class Recorder {

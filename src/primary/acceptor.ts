@@ -22,7 +22,9 @@ export function chooseAcceptMode(config: Pick<WeirConfig, 'accept' | 'listen'>):
     return canShard && !hasTls ? 'acceptor' : 'reuseport';
   }
   if (hasTls) {
-    throw new OperatorError('accept: acceptor does not work with listen.tls; use reuseport or auto');
+    throw new OperatorError(
+      'accept: acceptor does not work with listen.tls; use reuseport or auto',
+    );
   }
   if (!canShard) {
     throw new OperatorError(

@@ -15,7 +15,7 @@ import { createMetrics } from '../observe/metrics.js';
 import { listSecrets } from '../observe/recorder.js';
 import { createRedact } from '../observe/redact.js';
 import type { WorkerStart } from '../worker/messages.js';
-import { Acceptor, type AcceptMode, chooseAcceptMode } from './acceptor.js';
+import { type AcceptMode, Acceptor, chooseAcceptMode } from './acceptor.js';
 import { type AdminServer, createAdminServer, type Readiness } from './admin.js';
 import { checkCertificate, probeAddress } from './endpoint.js';
 import { WorkerSet } from './worker-set.js';
@@ -52,14 +52,19 @@ export class Primary {
     this.#workers = new WorkerSet({
       onLog: (lines, lineCount, onTaken) => this.#sink.writeBatch(lines, lineCount, onTaken),
       onFault: (index, message, stack) => this.#onFault(index, message, stack),
-      onLost: (index, exitCode) => this.#onFault(index, `the thread ended with code ${exitCode}`, ''),
+      onLost: (index, exitCode) =>
+        this.#onFault(index, `the thread ended with code ${exitCode}`, ''),
     });
     const metrics = createMetrics({
       layout: this.#layout,
       readCounters: () => readCounters(this.#layout, this.#counters, config.workers),
       readHistograms: () => this.#histograms.merge(),
       readLogLinesLost: () => this.#sink.linesLost,
-      build: { version: options.version, node: process.versions.node, uws: process.versions.modules },
+      build: {
+        version: options.version,
+        node: process.versions.node,
+        uws: process.versions.modules,
+      },
     });
     this.#admin = createAdminServer({
       address: config.admin,

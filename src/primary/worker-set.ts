@@ -124,7 +124,11 @@ export class WorkerSet {
     });
   }
 
-  #onMessage(index: number, member: Member, message: Exclude<ToPrimary, { kind: 'listening' }>): void {
+  #onMessage(
+    index: number,
+    member: Member,
+    message: Exclude<ToPrimary, { kind: 'listening' }>,
+  ): void {
     switch (message.kind) {
       case 'log': {
         const { lines, lineCount } = message;

@@ -93,7 +93,12 @@ export class Relay implements DownstreamObserver {
       const { row } = error;
       exchange.status = row.status;
       const body = this.#host.formatError(exchange, error);
-      this.#answerLocally(row.status, body, row.closes || this.#hasMuchUnread(), retryHeaders(error));
+      this.#answerLocally(
+        row.status,
+        body,
+        row.closes || this.#hasMuchUnread(),
+        retryHeaders(error),
+      );
     }
     this.#end({ by: blame(error), phase, reason: error.code });
   }

@@ -27,7 +27,8 @@ export function drain(
       quietSinceMs ??= now;
     }
     // A client that has its answer may still be reading the end of it out of uWebSockets.js's buffer.
-    const isQuiet = quietSinceMs !== null && (runtime.connections === 0 || now - quietSinceMs >= BOUNDS.lingerMs);
+    const isQuiet =
+      quietSinceMs !== null && (runtime.connections === 0 || now - quietSinceMs >= BOUNDS.lingerMs);
     if (!isQuiet && !isLate) {
       return;
     }

@@ -46,7 +46,7 @@ export class WorkerRuntime implements Stages {
     this.#countConnections = (delta) => {
       this.#connections += delta;
       column.add(layout.fixed.connectionsOpen, delta);
-      column.add(layout.fixed.connectionsTotal, delta > 0 ? delta : 0);
+      column.add(layout.fixed.connectionsTotal, Math.max(delta, 0));
     };
     this.log = new LogBatch({
       send: (lines, lineCount) => send({ kind: 'log', lines, lineCount }),
@@ -135,4 +135,3 @@ export class WorkerRuntime implements Stages {
     }
   }
 }
-

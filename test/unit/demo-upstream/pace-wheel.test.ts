@@ -1,13 +1,13 @@
-import assert from "node:assert/strict";
-import { test } from "node:test";
-import { nowMs } from "../../../src/core/clock.js";
-import { Alarm, PaceWheel } from "../../../src/demo-upstream/pace-wheel.js";
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { nowMs } from '../../../src/core/clock.js';
+import { Alarm, PaceWheel } from '../../../src/demo-upstream/pace-wheel.js';
 
 function rethrow(error: unknown): void {
   throw error;
 }
 
-test("alarms ring at their time and never before, also after more than one round", async () => {
+test('alarms ring at their time and never before, also after more than one round', async () => {
   const wheel = new PaceWheel(rethrow);
   const started = nowMs();
   const waits = [0, 1, 3, 3, 40, 120, 4300];
@@ -25,7 +25,7 @@ test("alarms ring at their time and never before, also after more than one round
   }
 });
 
-test("a cleared alarm never rings, not even when another of the same turn clears it", async () => {
+test('a cleared alarm never rings, not even when another of the same turn clears it', async () => {
   const wheel = new PaceWheel(rethrow);
   const now = nowMs();
   let rings = 0;
@@ -38,7 +38,7 @@ test("a cleared alarm never rings, not even when another of the same turn clears
       }),
     );
   }
-  const cleared = new Alarm(() => assert.fail("was cleared"));
+  const cleared = new Alarm(() => assert.fail('was cleared'));
   wheel.set(cleared, now + 5, now);
   for (const alarm of pair) {
     wheel.set(alarm, now + 5, now);
@@ -50,7 +50,7 @@ test("a cleared alarm never rings, not even when another of the same turn clears
   assert.equal(rings, 1);
 });
 
-test("a thousand paced alarms do not drift", async () => {
+test('a thousand paced alarms do not drift', async () => {
   const wheel = new PaceWheel(rethrow);
   const started = nowMs();
   const ends = await Promise.all(
