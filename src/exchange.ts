@@ -87,6 +87,18 @@ export class Exchange {
     this.dialect = dialect;
     this.startedMs = startedMs;
   }
+
+  /**
+   * What Weir added: from the moment the request could be passed on until it was written, waiting for a connection
+   * included, and from the provider's head until the answer began. 0 while the provider has not answered.
+   */
+  get addedMs(): number {
+    if (this.headMs === 0) {
+      return 0;
+    }
+    const after = this.firstByteMs > 0 ? this.firstByteMs - this.headMs : 0;
+    return this.sentMs - this.readyMs + after;
+  }
 }
 
 /** The value of a header, null if there is none. `name` is in lower case. */

@@ -7,6 +7,7 @@
  * of the body (docs/decisions/0003).
  */
 import type { HttpResponse } from 'uWebSockets.js';
+import type { AnswerHead } from './answer-head.js';
 
 /** What the owner of a Downstream is told. */
 export interface DownstreamObserver {
@@ -14,13 +15,6 @@ export interface DownstreamObserver {
   onDownstreamGone(): void;
   /** The client has taken what was held back. Called after a write returned false. */
   onDownstreamWritable(): void;
-}
-
-export interface AnswerHead {
-  /** Such as `200 OK`. */
-  readonly status: string;
-  /** name, value, name, value …; must hold neither framing headers nor line breaks. */
-  readonly headers: readonly (string | Uint8Array)[];
 }
 
 export class Downstream {
@@ -124,7 +118,7 @@ export class Downstream {
   }
 
   /**
-   * Sends the pieces of a body, before the first of them the head.
+   * Sends the pieces of a body, before the first of them the head. The pieces are not needed any more when it returns.
    *
    * @param head the head, in the call that begins the answer; null afterwards.
    * @param bodyBytesTotal the content-length, or -1 for chunked framing; the same in every call.
@@ -150,7 +144,7 @@ export class Downstream {
       if (this.#held.length === 0) {
         this.#offer(pieces);
       } else {
-        this.#held = this.#held.concat(pieces);
+        this.#held.push(...pieces.map(keep));
       }
       if (isLast && bodyBytesTotal < 0 && this.#held.length === 0) {
         this.#isOpen = false;
@@ -184,7 +178,7 @@ export class Downstream {
       const rest = this.#bodyBytesTotal < 0 ? this.#offerChunk(piece) : this.#offerOfLength(piece);
       if (rest !== null) {
         this.#isCongested = true;
-        this.#held = [rest, ...pieces.slice(i + 1)];
+        this.#held = [rest, ...pieces.slice(i + 1)].map(keep);
         return;
       }
     }
@@ -262,16 +256,20 @@ export class Downstream {
   }
 }
 
+/** What is held outlives the call; the caller's memory need not. */
+function keep(piece: Uint8Array): Uint8Array {
+  return piece.length === 0 ? EMPTY : Uint8Array.from(piece);
+}
+
 const EMPTY = Buffer.alloc(0);
 const NOTHING: Uint8Array[] = [];
 
 /** Below a third of the smallest send buffer that Linux gives a socket, which is what one writable event drains. */
 const SLICE_BYTES = 4096;
 
-function writeHead(response: HttpResponse, head: AnswerHead): void {
-  response.writeStatus(head.status);
-  const { headers } = head;
-  for (let i = 0; i < headers.length; i += 2) {
-    response.writeHeader(headers[i] as string, headers[i + 1] as string);
-  }
+/** writeStatus is given the whole head; it writes what it is given and a line end. */
+function writeHead(response: HttpResponse, { status, lines, isBeyondAscii }: AnswerHead): void {
+  const text = lines === '' ? status : `${status}\r\n${lines.slice(0, -2)}`;
+  // A string would be encoded as UTF-8, which makes two bytes of one beyond ASCII.
+  response.writeStatus(isBeyondAscii ? Buffer.from(text, 'latin1') : text);
 }

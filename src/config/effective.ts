@@ -78,6 +78,7 @@ function formatProvider(provider: ProviderConfig): object {
       queue_timeout: formatDuration(connections.queueTimeoutMs),
       keep_alive: formatDuration(connections.keepAliveMs),
     },
+    engine: provider.engine,
   };
 }
 

@@ -41,6 +41,8 @@ export interface ProviderConfig {
   readonly apiKey: string | null;
   readonly timeouts: ProviderTimeouts;
   readonly connections: ProviderConnections;
+  /** `auto` is the lean engine; undici is there as the reference. */
+  readonly engine: 'auto' | 'lean' | 'undici';
 }
 
 export interface TargetConfig {

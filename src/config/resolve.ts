@@ -60,6 +60,7 @@ function toProvider(name: string, entry: ParsedFile['providers'][string]): Provi
       queueTimeoutMs: entry.connections.queue_timeout,
       keepAliveMs: entry.connections.keep_alive,
     },
+    engine: entry.engine,
   };
 }
 

@@ -130,6 +130,9 @@ const provider = mapping({
   connections: connections
     .prefault({})
     .describe('How many connections Weir keeps to the provider.'),
+  engine: choice(['auto', 'lean', 'undici'])
+    .prefault('auto')
+    .describe('Who speaks HTTP to the provider: auto takes lean; undici is the reference.'),
 }).describe('An upstream API.');
 
 const providerName = text('the name of a provider').describe('A name under `providers`.');

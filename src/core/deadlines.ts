@@ -99,6 +99,11 @@ export class DeadlineList {
     }
   }
 
+  /** How long an entry of this list has waited; 0 for any other. */
+  waitedMs(entry: Timed): number {
+    return entry.deadlineList === this ? this.#clock.coarseMs - entry.deadlineStartMs : 0;
+  }
+
   remove(entry: Timed): void {
     if (entry.deadlineList === this) {
       this.#unlink(entry);

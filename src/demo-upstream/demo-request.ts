@@ -1,7 +1,8 @@
 /**
  * One request to the simulated LLM: finds its API, reads its body, and starts the answer.
  */
-import type { AnswerHead, Downstream, DownstreamObserver } from '../accept/downstream.js';
+import { type AnswerHead, createHead } from '../accept/answer-head.js';
+import type { Downstream, DownstreamObserver } from '../accept/downstream.js';
 import type { DialectName } from '../core/errors.js';
 import type { RequestHead } from '../exchange.js';
 import { messages, writeAnthropicModel, writeAnthropicModels } from './anthropic.js';
@@ -14,16 +15,16 @@ import {
   legacyCompletions,
   writeOpenaiModel,
   writeOpenaiModels,
-} from "./openai.js";
-import type { PaceWheel } from "./pace-wheel.js";
-import { collectBody } from "./request-body.js";
-import { estimatePromptTokens, readRequestFacts, writeModel } from "./request-facts.js";
-import { SegmentedBody, segmentOf } from "./segmented-body.js";
-import { buildAnswer, getSmallAnswer, keepPlan, planAnswer, recallPlan } from "./text-answer.js";
-import type { AnswerFacts, TextApi } from "./text-api.js";
-import { TokenStream } from "./token-stream.js";
-import { WholeReply } from "./whole-reply.js";
-import { measureText } from "./words.js";
+} from './openai.js';
+import type { PaceWheel } from './pace-wheel.js';
+import { collectBody } from './request-body.js';
+import { estimatePromptTokens, readRequestFacts, writeModel } from './request-facts.js';
+import { SegmentedBody, segmentOf } from './segmented-body.js';
+import { buildAnswer, getSmallAnswer, keepPlan, planAnswer, recallPlan } from './text-answer.js';
+import type { AnswerFacts, TextApi } from './text-api.js';
+import { TokenStream } from './token-stream.js';
+import { WholeReply } from './whole-reply.js';
+import { measureText } from './words.js';
 
 const TEXT_APIS: ReadonlyMap<string, TextApi> = new Map([
   ['/v1/chat/completions', chatCompletions],
@@ -204,7 +205,7 @@ export class DemoRequest implements DownstreamObserver {
     ];
     new TokenStream(
       this.#downstream,
-      { status: '200 OK', headers },
+      createHead('200 OK', headers),
       api.frameStream(facts),
       facts.tokens,
       this.#behaviour,
@@ -282,10 +283,12 @@ export class DemoRequest implements DownstreamObserver {
   }
 
   #jsonHead(): AnswerHead {
-    return {
-      status: '200 OK',
-      headers: ['content-type', 'application/json', requestIdHeader(this.#dialect), this.#id],
-    };
+    return createHead('200 OK', [
+      'content-type',
+      'application/json',
+      requestIdHeader(this.#dialect),
+      this.#id,
+    ]);
   }
 
   /** Both APIs have /v1/models; only Anthropic’s clients name the version they speak. */

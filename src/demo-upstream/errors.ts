@@ -2,7 +2,7 @@
  * Errors as the real APIs shape them, so that SDKs raise the same classes and retry in the same cases.
  */
 import { STATUS_CODES } from 'node:http';
-import type { AnswerHead } from '../accept/downstream.js';
+import { type AnswerHead, createHead } from '../accept/answer-head.js';
 import type { DialectName } from '../core/errors.js';
 
 /** A request that the simulated LLM refuses, or was asked to refuse. */
@@ -144,7 +144,7 @@ export function writeError(
         }
       : { type: 'error', error: { type: kind.type, message }, request_id: requestId };
   return {
-    head: { status: writeStatus(status), headers },
+    head: createHead(writeStatus(status), headers),
     body: Buffer.from(JSON.stringify(body)),
   };
 }

@@ -78,15 +78,10 @@ export class Recorder {
         route.index,
         (exchange.firstByteMs - exchange.startedMs) * 1000,
       );
-      this.#histograms.recordAdded(addedMs(exchange) * 1000);
+      this.#histograms.recordAdded(exchange.addedMs * 1000);
     }
     this.#histograms.recordDuration(route.index, (endedMs - exchange.startedMs) * 1000);
   }
-}
-
-function addedMs(exchange: Exchange): number {
-  const { sentMs, readyMs, firstByteMs, headMs } = exchange;
-  return sentMs - readyMs + (firstByteMs > 0 ? firstByteMs - headMs : 0);
 }
 
 function describe(exchange: Exchange, endedMs: number): Parameters<WriteAccessLine>[0] {
@@ -105,7 +100,7 @@ function describe(exchange: Exchange, endedMs: number): Parameters<WriteAccessLi
     responseBytes: exchange.responseBytes,
     firstByteMs: exchange.firstByteMs > 0 ? exchange.firstByteMs - exchange.startedMs : null,
     durationMs: endedMs - exchange.startedMs,
-    addedMs: exchange.headMs > 0 ? addedMs(exchange) : null,
+    addedMs: exchange.headMs > 0 ? exchange.addedMs : null,
     ended: exchange.ended ?? { by: 'gateway', phase: 'done', reason: 'unknown' },
     error: error === null ? null : { code: error.code, detail: error.message },
   };

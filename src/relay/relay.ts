@@ -2,15 +2,16 @@
  * The middle of an exchange: stands between the client's connection and the provider's, passes bytes on unaltered
  * with backpressure both ways, and ends the exchange exactly once, whoever ends it.
  *
- * What the provider sends within one turn of the loop is gathered and written in one cork, hence one send. A head
- * waits for the first bytes of its body (docs/decisions/0003).
+ * What one read from the provider brought is written in one cork, hence one send. A head waits for the first bytes of
+ * its body (docs/decisions/0003).
  */
-import type { AnswerHead, DownstreamObserver } from '../accept/downstream.js';
+import { type AnswerHead, createHead } from '../accept/answer-head.js';
+import type { DownstreamObserver } from '../accept/downstream.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs } from '../core/clock.js';
 import { GatewayError } from '../core/errors.js';
 import type { Ended, Exchange, Phase } from '../exchange.js';
-import { type AnswerShape, copyHeaders, formatStatus, formatTiming } from './answer-head.js';
+import { formatOwnLines } from './answer-head.js';
 
 /** The provider's side, as far as a relay needs it. */
 export interface RelayedCall {
@@ -22,11 +23,25 @@ export interface RelayedCall {
   cancel(): void;
 }
 
+/** A provider's head, as far as a relay needs it. */
+export interface RelayedHead {
+  readonly status: number;
+  readonly statusLine: string;
+  readonly lines: string;
+  readonly isBeyondAscii: boolean;
+  /** -1 where there is none. */
+  readonly contentLength: number;
+  readonly isEventStream: boolean;
+  readonly isEncoded: boolean;
+}
+
 /** What a relay needs of its worker. */
 export interface RelayHost {
   /** Shapes of errors in the dialect of the caller. */
   formatError(exchange: Exchange, error: GatewayError): string;
   formatStreamError(exchange: Exchange, error: GatewayError): string;
+  /** Such as `404 Not Found`. */
+  formatStatus(status: number): string;
   /** Something was thrown that is no GatewayError: a defect of Weir's. */
   onFault(exchange: Exchange, thrown: unknown): void;
   /** Called exactly once for each exchange, when it is over in whatever way. */
@@ -39,28 +54,23 @@ export interface RelayHost {
 
 const EMPTY = Buffer.alloc(0);
 const LINE_FEED = 0x0a;
-const JSON_TYPE = ['content-type', 'application/json'] as const;
 
 export class Relay implements DownstreamObserver {
   readonly #exchange: Exchange;
   readonly #host: RelayHost;
   #call: RelayedCall | null = null;
-  /** Set from the provider's head until it is written. */
-  #head: AnswerHead | null = null;
-  #shape: AnswerShape | null = null;
+  #head: RelayedHead | null = null;
   /** HEAD, 204 and 304 have a head only (RFC 9110 sections 6.4.1, 9.3.2, 15.4.5). */
   #isBodiless = false;
+  /** From the provider, not yet offered to the client. Lent for the turn, but for the first #keptPieces. */
   #pieces: Buffer[] = [];
-  #isFlushScheduled = false;
+  #keptPieces = 0;
+  /** Something has been written to the client. */
   #hasBegun = false;
   #isUpstreamDone = false;
   #isCongested = false;
-  /** The last two bytes of an event stream were line feeds: an event may follow. */
+  /** The last bytes of an event stream ended an event: another may follow. */
   #isBetweenEvents = true;
-  readonly #flushLater = (): void => {
-    this.#isFlushScheduled = false;
-    this.#flush();
-  };
 
   constructor(exchange: Exchange, host: RelayHost) {
     this.#exchange = exchange;
@@ -91,22 +101,15 @@ export class Relay implements DownstreamObserver {
       this.#cutVisibly(error);
     } else {
       const { row } = error;
-      exchange.status = row.status;
       const body = this.#host.formatError(exchange, error);
-      this.#answerLocally(
-        row.status,
-        body,
-        row.closes || this.#hasMuchUnread(),
-        retryHeaders(error),
-      );
+      this.#answerLocally(row.status, body, row.closes || this.#hasMuchUnread(), error);
     }
     this.#end({ by: blame(error), phase, reason: error.code });
   }
 
   /** A whole JSON answer of Weir's own. */
   answer(status: number, body: string): void {
-    this.#exchange.status = status;
-    this.#answerLocally(status, body, false, []);
+    this.#answerLocally(status, body, false, null);
     this.#end({ by: 'gateway', phase: this.#phase(), reason: 'complete' });
   }
 
@@ -132,25 +135,31 @@ export class Relay implements DownstreamObserver {
     this.#exchange.sentMs = nowMs();
   }
 
-  onUpstreamHead(status: number, statusText: string, rawHeaders: readonly Buffer[]): void {
+  onUpstreamHead(head: RelayedHead): void {
     const exchange = this.#exchange;
     exchange.headMs = nowMs();
-    exchange.status = status;
-    const headers: (string | Uint8Array)[] = [];
-    this.#shape = copyHeaders(rawHeaders, headers);
-    this.#head = { status: formatStatus(status, statusText), headers };
-    this.#isBodiless = exchange.head.method === 'HEAD' || status === 204 || status === 304;
+    exchange.status = head.status;
+    this.#head = head;
+    this.#isBodiless =
+      exchange.head.method === 'HEAD' || head.status === 204 || head.status === 304;
   }
 
   onUpstreamData(chunk: Buffer): void {
     this.#exchange.responseBytes += chunk.length;
     this.#pieces.push(chunk);
-    this.#scheduleFlush();
+  }
+
+  onUpstreamTurn(): void {
+    if (this.#isCongested) {
+      this.#keepPieces();
+    } else {
+      this.#flush();
+    }
   }
 
   onUpstreamEnd(): void {
     this.#isUpstreamDone = true;
-    this.#scheduleFlush();
+    this.onUpstreamTurn();
   }
 
   onUpstreamFailure(error: GatewayError): void {
@@ -161,32 +170,41 @@ export class Relay implements DownstreamObserver {
     this.refuse(error);
   }
 
-  #scheduleFlush(): void {
-    if (!this.#isFlushScheduled && !this.#isCongested) {
-      this.#isFlushScheduled = true;
-      queueMicrotask(this.#flushLater);
+  /** The engine's memory is lent for a turn only; what the client is not ready for is copied. */
+  #keepPieces(): void {
+    const pieces = this.#pieces;
+    for (let i = this.#keptPieces; i < pieces.length; i += 1) {
+      pieces[i] = Buffer.from(pieces[i] as Buffer);
     }
+    this.#keptPieces = pieces.length;
   }
 
   #flush(): void {
-    const { downstream } = this.#exchange;
-    if (this.#exchange.ended !== null || this.#shape === null) {
+    const exchange = this.#exchange;
+    const head = this.#head;
+    const pieces = this.#pieces;
+    if (exchange.ended !== null || head === null) {
       return;
     }
-    const pieces = this.#pieces;
     if (pieces.length === 0 && !this.#isUpstreamDone) {
       return;
     }
     this.#pieces = [];
+    this.#keptPieces = 0;
     const isLast = this.#isUpstreamDone;
-    if (!this.#hasBegun && isLast && this.#answerWhole(pieces)) {
+    if (!this.#hasBegun && isLast && this.#answerWhole(head, pieces)) {
       return;
     }
-    const head = this.#takeHead();
-    if (this.#shape.isEventStream && pieces.length > 0) {
+    if (head.isEventStream && pieces.length > 0) {
       this.#isBetweenEvents = endsEvent(pieces[pieces.length - 1] as Buffer);
     }
-    const isTaken = downstream.send(head, pieces, this.#shape.contentLength, isLast);
+    const { downstream } = exchange;
+    const isTaken = downstream.send(
+      this.#hasBegun ? null : this.#beginAnswer(head, this.#closes()),
+      pieces,
+      head.contentLength,
+      isLast,
+    );
     if (isLast && !downstream.isOpen) {
       this.#end({ by: 'upstream', phase: 'done', reason: 'complete' });
     } else if (!isTaken) {
@@ -196,20 +214,18 @@ export class Relay implements DownstreamObserver {
   }
 
   /** An answer that is there whole before anything of it was sent: one write. */
-  #answerWhole(pieces: readonly Buffer[]): boolean {
+  #answerWhole(head: RelayedHead, pieces: readonly Buffer[]): boolean {
     const { downstream } = this.#exchange;
-    const contentLength = this.#shape?.contentLength ?? -1;
-    if (this.#isBodiless) {
-      const head = this.#takeHead();
-      if (head !== null) {
-        downstream.answerWithoutBody(head, contentLength < 0 ? null : contentLength);
-      }
+    const { contentLength } = head;
+    const closes = this.#closes();
+    if (this.#isBodiless && closes && this.#exchange.head.method === 'HEAD') {
+      // Only an answer with a body, be it empty, closes the connection for certain.
+      downstream.answer(this.#beginAnswer(head, false), EMPTY, true);
+    } else if (this.#isBodiless) {
+      const reportedBytes = contentLength < 0 ? null : contentLength;
+      downstream.answerWithoutBody(this.#beginAnswer(head, closes), reportedBytes);
     } else if (pieces.length === 0 || (pieces.length === 1 && contentLength >= 0)) {
-      const closes = this.#closes();
-      const head = this.#takeHead(!closes);
-      if (head !== null) {
-        downstream.answer(head, pieces[0] ?? EMPTY, closes);
-      }
+      downstream.answer(this.#beginAnswer(head, false), pieces[0] ?? EMPTY, closes);
     } else {
       return false;
     }
@@ -217,26 +233,16 @@ export class Relay implements DownstreamObserver {
     return true;
   }
 
-  /** The provider's head with what Weir adds; null if it has been taken. */
-  #takeHead(isConnectionWritten = false): AnswerHead | null {
-    const head = this.#head;
-    if (head === null) {
-      return null;
-    }
-    this.#head = null;
+  /** The provider's head with what Weir adds. */
+  #beginAnswer(head: RelayedHead, announcesClose: boolean): AnswerHead {
     this.#hasBegun = true;
     const exchange = this.#exchange;
     exchange.firstByteMs = nowMs();
-    const headers = head.headers as (string | Uint8Array)[];
-    this.#pushOwnHeaders(headers, addedMs(exchange));
-    if (!isConnectionWritten && this.#closes()) {
-      headers.push('connection', 'close');
-    }
-    return head;
-  }
-
-  #pushOwnHeaders(headers: (string | Uint8Array)[], added: number): void {
-    headers.push('x-weir-id', this.#exchange.id, 'server-timing', formatTiming(added));
+    return {
+      status: head.statusLine,
+      lines: head.lines + formatOwnLines(exchange.id, exchange.addedMs, announcesClose),
+      isBeyondAscii: head.isBeyondAscii,
+    };
   }
 
   /** After a chunked request two parsers may disagree about where the next one begins; after it, or when draining, close. */
@@ -249,32 +255,40 @@ export class Relay implements DownstreamObserver {
     return head.isChunked || head.contentLength - requestBytes > BOUNDS.drainUnreadBytesMax;
   }
 
-  #answerLocally(status: number, body: string, closes: boolean, extra: readonly string[]): void {
+  #answerLocally(status: number, body: string, closes: boolean, error: GatewayError | null): void {
     const exchange = this.#exchange;
+    const { downstream } = exchange;
+    exchange.status = status;
     exchange.firstByteMs = nowMs();
-    const headers: (string | Uint8Array)[] = [...JSON_TYPE, ...extra];
-    this.#pushOwnHeaders(headers, exchange.firstByteMs - (exchange.readyMs || exchange.startedMs));
-    const head = { status: formatStatus(status, ''), headers };
-    this.#hasBegun = true;
+    const begunMs = exchange.readyMs > 0 ? exchange.readyMs : exchange.startedMs;
+    const plain = createHead(this.#host.formatStatus(status), [
+      'content-type',
+      'application/json',
+      ...(error === null ? [] : retryHeaders(error)),
+    ]);
+    const own = formatOwnLines(exchange.id, exchange.firstByteMs - begunMs, false);
+    const head = { ...plain, lines: plain.lines + own };
     const isBodiless = exchange.head.method === 'HEAD';
+    this.#hasBegun = true;
     exchange.responseBytes = isBodiless ? 0 : Buffer.byteLength(body);
     if (closes || this.#closes()) {
-      exchange.downstream.answerAndClose(head, isBodiless ? '' : body);
+      downstream.answerAndClose(head, isBodiless ? '' : body);
     } else if (isBodiless) {
-      exchange.downstream.answerWithoutBody(head, Buffer.byteLength(body));
+      downstream.answerWithoutBody(head, Buffer.byteLength(body));
     } else {
-      exchange.downstream.answer(head, body, false);
+      downstream.answer(head, body, false);
     }
   }
 
   /** An answer that has begun can't become another one: its connection is cut, after an error event where one fits. */
   #cutVisibly(error: GatewayError): void {
     const { downstream } = this.#exchange;
-    const shape = this.#shape;
-    if (shape?.isEventStream && !shape.isEncoded && shape.contentLength < 0 && !this.#isCongested) {
+    const head = this.#head;
+    const canSayMore = head !== null && head.contentLength < 0 && !head.isEncoded;
+    if (canSayMore && head.isEventStream && !this.#isCongested) {
       const gap = this.#isBetweenEvents ? '' : '\n\n';
       const event = gap + this.#host.formatStreamError(this.#exchange, error);
-      downstream.send(this.#takeHead(), [Buffer.from(event)], -1, false);
+      downstream.send(null, [Buffer.from(event)], -1, false);
     }
     downstream.cut();
   }
@@ -304,11 +318,6 @@ export class Relay implements DownstreamObserver {
       this.#host.onEnded(exchange);
     }
   }
-}
-
-/** Time that Weir took before the request was written and after the answer's head came; waiting for a connection counts. */
-function addedMs(exchange: Exchange): number {
-  return exchange.sentMs - exchange.readyMs + (exchange.firstByteMs - exchange.headMs);
 }
 
 function endsEvent(piece: Buffer): boolean {

@@ -7,11 +7,14 @@ import { GatewayError } from '../core/errors.js';
 import type { Dial } from './dial.js';
 import type { ResponseHandler, UpstreamConnection, UpstreamRequest } from './engine.js';
 import { classifyFailure, type FailurePoint } from './failure.js';
+import type { ResponseHead } from './response-head.js';
 
 export interface UpstreamObserver {
   onUpstreamSent(): void;
-  onUpstreamHead(status: number, statusText: string, rawHeaders: readonly Buffer[]): void;
+  onUpstreamHead(head: ResponseHead): void;
+  /** Lent until onUpstreamTurn or onUpstreamEnd has returned. */
   onUpstreamData(chunk: Buffer): void;
+  onUpstreamTurn(): void;
   onUpstreamEnd(): void;
   onUpstreamFailure(failure: GatewayError): void;
 }
@@ -49,6 +52,14 @@ export class UpstreamCall implements ResponseHandler, Timed {
     this.#host = host;
     this.request = request;
     this.#observer = observer;
+  }
+
+  /** The pieces of the body are lent until the exchange's handler returns; a call that waits needs its own. */
+  keepBody(): void {
+    const { pieces } = this.request;
+    if (pieces.length > 0) {
+      this.request.pieces = [Buffer.concat(pieces)];
+    }
   }
 
   /** Sends over a connection that is free. */
@@ -111,17 +122,21 @@ export class UpstreamCall implements ResponseHandler, Timed {
     this.#observer.onUpstreamSent();
   }
 
-  onHead(status: number, statusText: string, rawHeaders: readonly Buffer[]): void {
+  onHead(head: ResponseHead): void {
     this.phase = 'streaming';
     this.#host.idleDeadlines.add(this);
-    this.#observer.onUpstreamHead(status, statusText, rawHeaders);
+    this.#observer.onUpstreamHead(head);
   }
 
   onData(chunk: Buffer): void {
+    this.#observer.onUpstreamData(chunk);
+  }
+
+  onTurn(): void {
     if (this.deadlineList !== null) {
       this.#host.idleDeadlines.touch(this);
     }
-    this.#observer.onUpstreamData(chunk);
+    this.#observer.onUpstreamTurn();
   }
 
   onEnd(): void {

@@ -2,12 +2,18 @@
  * Opens sockets to one provider, in clear text or TLS. A dial can be cancelled at any moment, which undici's own
  * connector can't, and that is what ends a connection attempt within 50 ms of the client's leaving (P-12).
  */
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type OnReadOpts, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 
 export interface Dial {
   /** Ends the attempt; neither callback is called after it. */
   cancel(): void;
+}
+
+export interface DialEvents {
+  onOpen(socket: Socket): void;
+  /** Instead of onOpen. */
+  onFailed(error: Error): void;
 }
 
 export class Dialer {
@@ -23,19 +29,20 @@ export class Dialer {
     this.#port = baseUrl.port === '' ? (this.#isTls ? 443 : 80) : Number(baseUrl.port);
   }
 
-  dial(onOpen: (socket: Socket) => void, onFailed: (error: Error) => void): Dial {
+  /** @param onread where reads go, for an engine that does without streams. */
+  dial(events: DialEvents, onread?: OnReadOpts): Dial {
     let isOver = false;
-    const socket = this.#createSocket();
+    const socket = this.#createSocket(onread);
     const succeed = (): void => {
       isOver = true;
       socket.off('error', fail);
-      onOpen(socket);
+      events.onOpen(socket);
     };
     const fail = (error: Error): void => {
       if (!isOver) {
         isOver = true;
         socket.destroy();
-        onFailed(error);
+        events.onFailed(error);
       }
     };
     socket.once(this.#isTls ? 'secureConnect' : 'connect', succeed);
@@ -50,13 +57,14 @@ export class Dialer {
     };
   }
 
-  #createSocket(): Socket {
+  #createSocket(onread: OnReadOpts | undefined): Socket {
     const address = {
       host: this.#host,
       port: this.#port,
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
+      ...(onread === undefined ? {} : { onread }),
     };
     if (!this.#isTls) {
       return connectTcp(address);

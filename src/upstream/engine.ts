@@ -1,29 +1,35 @@
 /**
- * What an HTTP engine must be able to do, so that another can take undici's place: one connection that carries
- * one request at a time. Pools, queues, timeouts and cancelling are outside, the same for every engine.
+ * What an HTTP engine must be able to do. There are two: the lean one, which is made for this and is the usual, and
+ * undici, as the reference that it is held against. One connection carries one request at a time. Pools, queues,
+ * timeouts and cancelling are outside, the same for both.
  */
-
-import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
+import type { Dial, Dialer } from './dial.js';
+import type { ResponseHead } from './response-head.js';
 
 export interface UpstreamRequest {
   readonly method: string;
   /** Path and query as the provider knows them. */
   readonly target: string;
-  /** name, value, name, value …; without host, connection and, but for streams, framing headers. */
+  /** name, value, name, value …; without host, connection and framing headers. */
   readonly headers: readonly string[];
-  /** Of a stream whose length is known the headers hold a content-length; any other goes out in chunks. */
-  readonly body: Buffer | Readable | null;
+  /** The body, or its beginning where `upload` follows, in pieces. Borrowed: see UpstreamConnection.send. */
+  pieces: readonly Uint8Array[];
+  readonly upload: Readable | null;
+  /** Length of the whole body; -1 where it goes out in chunks. */
+  readonly bodyBytes: number;
 }
 
 /** Called by a connection about the request that it carries. */
 export interface ResponseHandler {
   /** The request's head is on its way. */
   onSent(): void;
-  /** The final head; 1xx never arrive here. `rawHeaders` is name, value, … as received, borrowed until return. */
-  onHead(status: number, statusText: string, rawHeaders: readonly Buffer[]): void;
-  /** The chunk is a view into a larger read: copy what is kept. */
+  /** The final head; 1xx never arrive here. */
+  onHead(head: ResponseHead): void;
+  /** The chunk is lent until onTurn or onEnd has returned. */
   onData(chunk: Buffer): void;
+  /** Everything that one read brought has been told; more will come. */
+  onTurn(): void;
   onEnd(): void;
   /** Nothing follows it. */
   onError(error: unknown): void;
@@ -32,7 +38,10 @@ export interface ResponseHandler {
 export interface UpstreamConnection {
   /** False as soon as the connection is not to be used again. */
   readonly isUsable: boolean;
-  /** Only when the one before is over. */
+  /**
+   * Only when the one before is over. The request's pieces may be memory that is gone as soon as this returns: they are
+   * written or copied here.
+   */
   send(request: UpstreamRequest, handler: ResponseHandler): void;
   /** Stops the answer; at most what has been read already still arrives. */
   pause(): void;
@@ -41,5 +50,24 @@ export interface UpstreamConnection {
   destroy(): void;
 }
 
-/** Makes a connection of an open socket. `onClosed` is called once, when the socket is gone. */
-export type Engine = (socket: Socket, onClosed: () => void) => UpstreamConnection;
+export interface ConnectionEvents {
+  onOpen(connection: UpstreamConnection): void;
+  /** Instead of onOpen. */
+  onFailed(error: Error): void;
+  /** The socket of an opened connection is gone; once. */
+  onClosed(connection: UpstreamConnection): void;
+}
+
+/** Opens connections to one provider. */
+export interface Engine {
+  connect(dialer: Dialer, events: ConnectionEvents): Dial;
+}
+
+/** The length of a body's pieces together. */
+export function countBytes(pieces: readonly Uint8Array[]): number {
+  let bytes = 0;
+  for (const piece of pieces) {
+    bytes += piece.length;
+  }
+  return bytes;
+}

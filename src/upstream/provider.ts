@@ -3,14 +3,14 @@
  * bounded in length and time (P-20). The most recently used connection is taken first, so that the spare ones
  * grow old and close.
  */
-import type { Socket } from 'node:net';
 import type { ProviderConfig } from '../config/model.js';
 import type { DeadlineList, Deadlines } from '../core/deadlines.js';
 import { GatewayError } from '../core/errors.js';
 import { type CallHost, UpstreamCall, type UpstreamObserver } from './call.js';
 import { Dialer } from './dial.js';
 import type { Engine, UpstreamConnection, UpstreamRequest } from './engine.js';
-import { createUndiciEngine } from './undici-engine.js';
+import { LeanEngine } from './lean-engine.js';
+import { UndiciEngine } from './undici-engine.js';
 
 /** What one worker may use of what the whole gateway may. */
 export interface ProviderShare {
@@ -63,7 +63,11 @@ export class Provider implements CallHost {
     this.#share = share;
     this.#events = events;
     this.#dialer = new Dialer(url);
-    this.#engine = createUndiciEngine(url.origin, config.connections.keepAliveMs);
+    const { keepAliveMs } = config.connections;
+    this.#engine =
+      config.engine === 'undici'
+        ? new UndiciEngine(url.origin, keepAliveMs)
+        : new LeanEngine(url.host, deadlines.createList(keepAliveMs));
     this.firstByteDeadlines = deadlines.createList(config.timeouts.firstByteMs);
     this.idleDeadlines = deadlines.createList(config.timeouts.idleMs);
     this.#connectDeadlines = deadlines.createList(config.timeouts.connectMs);
@@ -77,8 +81,10 @@ export class Provider implements CallHost {
     if (connection !== null) {
       call.start(connection);
     } else if (this.#opened < this.#share.connectionsMax) {
+      call.keepBody();
       this.#open(call);
     } else if (this.#queue.size < this.#share.queueMax) {
+      call.keepBody();
       this.#queue.add(call);
       this.#events.onQueue(1);
       this.#queueDeadlines.add(call);
@@ -97,9 +103,10 @@ export class Provider implements CallHost {
 
   release(connection: UpstreamConnection): void {
     if (this.#queue.size === 0) {
+      // One that is not usable closes by itself and is never taken.
       this.#idle.push(connection);
     } else {
-      // undici learns only after this call whether the connection lives on; see what it says then.
+      // The engine may close the connection after this call, so it is looked at when that has returned.
       queueMicrotask(() => {
         this.#idle.push(connection);
         this.#serveQueue();
@@ -142,26 +149,24 @@ export class Provider implements CallHost {
     this.#events.onConnections(1);
     call.phase = 'connecting';
     this.#connectDeadlines.add(call);
-    call.dial = this.#dialer.dial(
-      (socket) => this.#onOpen(socket, call),
-      (error) => {
+    call.dial = this.#engine.connect(this.#dialer, {
+      onOpen: (connection) => {
+        this.#connections.add(connection);
+        call.start(connection);
+      },
+      onFailed: (error) => {
         this.#countClosed();
         call.fail(error, 'connecting');
       },
-    );
-  }
-
-  #onOpen(socket: Socket, call: UpstreamCall): void {
-    const connection = this.#engine(socket, () => {
-      this.#connections.delete(connection);
-      const at = this.#idle.lastIndexOf(connection);
-      if (at >= 0) {
-        this.#idle.splice(at, 1);
-      }
-      this.#countClosed();
+      onClosed: (connection) => {
+        this.#connections.delete(connection);
+        const at = this.#idle.lastIndexOf(connection);
+        if (at >= 0) {
+          this.#idle.splice(at, 1);
+        }
+        this.#countClosed();
+      },
     });
-    this.#connections.add(connection);
-    call.start(connection);
   }
 
   #countClosed(): void {

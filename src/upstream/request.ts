@@ -5,7 +5,7 @@
 import type { ProviderConfig } from '../config/model.js';
 import type { Exchange, RequestHead } from '../exchange.js';
 import type { RequestBody } from '../inspect/body.js';
-import type { UpstreamRequest } from './engine.js';
+import { countBytes, type UpstreamRequest } from './engine.js';
 
 /** Of one provider, worked out once. */
 export interface RequestTemplate {
@@ -16,12 +16,6 @@ export interface RequestTemplate {
 }
 
 export interface BodyPatches {
-  copyPatched(
-    segments: readonly Uint8Array[],
-    totalBytes: number,
-    range: { readonly start: number; readonly end: number },
-    replacement: Uint8Array,
-  ): Buffer;
   encodeJsonString(value: string): Buffer;
 }
 
@@ -43,24 +37,25 @@ export function writeRequest(
   const { head, body, identity } = exchange;
   const path = template.basePath + head.path.slice(API_PREFIX.length);
   const headers = writeHeaders(head, template.credential, identity?.keyHeaders ?? NO_NAMES);
+  const target = head.query === '' ? path : `${path}?${head.query}`;
+  if (body === null || (body.totalBytes === 0 && body.upload === null)) {
+    return { method: head.method, target, headers, pieces: NO_PIECES, upload: null, bodyBytes: 0 };
+  }
   const isRenamed = model !== null && exchange.model !== null && model !== exchange.model;
-  const start = body === null ? null : writeBytes(body, isRenamed ? model : null, patches);
-  const request = {
+  const pieces = isRenamed ? patchModel(body, model, patches) : [body.bytes];
+  return {
     method: head.method,
-    target: head.query === '' ? path : `${path}?${head.query}`,
+    target,
+    headers,
+    pieces,
+    upload: body.upload,
+    bodyBytes: body.totalBytes < 0 ? -1 : body.totalBytes + countBytes(pieces) - body.bytes.length,
   };
-  if (body === null || start === null || body.upload === null) {
-    return { ...request, headers, body: start };
-  }
-  if (body.totalBytes >= 0) {
-    headers.push('content-length', String(body.totalBytes + start.length - body.bytes.length));
-  }
-  body.upload.unshift(start);
-  return { ...request, headers, body: body.upload };
 }
 
 const API_PREFIX = '/v1';
 const NO_NAMES: readonly string[] = [];
+const NO_PIECES: readonly Uint8Array[] = [];
 
 /**
  * Hop-by-hop headers (RFC 9110 section 7.6.1), those that the engine writes itself, and `expect`, which
@@ -138,18 +133,12 @@ function toWireBytes(value: string): string {
   return Buffer.from(value, 'utf8').toString('latin1');
 }
 
-/** The body's bytes in memory of their own, in one copy; null where there are none. */
-function writeBytes(body: RequestBody, model: string | null, patches: BodyPatches): Buffer | null {
+/** The body around the model's name, and the name that the provider knows in its place. Nothing is copied. */
+function patchModel(body: RequestBody, model: string, patches: BodyPatches): Uint8Array[] {
   const { bytes, modelRange } = body;
-  if (bytes.length === 0) {
-    return null;
+  if (modelRange === null) {
+    return [bytes];
   }
-  if (model !== null && modelRange !== null) {
-    const name = body.isModelJson ? patches.encodeJsonString(model) : Buffer.from(model, 'utf8');
-    return patches.copyPatched([bytes], bytes.length, modelRange, name);
-  }
-  if (body.isBorrowed) {
-    return Buffer.from(bytes);
-  }
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const name = body.isModelJson ? patches.encodeJsonString(model) : Buffer.from(model, 'utf8');
+  return [bytes.subarray(0, modelRange.start), name, bytes.subarray(modelRange.end)];
 }

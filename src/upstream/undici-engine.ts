@@ -5,14 +5,38 @@
  */
 import type { Socket } from 'node:net';
 import { Client, type Dispatcher } from 'undici';
-import type { Engine, ResponseHandler, UpstreamConnection, UpstreamRequest } from './engine.js';
+import type { Dial, Dialer } from './dial.js';
+import type {
+  ConnectionEvents,
+  Engine,
+  ResponseHandler,
+  UpstreamConnection,
+  UpstreamRequest,
+} from './engine.js';
+import { readHeaders } from './response-head.js';
 
-export function createUndiciEngine(origin: string, keepAliveMs: number): Engine {
-  return (socket, onClosed) => new UndiciConnection(origin, keepAliveMs, socket, onClosed);
+export class UndiciEngine implements Engine {
+  readonly #origin: string;
+  readonly #keepAliveMs: number;
+
+  constructor(origin: string, keepAliveMs: number) {
+    this.#origin = origin;
+    this.#keepAliveMs = keepAliveMs;
+  }
+
+  connect(dialer: Dialer, events: ConnectionEvents): Dial {
+    return dialer.dial({
+      onOpen: (socket) => {
+        const connection = new UndiciConnection(this.#origin, this.#keepAliveMs, socket, events);
+        events.onOpen(connection);
+      },
+      onFailed: (error) => events.onFailed(error),
+    });
+  }
 }
 
-/** Of an answer's head; what Node itself takes by default. Beyond it undici fails with UND_ERR_HEADERS_OVERFLOW. */
-const RESPONSE_HEADER_BYTES_MAX = 16 * 1024;
+/** Of an answer's head, as in the lean engine. Beyond it undici fails with UND_ERR_HEADERS_OVERFLOW. */
+const RESPONSE_HEADER_BYTES_MAX = 64 * 1024;
 
 /** A provider's keep-alive hint is cut by this, so that a request never crosses its closing (D-7, P-23). */
 const KEEP_ALIVE_MARGIN_MS = 1000;
@@ -23,8 +47,10 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
   #handler: ResponseHandler | null = null;
   #controller: Dispatcher.DispatchController | null = null;
   #isConnected = false;
+  #isTurnScheduled = false;
+  #status = 0;
 
-  constructor(origin: string, keepAliveMs: number, socket: Socket, onClosed: () => void) {
+  constructor(origin: string, keepAliveMs: number, socket: Socket, events: ConnectionEvents) {
     this.#socket = socket;
     this.#client = new Client(origin, {
       connect: (_options, callback) => {
@@ -47,7 +73,7 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
       allowH2: false,
     });
     socket.once('close', () => {
-      onClosed();
+      events.onClosed(this);
       this.#client.destroy(null, ignore);
     });
   }
@@ -58,12 +84,24 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
 
   send(request: UpstreamRequest, handler: ResponseHandler): void {
     this.#handler = handler;
+    const { upload, bodyBytes } = request;
+    // undici keeps the body until the answer is over, so borrowed pieces are copied.
+    const start = request.pieces.length === 0 ? null : Buffer.concat(request.pieces);
+    const headers = [...request.headers];
+    if (upload !== null) {
+      if (bodyBytes >= 0) {
+        headers.push('content-length', String(bodyBytes));
+      }
+      if (start !== null) {
+        upload.unshift(start);
+      }
+    }
     this.#client.dispatch(
       {
         method: request.method as Dispatcher.HttpMethod,
         path: request.target,
-        headers: request.headers as string[],
-        body: request.body,
+        headers,
+        body: upload ?? start,
       },
       this,
     );
@@ -96,13 +134,24 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
   ): void {
     // undici reports 1xx as well (P-25).
     if (status >= 200) {
-      this.#handler?.onHead(status, statusText ?? '', controller.rawHeaders as Buffer[]);
+      this.#status = status;
+      const lines = joinHeaders(controller.rawHeaders as Buffer[]);
+      this.#handler?.onHead(readHeaders(status, statusText ?? '', lines, false));
     }
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#handler?.onData(chunk);
+    if (!this.#isTurnScheduled) {
+      this.#isTurnScheduled = true;
+      queueMicrotask(this.#endTurn);
+    }
   }
+
+  readonly #endTurn = (): void => {
+    this.#isTurnScheduled = false;
+    this.#handler?.onTurn();
+  };
 
   onResponseEnd(): void {
     const handler = this.#take();
@@ -116,6 +165,12 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (this.#status === 304 && code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') {
+      // undici misses the body that a 304 announces and never has (RFC 9110 section 15.4.5).
+      this.#take()?.onEnd();
+      return;
+    }
     this.#take()?.onError(error);
   }
 
@@ -125,6 +180,14 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
     this.#controller = null;
     return handler;
   }
+}
+
+function joinHeaders(raw: readonly Buffer[]): string {
+  let lines = '';
+  for (let i = 0; i < raw.length; i += 2) {
+    lines += `${raw[i]?.toString('latin1')}: ${raw[i + 1]?.toString('latin1')}\r\n`;
+  }
+  return lines;
 }
 
 function ignore(): void {}

@@ -5,7 +5,7 @@ import type { GatewayError } from '../core/errors.js';
 import { DIALECTS, mayNameModel } from '../dialects/registry.js';
 import type { Exchange } from '../exchange.js';
 import { BodyInspector } from '../inspect/body.js';
-import { copyPatched, encodeJsonString } from '../inspect/body-patch.js';
+import { encodeJsonString } from '../inspect/body-patch.js';
 import { createAccessLine } from '../observe/access-line.js';
 import { CounterColumn, createCounterLayout } from '../observe/counters.js';
 import { WorkerHistograms } from '../observe/histograms.js';
@@ -17,6 +17,7 @@ import { ModelList } from '../route/model-list.js';
 import { ModelTable } from '../route/models.js';
 import { Forwarder } from '../upstream/forward.js';
 import { Provider, shareOfWorker } from '../upstream/provider.js';
+import { formatStatus } from '../upstream/response-head.js';
 import type { ToPrimary, WorkerStart } from './messages.js';
 
 export class WorkerRuntime implements Stages {
@@ -72,7 +73,7 @@ export class WorkerRuntime implements Stages {
         onQueueRefused: () => column.add(slots?.queueRejected ?? 0, 1),
       });
     });
-    this.forwarder = new Forwarder(this.#providers, DIALECTS, { copyPatched, encodeJsonString });
+    this.forwarder = new Forwarder(this.#providers, DIALECTS, { encodeJsonString });
   }
 
   get inFlight(): number {
@@ -107,6 +108,10 @@ export class WorkerRuntime implements Stages {
 
   formatStreamError(exchange: Exchange, error: GatewayError): string {
     return DIALECTS[exchange.dialect].formatStreamError(error, exchange.id);
+  }
+
+  formatStatus(status: number): string {
+    return formatStatus(status);
   }
 
   onFault(where: Exchange | null, thrown: unknown): void {

@@ -1,0 +1,248 @@
+/**
+ * The engine for HTTP/1.1 that Weir usually speaks to providers with. What it leaves out makes it fast: all sockets
+ * read into one buffer, and what is read is parsed and passed on before the next read, so nothing of an answer is
+ * copied here; a request's head and body are written into one buffer and sent with one call.
+ *
+ * It serves one thing only, requests and answers in turn on a connection of their own. No pipelining, no upgrades.
+ */
+import type { Socket } from 'node:net';
+import type { DeadlineList, Timed } from '../core/deadlines.js';
+import type { Dial, Dialer } from './dial.js';
+import {
+  type ConnectionEvents,
+  countBytes,
+  type Engine,
+  type ResponseHandler,
+  type UpstreamConnection,
+  type UpstreamRequest,
+} from './engine.js';
+import { writeRequestHead } from './request-head.js';
+import type { ResponseHead } from './response-head.js';
+import { ResponseParser, type ResponseSink } from './response-parser.js';
+import { UploadPump } from './upload-pump.js';
+
+/** Read by every socket of the thread, one after the other. As large as what Node reads at most. */
+const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024);
+
+/** Written by every request of the thread, one after the other, as long as the kernel takes them whole at once. */
+let writeBuffer = Buffer.allocUnsafeSlow(64 * 1024);
+
+export class LeanEngine implements Engine {
+  readonly #host: string;
+  readonly #idle: DeadlineList;
+
+  /**
+   * @param host the value of the host header.
+   * @param idle how long an unused connection is kept.
+   */
+  constructor(host: string, idle: DeadlineList) {
+    this.#host = host;
+    this.#idle = idle;
+  }
+
+  connect(dialer: Dialer, events: ConnectionEvents): Dial {
+    let connection: LeanConnection | null = null;
+    return dialer.dial(
+      {
+        onOpen: (socket) => {
+          connection = new LeanConnection(socket, this.#host, this.#idle, events);
+          events.onOpen(connection);
+        },
+        onFailed: (error) => events.onFailed(error),
+      },
+      {
+        buffer: READ_BUFFER,
+        callback: (bytesRead) => {
+          connection?.onRead(READ_BUFFER.subarray(0, bytesRead));
+          return true;
+        },
+      },
+    );
+  }
+}
+
+/** A server's keep-alive hint is cut by this, so that a request never crosses its closing (P-23). */
+const KEEP_ALIVE_MARGIN_MS = 1000;
+
+class LeanConnection implements UpstreamConnection, ResponseSink, Timed {
+  readonly #socket: Socket;
+  readonly #host: string;
+  readonly #idle: DeadlineList;
+  readonly #events: ConnectionEvents;
+  readonly #parser = new ResponseParser(this);
+  #handler: ResponseHandler | null = null;
+  #pump: UploadPump | null = null;
+  #isUsable = true;
+  /** The server closes after this answer, or something about it forbids another request. */
+  #closesAfter = false;
+  /** From the last answer's hint, else Infinity. */
+  #idleMsMax = Number.POSITIVE_INFINITY;
+  #error: Error | null = null;
+
+  deadlineList: DeadlineList | null = null;
+  deadlinePrevious: Timed | null = null;
+  deadlineNext: Timed | null = null;
+  deadlineStartMs = 0;
+
+  constructor(socket: Socket, host: string, idle: DeadlineList, events: ConnectionEvents) {
+    this.#socket = socket;
+    this.#host = host;
+    this.#idle = idle;
+    this.#events = events;
+    socket.on('error', (error) => {
+      this.#error = error;
+    });
+    socket.on('end', () => this.#onEnd());
+    socket.on('close', () => this.#onClose());
+  }
+
+  get isUsable(): boolean {
+    return (
+      this.#isUsable &&
+      this.#handler === null &&
+      // A hint is checked when the connection is asked for; the list only knows the provider's own time.
+      this.#idle.waitedMs(this) < this.#idleMsMax
+    );
+  }
+
+  send(request: UpstreamRequest, handler: ResponseHandler): void {
+    this.#idle.remove(this);
+    this.#handler = handler;
+    this.#closesAfter = false;
+    this.#parser.begin(request.method === 'HEAD');
+    this.#write(request);
+    handler.onSent();
+    if (request.upload !== null) {
+      this.#pump = new UploadPump(this.#socket, request.upload, request.bodyBytes < 0, (error) =>
+        this.#fail(error),
+      );
+    }
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  destroy(): void {
+    this.#handler = null;
+    this.#isUsable = false;
+    this.#pump?.stop();
+    this.#socket.destroy();
+  }
+
+  /** The provider's keep-alive time is over. */
+  onDeadline(): void {
+    this.destroy();
+  }
+
+  onRead(bytes: Buffer): void {
+    const handler = this.#handler;
+    if (handler === null) {
+      // Nothing was asked. An answer to nobody must not become the next one's (P-24).
+      this.destroy();
+      return;
+    }
+    try {
+      const taken = this.#parser.parse(bytes);
+      if (this.#parser.isIdle) {
+        this.#complete(taken === bytes.length);
+      } else if (this.#handler === handler) {
+        handler.onTurn();
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  onParsedHead(head: ResponseHead): void {
+    this.#closesAfter = head.closes;
+    this.#idleMsMax =
+      head.keepAliveHintMs < 0
+        ? Number.POSITIVE_INFINITY
+        : head.keepAliveHintMs - KEEP_ALIVE_MARGIN_MS;
+    this.#handler?.onHead(head);
+  }
+
+  onParsedData(bytes: Buffer): void {
+    this.#handler?.onData(bytes);
+  }
+
+  #complete(isExact: boolean): void {
+    const handler = this.#handler;
+    this.#handler = null;
+    const isUploadDone = this.#pump === null || this.#pump.isDone;
+    this.#pump?.stop();
+    this.#pump = null;
+    if (this.#closesAfter || !isExact || !isUploadDone || this.#socket.writableLength > 0) {
+      this.#isUsable = false;
+    } else {
+      this.#idle.add(this);
+    }
+    handler?.onEnd();
+    if (!this.#isUsable) {
+      this.#socket.destroy();
+    }
+  }
+
+  #onEnd(): void {
+    this.#isUsable = false;
+    if (this.#handler === null) {
+      return;
+    }
+    if (this.#parser.finish()) {
+      this.#complete(true);
+    } else {
+      this.#fail(this.#error ?? new ConnectionEnded());
+    }
+  }
+
+  #onClose(): void {
+    this.#isUsable = false;
+    this.#idle.remove(this);
+    if (this.#handler !== null) {
+      this.#fail(this.#error ?? new ConnectionEnded());
+    }
+    this.#events.onClosed(this);
+  }
+
+  #fail(error: unknown): void {
+    const handler = this.#handler;
+    this.destroy();
+    handler?.onError(error);
+  }
+
+  #write(request: UpstreamRequest): void {
+    const head = writeRequestHead(request, this.#host);
+    const { pieces } = request;
+    const isChunked = request.bodyBytes < 0;
+    const size = isChunked ? countBytes(pieces) : 0;
+    const opening = isChunked && size > 0 ? `${head}${size.toString(16)}\r\n` : head;
+    const closing = isChunked && size > 0 ? '\r\n' : '';
+    const bytes = opening.length + countBytes(pieces) + closing.length;
+    const buffer = bytes <= writeBuffer.length ? writeBuffer : Buffer.allocUnsafeSlow(bytes);
+    let at = buffer.write(opening, 0, 'latin1');
+    for (const piece of pieces) {
+      buffer.set(piece, at);
+      at += piece.length;
+    }
+    at += buffer.write(closing, at, 'latin1');
+    this.#socket.write(buffer.subarray(0, at));
+    if (buffer === writeBuffer && this.#socket.writableLength > 0) {
+      // The kernel did not take it whole, so the socket still needs this memory; the next request gets another.
+      writeBuffer = Buffer.allocUnsafeSlow(64 * 1024);
+    }
+  }
+}
+
+class ConnectionEnded extends Error {
+  readonly code = 'ENDED';
+
+  constructor() {
+    super('the connection ended before the answer was complete');
+    this.name = 'ConnectionEnded';
+  }
+}
