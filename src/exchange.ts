@@ -2,7 +2,13 @@
  * The state of one exchange: one object that all stages share, from the first byte read to the last
  * thing recorded. Declared fields only; a stage writes its own and reads those of the stages before it.
  */
-import type { DialectName } from './core/errors.js';
+import type { Downstream } from './accept/downstream.js';
+import type { Identity } from './authenticate/keys.js';
+import type { DialectName, GatewayError } from './core/errors.js';
+import type { RequestBody } from './inspect/body.js';
+import type { Target } from './route/models.js';
+
+export type { DialectName };
 
 /** Where an exchange is. Ordered: an exchange only moves forward. */
 export type Phase = 'reading' | 'queued' | 'connecting' | 'waiting' | 'streaming' | 'done';
@@ -30,4 +36,65 @@ export interface RequestHead {
   readonly isChunked: boolean;
 }
 
-export type { DialectName };
+export class Exchange {
+  readonly id: string;
+  readonly head: RequestHead;
+  readonly downstream: Downstream;
+  /** In which the caller speaks, and errors are answered. */
+  readonly dialect: DialectName;
+  /** When the head had been read. All times are those of core/clock.ts. */
+  readonly startedMs: number;
+
+  /** authenticate */
+  identity: Identity | null = null;
+
+  /** inspect: the body, or as much of it as was collected before it began to stream. */
+  body: RequestBody | null = null;
+  /** inspect: the model's name as the client wrote it; null where the request names none. */
+  model: string | null = null;
+  /** inspect: bytes of the body that have come in so far. */
+  requestBytes = 0;
+  /** inspect: gives back what the body was counted with; called when the exchange is over. */
+  releaseBody: (() => void) | null = null;
+  /** inspect: when the request could be passed on. */
+  readyMs = 0;
+
+  /** route */
+  target: Target | null = null;
+
+  /** relay: what the provider's connection is doing; `reading` until the request is passed on. */
+  phase: Phase = 'reading';
+  sentMs = 0;
+  headMs = 0;
+  firstByteMs = 0;
+  status: number | null = null;
+  responseBytes = 0;
+
+  /** Set once, by whoever ends the exchange. */
+  ended: Ended | null = null;
+  error: GatewayError | null = null;
+
+  constructor(
+    id: string,
+    head: RequestHead,
+    downstream: Downstream,
+    dialect: DialectName,
+    startedMs: number,
+  ) {
+    this.id = id;
+    this.head = head;
+    this.downstream = downstream;
+    this.dialect = dialect;
+    this.startedMs = startedMs;
+  }
+}
+
+/** The value of a header, null if there is none. `name` is in lower case. */
+export function findHeader(headers: readonly string[], name: string): string | null {
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i] === name) {
+      return headers[i + 1] ?? '';
+    }
+  }
+  return null;
+}

@@ -117,7 +117,8 @@ export class Downstream {
    * @param head the head, in the call that begins the answer; null afterwards.
    * @param bodyBytesTotal the content-length, or -1 for chunked framing; the same in every call.
    * @param isLast the answer is complete with these pieces. A body with a length completes by itself.
-   * @returns false when the client is behind: wait for onDownstreamWritable before the next call.
+   * @returns false when the client is behind: wait for onDownstreamWritable, then call again, with no pieces if
+   *   there are none, until the answer is finished (isOpen is false).
    */
   send(
     head: AnswerHead | null,
@@ -135,20 +136,17 @@ export class Downstream {
         writeHead(response, head);
       }
       if (this.#held.length === 0) {
-        this.#offer(pieces, isLast);
+        this.#offer(pieces);
       } else {
         this.#held = this.#held.concat(pieces);
-        if (isLast) {
-          this.#offer(this.#held, true);
-        }
       }
-      if (isLast && bodyBytesTotal < 0) {
+      if (isLast && bodyBytesTotal < 0 && this.#held.length === 0) {
         this.#isOpen = false;
         // Never end(…, true) here: in chunked framing uWebSockets.js would write "Connection: close" into the body.
         response.end();
       }
     });
-    if (this.#isCongested && this.#isOpen) {
+    if (this.#isOpen && this.#isCongested) {
       this.#awaitWritable();
       return false;
     }
@@ -168,11 +166,10 @@ export class Downstream {
   }
 
   /** Gives pieces to uWebSockets.js until the client is behind; the rest is held. */
-  #offer(pieces: readonly Uint8Array[], isLast: boolean): void {
+  #offer(pieces: readonly Uint8Array[]): void {
     for (let i = 0; i < pieces.length; i += 1) {
       const piece = pieces[i] as Uint8Array;
-      const rest =
-        this.#bodyBytesTotal < 0 ? this.#offerChunk(piece, isLast) : this.#offerOfLength(piece);
+      const rest = this.#bodyBytesTotal < 0 ? this.#offerChunk(piece) : this.#offerOfLength(piece);
       if (rest !== null) {
         this.#isCongested = true;
         this.#held = [rest, ...pieces.slice(i + 1)];
@@ -185,22 +182,20 @@ export class Downstream {
   /**
    * write() buffers without bound whatever it is given and only says so (U-5, U-6). So once the client is behind,
    * slices are offered that are smaller than what one writable event drains, and the buffer can't grow.
-   * The last pieces of an answer go in at once: uWebSockets.js drains an ended answer by itself.
    */
-  #offerChunk(piece: Uint8Array, isLast: boolean): Uint8Array | null {
+  #offerChunk(piece: Uint8Array): Uint8Array | null {
     const response = this.#response;
-    if (!this.#isCongested || isLast) {
-      const isTaken = response.write(piece as Uint8Array<ArrayBuffer>);
-      this.#isCongested = !isTaken;
-      return isTaken || isLast ? null : EMPTY;
+    if (!this.#isCongested) {
+      return response.write(piece as Uint8Array<ArrayBuffer>) ? null : EMPTY;
     }
     if (piece.length === 0) {
       // Only the mark that a piece has gone before: whether it is through, the next piece will tell.
       return null;
     }
     for (let from = 0; from < piece.length; from += SLICE_BYTES) {
-      if (!response.write(piece.subarray(from, from + SLICE_BYTES) as Uint8Array<ArrayBuffer>)) {
-        return piece.subarray(from + SLICE_BYTES);
+      const slice = piece.subarray(from, from + SLICE_BYTES);
+      if (!response.write(slice as Uint8Array<ArrayBuffer>)) {
+        return piece.subarray(from + slice.length);
       }
     }
     this.#isCongested = false;
@@ -245,9 +240,11 @@ export class Downstream {
     }
     // uWebSockets.js sends nothing of its own buffer while a handler is set; the end of a cork makes it do so.
     this.#response.cork(() => {
-      this.#offer(this.#held, false);
+      this.#offer(this.#held);
     });
-    if (this.#isOpen && this.#held.length === 0) {
+    if (this.#held.length === 0) {
+      // What uWebSockets.js still holds is less than a slice, or the next piece will find it congested.
+      this.#isCongested = this.#isCongested && this.#bodyBytesTotal < 0;
       this.#observer?.onDownstreamWritable();
     }
   }

@@ -108,9 +108,13 @@ function readKey(mask: number, value: string): string {
 }
 
 function findConsumer(indexOfDigest: ReadonlyMap<string, number>, key: string): number {
-  // A character beyond Latin-1 never came in a header; cut to a byte it would stand for another one.
-  if (key.length > BOUNDS.keyBytesMax || BEYOND_LATIN1.test(key)) return -1;
-  // The bytes as received: for ASCII a string hashes to the same without a copy.
-  const bytes = BEYOND_ASCII.test(key) ? Buffer.from(key, 'latin1') : key;
+  if (key.length > BOUNDS.keyBytesMax) return -1;
+  let bytes: string | Buffer = key;
+  // The bytes as received are hashed; only for ASCII does the string itself stand for them.
+  if (BEYOND_ASCII.test(key)) {
+    // A character beyond Latin-1 never came in a header; cut to a byte it would stand for another one.
+    if (BEYOND_LATIN1.test(key)) return -1;
+    bytes = Buffer.from(key, 'latin1');
+  }
   return indexOfDigest.get(hash('sha256', bytes, 'hex')) ?? -1;
 }

@@ -39,7 +39,6 @@ function readDocument(text: string, file: string, env: NodeJS.ProcessEnv): Sourc
   try {
     return new SourceDocument(text, env);
   } catch (error) {
-    // The parser calls itself for each level, so brackets without end exhaust the stack.
     if (error instanceof RangeError)
       throw new OperatorError(`${file}:1:1: YAML: nested too deeply`);
     throw error;

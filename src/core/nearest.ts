@@ -7,10 +7,11 @@ import { BOUNDS } from './bounds.js';
 
 /** Returns at most `max` of `candidates`, the nearest first; equally near ones keep their order. */
 export function nearestNames(name: string, candidates: Iterable<string>, max: number): string[] {
+  if (max < 1) return [];
   const wanted = toComparable(name);
-  const distanceMax = tolerance(wanted.length);
   const wantedLetters = letterSet(wanted);
   const found: { name: string; distance: number }[] = [];
+  let distanceMax = tolerance(wanted.length);
   let seen = 0;
   for (const candidate of candidates) {
     seen += 1;
@@ -20,10 +21,16 @@ export function nearestNames(name: string, candidates: Iterable<string>, max: nu
     if (Math.abs(other.length - wanted.length) > distanceMax) continue;
     if (!mayBeWithin(wantedLetters, letterSet(other), distanceMax)) continue;
     const distance = editDistance(wanted, other, distanceMax);
-    if (distance <= distanceMax) found.push({ name: candidate, distance });
+    if (distance > distanceMax) continue;
+    const at = found.findIndex((entry) => entry.distance > distance);
+    found.splice(at < 0 ? found.length : at, 0, { name: candidate, distance });
+    if (found.length < max) continue;
+    // From now on only a nearer one gets in, which also makes the search among alike names cheap.
+    found.length = max;
+    distanceMax = (found[max - 1]?.distance ?? 0) - 1;
+    if (distanceMax < 0) break;
   }
-  found.sort((a, b) => a.distance - b.distance);
-  return found.slice(0, Math.max(0, max)).map((entry) => entry.name);
+  return found.map((entry) => entry.name);
 }
 
 /**
@@ -32,18 +39,27 @@ export function nearestNames(name: string, candidates: Iterable<string>, max: nu
  */
 export function editDistance(a: string, b: string, distanceMax: number): number {
   const tooFar = distanceMax + 1;
+  // What both begin with costs nothing, and names of one family begin alike.
+  let shared = 0;
+  while (shared < a.length && a.charCodeAt(shared) === b.charCodeAt(shared)) shared += 1;
+  return distanceOfRests(a.slice(shared), b.slice(shared), distanceMax, tooFar);
+}
+
+function distanceOfRests(a: string, b: string, distanceMax: number, tooFar: number): number {
   if (Math.abs(a.length - b.length) > distanceMax) return tooFar;
-  let beforePrevious = new Array<number>(b.length + 1).fill(tooFar);
-  let previous = Array.from({ length: b.length + 1 }, (_, j) => Math.min(j, tooFar));
-  let current = new Array<number>(b.length + 1).fill(tooFar);
+  let beforePrevious = new Uint16Array(b.length + 1).fill(tooFar);
+  let previous = new Uint16Array(b.length + 1);
+  for (let j = 0; j <= b.length; j++) previous[j] = Math.min(j, tooFar);
+  let current = new Uint16Array(b.length + 1).fill(tooFar);
   let previousBest = 0;
   for (let i = 1; i <= a.length; i++) {
     // Only cells within distanceMax of the diagonal can lie on a path that is short enough.
     const from = Math.max(1, i - distanceMax);
     const to = Math.min(b.length, i + distanceMax);
-    current.fill(tooFar);
-    current[0] = Math.min(i, tooFar);
-    let best = current[0];
+    // The cells beside the band are read, but never on a path that is short enough.
+    current[from - 1] = from === 1 ? Math.min(i, tooFar) : tooFar;
+    if (to < b.length) current[to + 1] = tooFar;
+    let best = current[from - 1] ?? tooFar;
     for (let j = from; j <= to; j++) {
       const isSame = a.charCodeAt(i - 1) === b.charCodeAt(j - 1);
       let cost = Math.min(

@@ -295,6 +295,8 @@ function skipNested(scan: JsonScan, bytes: Uint8Array, from: number): number {
       kinds >>= 1;
       depth--;
       if (depth === 0) {
+        scan.depth = 0;
+        scan.kinds = 0;
         endValue(scan, at);
         return at;
       }

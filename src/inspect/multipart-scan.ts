@@ -54,7 +54,7 @@ const QUOTED = '"(?:[^"\\\\\\r\\n]|\\\\[^\\r\\n])*"';
 /** Boundaries with characters that a token may not hold are often sent without quotes, so they may be here. */
 const CONTENT_TYPE_PARAM = new RegExp(`\\s*;\\s*(?:(${TOKEN})=(${QUOTED}|[^\\s;"]+))?`, 'y');
 const DISPOSITION_PARAM = new RegExp(`[ \\t]*;[ \\t]*(${TOKEN})=(${QUOTED}|${TOKEN})`, 'y');
-const HEADER_LINE = new RegExp(`^(${TOKEN}):[ \\t]*(.*?)[ \\t]*$`, 's');
+const HEADER_LINE = new RegExp(`^(${TOKEN}):(.*)$`, 's');
 /** 1 to 70 characters, the last of which is no space (RFC 2046, 5.1.1). */
 const BOUNDARY = /^[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]$/;
 
@@ -140,8 +140,7 @@ function findFirstBoundary(scan: MultipartScan, bytes: Buffer): boolean {
   }
   const found = bytes.indexOf(delimiter, scan.position);
   if (found < 0) {
-    // At least 1, since the beginning has been ruled out and is not to be looked at again.
-    scan.position = Math.max(1, bytes.length - delimiter.length + 1, scan.position);
+    scan.position = Math.max(scan.position, bytes.length - delimiter.length + 1);
     return false;
   }
   scan.position = found + delimiter.length;
@@ -220,9 +219,9 @@ function readPartHead(head: string): 'model' | 'other' | 'malformed' {
     const name = match[1]!.toLowerCase();
     if (name === 'content-disposition') {
       if (disposition !== null) return 'malformed';
-      disposition = match[2]!;
+      disposition = match[2]!.trim();
     } else if (name === 'content-transfer-encoding') {
-      isEncoded = !/^(?:7bit|8bit|binary)$/i.test(match[2]!);
+      isEncoded = !/^(?:7bit|8bit|binary)$/i.test(match[2]!.trim());
     }
   }
   const kind = disposition === null ? 'other' : readDisposition(disposition);
@@ -242,7 +241,7 @@ function readDisposition(disposition: string): 'model' | 'other' | 'malformed' {
     if (param === null) return 'malformed';
     at = DISPOSITION_PARAM.lastIndex;
     const key = param[1]!.toLowerCase();
-    if (key === 'filename' || key === 'filename*') isFile = true;
+    if (key === 'filename' || key.startsWith('filename*')) isFile = true;
     else if (key === 'name') {
       if (name !== null) return 'malformed';
       name = param[2]!;

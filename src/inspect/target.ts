@@ -18,7 +18,8 @@ const HIDDEN_BYTE = /%00|%5c/i;
  * none of Weir's business. In a query, escapes are data and pass.
  */
 export function checkTarget(path: string, query: string): void {
-  if (path.length + query.length + 1 > BOUNDS.targetBytesMax) {
+  const length = query === '' ? path.length : path.length + 1 + query.length;
+  if (length > BOUNDS.targetBytesMax) {
     throw new GatewayError(
       'bad_target',
       `The target is longer than ${BOUNDS.targetBytesMax} bytes.`,

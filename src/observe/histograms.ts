@@ -3,12 +3,11 @@
  * merges them. Microseconds, from 1 µs to 1 h, two significant digits: a value is known to 1 %, and one
  * histogram costs 27 KB (3 328 counts of 8 bytes; 32-bit counts overflow within days on a busy node).
  *
- * A snapshot holds the counts that are not zero, and only those of histograms that changed since the last
- * one. The library's own encoding runs through deflate (0.1 ms for each histogram), which would hold a
+ * A snapshot holds the range of counts in use, and only of histograms that changed since the last one. The library's own encoding runs through deflate (0.1 ms for each histogram), which would hold a
  * worker's loop up for as long as there are routes.
  */
-import { build, JsHistogram } from 'hdr-histogram-js';
-import { BOUNDS } from '../core/bounds.js';
+import { build, Float64Histogram, type JsHistogram } from "hdr-histogram-js";
+import { BOUNDS } from "../core/bounds.js";
 
 const LOWEST_US = 1;
 const HIGHEST_US = 3_600_000_000;
@@ -22,7 +21,10 @@ export const ALL_ROUTES = -1;
 /** In place of a route's index: routes that came after BOUNDS.histogramsMax was reached. */
 export const OTHER_ROUTES = -2;
 
-export function createHistogram(): JsHistogram {
+/** Histograms in one snapshot: some 300 KB at most, copied in well under 1 ms. */
+const SNAPSHOT_SERIES_MAX = 32;
+
+export function createHistogram(): Float64Histogram {
   const histogram = build({
     bitBucketSize: 64,
     autoResize: false,
@@ -30,8 +32,9 @@ export function createHistogram(): JsHistogram {
     highestTrackableValue: HIGHEST_US,
     numberOfSignificantValueDigits: 2,
   });
-  if (!(histogram instanceof JsHistogram))
-    throw new TypeError('expected a histogram in JavaScript');
+  if (!(histogram instanceof Float64Histogram)) {
+    throw new TypeError("expected counts of 64 bits");
+  }
   return histogram;
 }
 
@@ -101,33 +104,53 @@ export class WorkerHistograms {
     return series;
   }
 
+  /** Whether the next snapshot would hold anything. */
+  get hasChanges(): boolean {
+    return this.#all.some((series) => series.isChanged);
+  }
+
   /**
    * What changed since the last snapshot, in full (not as a difference: losing a snapshot loses nothing).
-   * Float64 values: measure, route, sum, number of pairs, then pairs of index and count.
+   * Float64 values: measure, route, sum, index of the first count, number of counts, the counts. They are
+   * copied as they lie in memory, because walking over them costs milliseconds in a worker's first scrape.
+   *
+   * With many routes a worker takes `seriesMax` at a time, in turns of its loop, until hasChanges is false.
    */
-  takeSnapshot(): Uint8Array<ArrayBuffer> {
-    const values: number[] = [];
-    for (const series of this.#all) {
-      if (!series.isChanged) continue;
+  takeSnapshot(seriesMax: number = SNAPSHOT_SERIES_MAX): Uint8Array<ArrayBuffer> {
+    const changed = this.#all.filter((series) => series.isChanged).slice(0, seriesMax);
+    const ranges = changed.map((series) => {
       series.isChanged = false;
       const { histogram } = series;
-      values.push(series.measure, series.route, series.sumUs, 0);
-      const lengthAt = values.length - 1;
-      const lastIndex = histogram.countsArrayIndex(histogram.maxValue);
-      for (let index = 0; index <= lastIndex; index += 1) {
-        const count = histogram.getCountAtIndex(index);
-        if (count !== 0) values.push(index, count);
-      }
-      values[lengthAt] = (values.length - 1 - lengthAt) / 2;
+      const first = histogram.countsArrayIndex(histogram.minNonZeroValue);
+      return { series, first, counts: viewCounts(histogram, first) };
+    });
+    const length = ranges.reduce((sum, { counts }) => sum + HEAD_LENGTH + counts.length, 0);
+    const values = new Float64Array(length);
+    let at = 0;
+    for (const { series, first, counts } of ranges) {
+      values.set([series.measure, series.route, series.sumUs, first, counts.length], at);
+      values.set(counts, at + HEAD_LENGTH);
+      at += HEAD_LENGTH + counts.length;
     }
-    return new Uint8Array(Float64Array.from(values).buffer);
+    return new Uint8Array(values.buffer);
   }
+}
+
+/** Values before the counts of each histogram in a snapshot. */
+const HEAD_LENGTH = 5;
+
+/** From the count at `first` to the last that is not zero. The histogram holds at least one value. */
+function viewCounts(histogram: Float64Histogram, first: number): Float64Array {
+  const { _counts: counts } = histogram;
+  if (!(counts instanceof Float64Array)) throw new TypeError("expected counts of 64 bits");
+  return counts.subarray(first, histogram.countsArrayIndex(histogram.maxValue) + 1);
 }
 
 interface Known {
   readonly sumUs: number;
-  /** index, count, index, count … */
-  readonly pairs: Float64Array;
+  /** Index in the histogram of the first of `counts`. */
+  readonly first: number;
+  readonly counts: Float64Array;
 }
 
 /** One merged histogram. */
@@ -152,11 +175,12 @@ export class HistogramStore {
     }
     let at = 0;
     while (at < values.length) {
-      const end = at + 4 + values[at + 3]! * 2;
-      if (!(end <= values.length)) throw new RangeError('a snapshot of histograms is cut short');
+      const end = at + HEAD_LENGTH + values[at + 4]!;
+      if (!(end <= values.length)) throw new RangeError("a snapshot of histograms is cut short");
       known.set(`${values[at]}:${values[at + 1]}`, {
         sumUs: values[at + 2]!,
-        pairs: values.slice(at + 4, end),
+        first: values[at + 3]!,
+        counts: values.subarray(at + HEAD_LENGTH, end),
       });
       at = end;
     }
@@ -169,24 +193,25 @@ export class HistogramStore {
       { measure: Measure; route: number; sumUs: number; histogram: JsHistogram }
     >();
     for (const known of this.#byWorker.values()) {
-      for (const [key, { sumUs, pairs }] of known) {
+      for (const [key, { sumUs, first, counts }] of known) {
         let series = merged.get(key);
         if (series === undefined) {
-          const [measure, route] = key.split(':').map(Number) as [Measure, number];
+          const [measure, route] = key.split(":").map(Number) as [Measure, number];
           series = { measure, route, sumUs: 0, histogram: createHistogram() };
           merged.set(key, series);
         }
         series.sumUs += sumUs;
-        addPairs(series.histogram, pairs);
+        addCounts(series.histogram, first, counts);
       }
     }
     return [...merged.values()];
   }
 }
 
-function addPairs(histogram: JsHistogram, pairs: Float64Array): void {
-  for (let at = 0; at < pairs.length; at += 2) {
-    histogram.recordValueWithCount(histogram.valueFromIndex(pairs[at]!), pairs[at + 1]!);
+function addCounts(histogram: JsHistogram, first: number, counts: Float64Array): void {
+  for (let at = 0; at < counts.length; at += 1) {
+    const count = counts[at]!;
+    if (count !== 0) histogram.recordValueWithCount(histogram.valueFromIndex(first + at), count);
   }
 }
 

@@ -6,10 +6,10 @@
  * taken, and the end of the process does not depend on the destination's flushSync(), which in
  * sonic-boom 4.2.1 tries again for ever when the reader has gone away (EPIPE).
  */
-import { writeSync } from 'node:fs';
-import { pino } from 'pino';
-import { BOUNDS } from '../core/bounds.js';
-import { nowMs } from '../core/clock.js';
+import { writeSync } from "node:fs";
+import { pino } from "pino";
+import { BOUNDS } from "../core/bounds.js";
+import { nowMs } from "../core/clock.js";
 
 export interface LogSinkOptions {
   /** 1 is stdout. */
@@ -17,6 +17,11 @@ export interface LogSinkOptions {
   /** For lines of the primary itself; the workers bound their own. */
   readonly pendingBytesMax?: number;
 }
+
+const NOTHING = new Uint8Array(0);
+
+/** How long a reader that is behind gets to make room. A pipe holds 64 KB, so this still passes 16 MB/s. */
+const BUSY_MS = 4;
 
 interface Batch {
   readonly bytes: Uint8Array;
@@ -33,6 +38,11 @@ export class LogSink {
   #destination: Destination | null = null;
   #queue: Batch[] = [];
   #inFlight: Batch[] = [];
+  /** The bytes of #inFlight, and how many of them are written. */
+  #chunk: Uint8Array = NOTHING;
+  #chunkBytesWritten = 0;
+  /** Runs while the reader is given time to make room. */
+  #busyTimer: NodeJS.Timeout | null = null;
   #pendingBytes = 0;
   #linesLost = 0;
   #isReaderGone = false;
@@ -76,14 +86,29 @@ export class LogSink {
   }
 
   /**
-   * For the last moments of the process, when the event loop turns no more. Blocks, but no longer than
-   * `timeMsMax`; what can't be written by then is lost.
+   * For the last moments of the process, when the event loop turns no more; otherwise await drain(). Blocks
+   * for `timeMsMax` at most where stdout answers EAGAIN; what can't be written by then is lost. A pipe in
+   * blocking mode whose reader stands still blocks for longer: nothing in user space can prevent that.
    */
   flushSync(timeMsMax: number = BOUNDS.logExitMs): void {
     const deadlineMs = nowMs() + timeMsMax;
-    // A write that is under way runs in another thread and normally ends within microseconds. There is
-    // no asking it, so it gets a moment, lest the lines behind it come first.
-    if (this.#inFlight.length > 0) sleep(Math.min(20, timeMsMax));
+    if (this.#busyTimer !== null) {
+      // Nothing is under way, and it is known where the chunk was left.
+      clearTimeout(this.#busyTimer);
+      this.#busyTimer = null;
+      this.#queue.unshift({
+        bytes: this.#chunk.subarray(this.#chunkBytesWritten),
+        lineCount: this.#inFlight.reduce((sum, batch) => sum + batch.lineCount, 0),
+        onDone: null,
+      });
+      this.#pendingBytes += this.#chunk.byteLength - this.#chunkBytesWritten;
+      for (const batch of this.#inFlight) this.#finish(batch);
+      this.#inFlight = [];
+    } else if (this.#inFlight.length > 0) {
+      // A write that is under way runs in another thread and normally ends within microseconds. There is
+      // no asking it, so it gets a moment, lest the lines behind it come first.
+      sleep(Math.min(20, timeMsMax));
+    }
     const batches = this.#queue;
     this.#queue = [];
     for (const batch of batches) {
@@ -113,12 +138,12 @@ export class LogSink {
     if (this.#queue.length > 0) {
       this.#inFlight = takeUpTo(this.#queue, BOUNDS.logBatchBytesMax);
       const [first] = this.#inFlight;
-      const chunk =
+      this.#chunk =
         this.#inFlight.length === 1 && first !== undefined
           ? first.bytes
           : Buffer.concat(this.#inFlight.map((batch) => batch.bytes));
-      this.#destination ??= this.#open();
-      writeBytes(this.#destination, chunk);
+      this.#chunkBytesWritten = 0;
+      this.#writeChunk();
       return;
     }
     const waiting = this.#waiting;
@@ -126,29 +151,51 @@ export class LogSink {
     for (const resolve of waiting) resolve();
   }
 
+  #writeChunk(): void {
+    this.#destination ??= this.#open();
+    writeBytes(this.#destination, this.#chunk.subarray(this.#chunkBytesWritten));
+  }
+
   #open(): Destination {
-    const destination = pino.destination({ fd: this.#fd, sync: false, contentMode: 'buffer' });
-    destination.on('drain', () => {
-      if (this.#destination !== destination) return;
-      const taken = this.#inFlight;
-      this.#inFlight = [];
-      for (const batch of taken) this.#finish(batch);
-      this.#writeNext();
+    const destination = pino.destination({
+      fd: this.#fd,
+      sync: false,
+      contentMode: "buffer",
+      // By itself it would wait 100 ms, which holds a reader that is only a little slow to 1.3 MB/s.
+      retryEAGAIN: () => false,
     });
-    // EAGAIN does not come here: the destination tries again by itself every 100 ms.
-    destination.on('error', (error: NodeJS.ErrnoException) => {
+    destination.on("write", (bytes: number) => {
+      if (this.#destination === destination) this.#chunkBytesWritten += bytes;
+    });
+    destination.on("drain", () => {
+      if (this.#destination !== destination) return;
+      this.#settleInFlight((batch) => this.#finish(batch));
+    });
+    destination.on("error", (error: NodeJS.ErrnoException) => {
       if (this.#destination !== destination) return;
       this.#destination = null;
-      if (error.code === 'EPIPE') this.#isReaderGone = true;
-      else this.#retryAtMs = nowMs() + BOUNDS.logRetryMs;
       // Otherwise pino would flush what failed once more at exit. This leaves stdout itself open.
       destination.destroy();
-      const failed = this.#inFlight;
-      this.#inFlight = [];
-      for (const batch of failed) this.#giveUp(batch);
-      this.#writeNext();
+      if (error.code === "EAGAIN" || error.code === "EBUSY") {
+        this.#busyTimer = setTimeout(() => {
+          this.#busyTimer = null;
+          this.#writeChunk();
+        }, BUSY_MS);
+        return;
+      }
+      if (error.code === "EPIPE") this.#isReaderGone = true;
+      else this.#retryAtMs = nowMs() + BOUNDS.logRetryMs;
+      this.#settleInFlight((batch) => this.#giveUp(batch));
     });
     return destination;
+  }
+
+  #settleInFlight(settle: (batch: Batch) => void): void {
+    const batches = this.#inFlight;
+    this.#inFlight = [];
+    this.#chunk = NOTHING;
+    for (const batch of batches) settle(batch);
+    this.#writeNext();
   }
 
   #giveUp(batch: Batch): void {
@@ -185,7 +232,7 @@ function writeFully(fd: number, bytes: Uint8Array, deadlineMs: number): boolean 
     try {
       written += writeSync(fd, bytes, written);
     } catch (error) {
-      const isBusy = error instanceof Error && 'code' in error && error.code === 'EAGAIN';
+      const isBusy = error instanceof Error && "code" in error && error.code === "EAGAIN";
       if (!isBusy || nowMs() >= deadlineMs) return false;
       sleep(10);
     }

@@ -198,11 +198,14 @@ export function createMetrics(source: MetricsSource): Metrics {
   ]);
 
   return {
-    render: () => {
+    render: async () => {
       // Read once, so that all metrics of a scrape tell of the same moment.
       totals = Float64Array.from(source.readCounters());
       histograms = source.readHistograms();
-      return registry.metrics();
+      const text = await registry.metrics();
+      // prom-client 15 writes `Nan`, which Prometheus takes and stricter readers of the format do not. No
+      // label can be hit: it would have to end a line, and a label's newline is escaped.
+      return text.replace(/ Nan$/gm, " NaN");
     },
   };
 }

@@ -34,6 +34,8 @@ export class UpstreamCall implements ResponseHandler, Timed {
   readonly #host: CallHost;
   readonly #observer: UpstreamObserver;
   phase: CallPhase = 'queued';
+  /** The phase in which it ended. */
+  endedIn: CallPhase = 'queued';
   dial: Dial | null = null;
   #connection: UpstreamConnection | null = null;
   #isPaused = false;
@@ -139,6 +141,7 @@ export class UpstreamCall implements ResponseHandler, Timed {
   }
 
   #finish(): void {
+    this.endedIn = this.phase;
     this.phase = 'done';
     this.deadlineList?.remove(this);
   }

@@ -10,11 +10,10 @@ export interface UpstreamRequest {
   readonly method: string;
   /** Path and query as the provider knows them. */
   readonly target: string;
-  /** name, value, name, value …; without host, connection and framing headers. */
+  /** name, value, name, value …; without host, connection and, but for streams, framing headers. */
   readonly headers: readonly string[];
-  /** A stream's length is `bodyBytes`, or -1 where it goes out in chunks. */
+  /** Of a stream whose length is known the headers hold a content-length; any other goes out in chunks. */
   readonly body: Buffer | Readable | null;
-  readonly bodyBytes: number;
 }
 
 /** Called by a connection about the request that it carries. */

@@ -1,0 +1,21 @@
+/** What Weir itself must be able to say in a dialect: errors, its list of models, and the provider's credential. */
+import type { GatewayError } from '../core/errors.js';
+
+export interface ModelEntry {
+  readonly id: string;
+  /** The provider behind it. */
+  readonly owner: string;
+}
+
+export interface Dialect {
+  /** The body of an error answer, JSON. */
+  formatError(error: GatewayError, exchangeId: string): string;
+  /** One SSE event that says the stream has failed; sent before the stream is cut. */
+  formatStreamError(error: GatewayError, exchangeId: string): string;
+  /** The answer to `GET /v1/models`. */
+  formatModels(models: readonly ModelEntry[], createdMs: number): string;
+  /** The answer to `GET /v1/models/{id}`. */
+  formatModel(model: ModelEntry, createdMs: number): string;
+  /** Name and value of the header that carries a provider's key. */
+  credential(apiKey: string): readonly [name: string, value: string];
+}

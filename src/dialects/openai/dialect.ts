@@ -1,0 +1,35 @@
+/** OpenAI's shapes: platform.openai.com/docs/api-reference (errors, models). */
+import type { GatewayError } from '../../core/errors.js';
+import type { Dialect, ModelEntry } from '../dialect.js';
+
+export const openaiDialect: Dialect = {
+  formatError: (error) => JSON.stringify(describeError(error)),
+  formatStreamError: (error) => `data: ${JSON.stringify(describeError(error))}\n\n`,
+  formatModels: (models, createdMs) =>
+    JSON.stringify({
+      object: 'list',
+      data: models.map((model) => describeModel(model, createdMs)),
+    }),
+  formatModel: (model, createdMs) => JSON.stringify(describeModel(model, createdMs)),
+  credential: (apiKey) => ['authorization', `Bearer ${apiKey}`],
+};
+
+function describeError(error: GatewayError) {
+  return {
+    error: {
+      message: error.message,
+      type: error.row.openaiType,
+      param: error.param,
+      code: error.code,
+    },
+  };
+}
+
+function describeModel(model: ModelEntry, createdMs: number) {
+  return {
+    id: model.id,
+    object: 'model',
+    created: Math.trunc(createdMs / 1000),
+    owned_by: model.owner,
+  };
+}

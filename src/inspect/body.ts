@@ -1,0 +1,345 @@
+/**
+ * Takes in a request's body, within bounds, and finds in it the model that is asked for. A body in one piece, the
+ * usual case, is not copied here: it is passed on while uWebSockets.js's memory is still valid.
+ */
+import { BOUNDS } from '../core/bounds.js';
+import { nowMs } from '../core/clock.js';
+import { GatewayError } from '../core/errors.js';
+import { type Exchange, findHeader, type RequestHead } from '../exchange.js';
+import { ByteBudget } from './budget.js';
+import {
+  createJsonScan,
+  type JsonScan,
+  readJsonString,
+  resetJsonScan,
+  scanJson,
+} from './json-scan.js';
+import {
+  createMultipartScan,
+  type MultipartScan,
+  parseMultipartBoundary,
+  scanMultipart,
+} from './multipart-scan.js';
+import { Upload } from './upload.js';
+
+/** What is known of a body when the exchange goes on. */
+export interface RequestBody {
+  /** The whole body, or its beginning if `upload` is set. */
+  readonly bytes: Uint8Array;
+  /** `bytes` are uWebSockets.js's and must be copied before the handler returns. */
+  readonly isBorrowed: boolean;
+  /** What follows `bytes`, as it comes in. */
+  readonly upload: Upload | null;
+  /** Length of the whole; -1 where only the end of a chunked body will tell. */
+  readonly totalBytes: number;
+  /** Where in `bytes` the model's name stands: a JSON string with its quotes, or a form field's value. */
+  readonly modelRange: { readonly start: number; readonly end: number } | null;
+  readonly isModelJson: boolean;
+}
+
+export interface InspectOutcome {
+  /** The body is there as far as it must be. Called at most once. */
+  onInspected(exchange: Exchange): void;
+  /** Called at most once, instead of onInspected. */
+  onRefused(exchange: Exchange, error: unknown): void;
+}
+
+/** How a body is looked through. */
+type Kind =
+  | { readonly scans: 'json'; readonly isDeclared: boolean }
+  | { readonly scans: 'multipart'; readonly boundary: string }
+  | { readonly scans: 'nothing' };
+
+const NOTHING: Kind = { scans: 'nothing' };
+const DECLARED_JSON: Kind = { scans: 'json', isDeclared: true };
+const PERHAPS_JSON: Kind = { scans: 'json', isDeclared: false };
+const EMPTY = Buffer.alloc(0);
+
+/** One worker's intake of bodies. */
+export class BodyInspector {
+  readonly #collectBudget: ByteBudget;
+  readonly #uploadBudget: ByteBudget;
+  readonly #mayNameModel: (path: string) => boolean;
+  /** For bodies in one piece, one after the other. */
+  readonly #scan = createJsonScan();
+
+  constructor(onHeldBytes: (bytes: number) => void, mayNameModel: (path: string) => boolean) {
+    let collected = 0;
+    let uploading = 0;
+    this.#collectBudget = new ByteBudget(BOUNDS.bodyCollectTotalBytesMax, (held) => {
+      collected = held;
+      onHeldBytes(collected + uploading);
+    });
+    this.#uploadBudget = new ByteBudget(BOUNDS.streamedUploadsTotalBytesMax, (held) => {
+      uploading = held;
+      onHeldBytes(collected + uploading);
+    });
+    this.#mayNameModel = mayNameModel;
+  }
+
+  /** @throws GatewayError `body_too_large` when the head alone tells it. */
+  inspect(exchange: Exchange, outcome: InspectOutcome): void {
+    const kind = this.#chooseKind(exchange.head);
+    let intake: Intake | null = null;
+    exchange.downstream.readBody((chunk, isLast) => {
+      if (intake === null) {
+        if (isLast) {
+          this.#inspectWhole(exchange, kind, chunk, outcome);
+          return;
+        }
+        intake = new Intake(exchange, kind, this.#collectBudget, this.#uploadBudget, outcome);
+      }
+      intake.take(chunk, isLast);
+    });
+  }
+
+  #inspectWhole(exchange: Exchange, kind: Kind, chunk: Uint8Array, outcome: InspectOutcome): void {
+    exchange.requestBytes = chunk.length;
+    exchange.readyMs = exchange.startedMs;
+    try {
+      let range: Range | null = null;
+      if (kind.scans !== 'nothing' && chunk.length > 0) {
+        const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+        range =
+          kind.scans === 'json'
+            ? this.#findInJson(exchange, kind.isDeclared, bytes)
+            : findInForm(exchange, createMultipartScan(kind.boundary), bytes, true);
+      }
+      exchange.body = {
+        bytes: chunk,
+        isBorrowed: true,
+        upload: null,
+        totalBytes: chunk.length,
+        modelRange: range,
+        isModelJson: kind.scans === 'json',
+      };
+    } catch (error) {
+      outcome.onRefused(exchange, error);
+      return;
+    }
+    outcome.onInspected(exchange);
+  }
+
+  #findInJson(exchange: Exchange, isDeclared: boolean, bytes: Buffer): Range | null {
+    resetJsonScan(this.#scan);
+    return findInJson(exchange, this.#scan, isDeclared, bytes, true);
+  }
+
+  #chooseKind(head: RequestHead): Kind {
+    if (head.contentLength === 0 || !this.#mayNameModel(head.path)) {
+      return NOTHING;
+    }
+    const encoding = findHeader(head.headers, 'content-encoding');
+    if (encoding !== null && encoding !== 'identity') {
+      return NOTHING;
+    }
+    const type = findHeader(head.headers, 'content-type');
+    if (type === null || type === '') {
+      return PERHAPS_JSON;
+    }
+    if (type.startsWith('application/json') || JSON_TYPE.test(type)) {
+      return DECLARED_JSON;
+    }
+    if (MULTIPART_TYPE.test(type)) {
+      const boundary = parseMultipartBoundary(type);
+      if (boundary === null) {
+        throw new GatewayError('bad_body', 'The content-type of the form names no valid boundary.');
+      }
+      return { scans: 'multipart', boundary };
+    }
+    return OPAQUE_TYPE.test(type) ? NOTHING : PERHAPS_JSON;
+  }
+}
+
+const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\b/i;
+const MULTIPART_TYPE = /^\s*multipart\/form-data\b/i;
+const OPAQUE_TYPE = /^(?:audio|image|video)\/|^application\/octet-stream\b/i;
+
+interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A body that comes in several pieces: gathered in one buffer that grows, or streamed. */
+class Intake {
+  readonly #exchange: Exchange;
+  readonly #kind: Kind;
+  readonly #budget: ByteBudget;
+  readonly #uploadBudget: ByteBudget;
+  readonly #outcome: InspectOutcome;
+  readonly #jsonScan: JsonScan | null;
+  readonly #formScan: MultipartScan | null;
+  #buffer: Buffer = EMPTY;
+  #usedBytes = 0;
+  #upload: Upload | null = null;
+  #isOver = false;
+
+  constructor(
+    exchange: Exchange,
+    kind: Kind,
+    budget: ByteBudget,
+    uploadBudget: ByteBudget,
+    outcome: InspectOutcome,
+  ) {
+    this.#exchange = exchange;
+    this.#kind = kind;
+    this.#budget = budget;
+    this.#uploadBudget = uploadBudget;
+    this.#outcome = outcome;
+    this.#jsonScan = kind.scans === 'json' ? createJsonScan() : null;
+    this.#formScan = kind.scans === 'multipart' ? createMultipartScan(kind.boundary) : null;
+    exchange.releaseBody = () => this.#release();
+  }
+
+  take(chunk: Uint8Array, isLast: boolean): void {
+    this.#exchange.requestBytes += chunk.length;
+    if (this.#upload !== null) {
+      this.#upload.takeIn(Buffer.from(chunk), isLast);
+      return;
+    }
+    if (this.#isOver) {
+      return;
+    }
+    try {
+      this.#append(chunk);
+      if (isLast) {
+        this.#finish(this.#find(true), null);
+      } else if (this.#usedBytes > this.#collectBytesMax()) {
+        this.#stream();
+      }
+    } catch (error) {
+      this.#release();
+      this.#outcome.onRefused(this.#exchange, error);
+    }
+  }
+
+  #collectBytesMax(): number {
+    return this.#kind.scans === 'nothing' ? BOUNDS.bodyPeekBytesMax : BOUNDS.bodyCollectBytesMax;
+  }
+
+  #append(chunk: Uint8Array): void {
+    const needed = this.#usedBytes + chunk.length;
+    if (!this.#budget.hasRoom(chunk.length)) {
+      throw new GatewayError('overloaded', 'The gateway holds as many request bodies as it may.', {
+        retryAfterMs: 1000,
+      });
+    }
+    if (needed > this.#buffer.length) {
+      const { contentLength } = this.#exchange.head;
+      const doubled = Math.max(needed, this.#buffer.length * 2, FIRST_BUFFER_BYTES);
+      // What a client announces is not reserved before it has come: it need not keep its word.
+      const grown = Buffer.allocUnsafeSlow(
+        contentLength >= needed ? Math.min(doubled, contentLength) : doubled,
+      );
+      this.#buffer.copy(grown, 0, 0, this.#usedBytes);
+      this.#buffer = grown;
+    }
+    this.#buffer.set(chunk, this.#usedBytes);
+    this.#usedBytes = needed;
+    this.#budget.hold(chunk.length);
+  }
+
+  #find(isComplete: boolean): Range | null {
+    const bytes = this.#buffer.subarray(0, this.#usedBytes);
+    if (this.#jsonScan !== null) {
+      const isDeclared = this.#kind.scans === 'json' && this.#kind.isDeclared;
+      return findInJson(this.#exchange, this.#jsonScan, isDeclared, bytes, isComplete);
+    }
+    if (this.#formScan !== null) {
+      return findInForm(this.#exchange, this.#formScan, bytes, isComplete);
+    }
+    return null;
+  }
+
+  #stream(): void {
+    const range = this.#find(false);
+    if (range === null && this.#kind.scans !== 'nothing') {
+      throw new GatewayError(
+        'body_too_large',
+        `The body is larger than ${BOUNDS.bodyCollectBytesMax} bytes and does not name its model before that; put "model" before the large fields.`,
+      );
+    }
+    this.#upload = new Upload(this.#exchange.downstream, this.#uploadBudget);
+    this.#finish(range, this.#upload);
+  }
+
+  #finish(modelRange: Range | null, upload: Upload | null): void {
+    this.#isOver = true;
+    this.#exchange.readyMs = nowMs();
+    this.#exchange.body = {
+      bytes: this.#buffer.subarray(0, this.#usedBytes),
+      isBorrowed: false,
+      upload,
+      totalBytes: upload === null ? this.#usedBytes : this.#exchange.head.contentLength,
+      modelRange,
+      isModelJson: this.#jsonScan !== null,
+    };
+    this.#outcome.onInspected(this.#exchange);
+  }
+
+  /** Gives back what was counted; the exchange does so when it ends, whichever way. */
+  #release(): void {
+    this.#isOver = true;
+    this.#budget.release(this.#usedBytes);
+    this.#usedBytes = 0;
+    this.#buffer = EMPTY;
+    this.#upload?.destroy();
+  }
+}
+
+const FIRST_BUFFER_BYTES = 64 * 1024;
+
+function findInJson(
+  exchange: Exchange,
+  scan: JsonScan,
+  isDeclared: boolean,
+  bytes: Buffer,
+  isComplete: boolean,
+): Range | null {
+  const status = scanJson(scan, bytes, isComplete);
+  if (status === 'duplicate-key') {
+    throw new GatewayError('bad_body', 'The body names "model" more than once.', {
+      param: 'model',
+    });
+  }
+  if (status === 'malformed' || status === 'not-object') {
+    if (status === 'malformed' && isDeclared) {
+      throw new GatewayError('bad_body', 'The body is declared as JSON and is not valid JSON.');
+    }
+    return null;
+  }
+  const { start, end } = scan.model;
+  if (start < 0 || end < 0) {
+    return null;
+  }
+  exchange.model = readJsonString(bytes, start, end);
+  if (exchange.model === null) {
+    throw new GatewayError('bad_body', 'The value of "model" must be a string.', {
+      param: 'model',
+    });
+  }
+  return { start, end };
+}
+
+function findInForm(
+  exchange: Exchange,
+  scan: MultipartScan,
+  bytes: Buffer,
+  isComplete: boolean,
+): Range | null {
+  const status = scanMultipart(scan, bytes, isComplete);
+  if (status === 'duplicate') {
+    throw new GatewayError('bad_body', 'The form holds the field "model" more than once.', {
+      param: 'model',
+    });
+  }
+  if (status === 'malformed') {
+    throw new GatewayError('bad_body', 'The form can’t be read: its parts are not valid.');
+  }
+  if (status !== 'found') {
+    return null;
+  }
+  const { start, end } = scan;
+  exchange.model = bytes.toString('utf8', start, end);
+  return { start, end };
+}

@@ -1,0 +1,93 @@
+/**
+ * A request body too large to hold: a stream from the client to the provider, with backpressure. Once the
+ * provider is behind, the client is paused. While it is paused uWebSockets.js notices neither FIN nor RST, so a
+ * little more is read once a tick, within bounds, to learn of a client that has gone (P-12).
+ */
+import { Readable } from 'node:stream';
+import type { Downstream } from '../accept/downstream.js';
+import { BOUNDS } from '../core/bounds.js';
+import type { ByteBudget } from './budget.js';
+
+export class Upload extends Readable {
+  readonly #downstream: Downstream;
+  readonly #budget: ByteBudget;
+  /** Read from the client, not yet taken by the provider. */
+  #heldBytes = 0;
+  #isPaused = false;
+  #isOver = false;
+  #probe: NodeJS.Timeout | null = null;
+
+  constructor(downstream: Downstream, budget: ByteBudget) {
+    super({ highWaterMark: BOUNDS.uploadBufferBytesMax });
+    this.#downstream = downstream;
+    this.#budget = budget;
+  }
+
+  /** `chunk` is the stream's own from now on. */
+  takeIn(chunk: Uint8Array, isLast: boolean): void {
+    if (this.destroyed || this.#isOver) {
+      return;
+    }
+    if (chunk.length > 0) {
+      this.#budget.hold(chunk.length);
+      this.#heldBytes += chunk.length;
+      const wantsMore = this.push(chunk);
+      if (!wantsMore && !isLast) {
+        this.#pause();
+      }
+    }
+    if (isLast) {
+      this.#isOver = true;
+      this.#stopProbe();
+      this.push(null);
+    }
+  }
+
+  override _read(): void {
+    this.#settleHeld(this.readableLength);
+    if (this.#isPaused && !this.#isOver) {
+      this.#isPaused = false;
+      this.#stopProbe();
+      this.#downstream.resumeReading();
+    }
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    this.#stopProbe();
+    this.#settleHeld(0);
+    if (this.#isPaused) {
+      this.#isPaused = false;
+      // Whatever still comes is thrown away, so that the answer can be read.
+      this.#downstream.resumeReading();
+    }
+    callback(error);
+  }
+
+  #pause(): void {
+    this.#downstream.pauseReading();
+    if (!this.#isPaused) {
+      this.#isPaused = true;
+      this.#probe = setInterval(() => this.#readOnTrial(), BOUNDS.timerTickMs);
+    }
+  }
+
+  #readOnTrial(): void {
+    this.#settleHeld(this.readableLength);
+    if (this.#heldBytes < BOUNDS.uploadProbedBytesMax && this.#budget.hasRoom(0)) {
+      // What comes in pauses again through takeIn().
+      this.#downstream.resumeReading();
+    }
+  }
+
+  #settleHeld(heldBytes: number): void {
+    this.#budget.release(this.#heldBytes - heldBytes);
+    this.#heldBytes = heldBytes;
+  }
+
+  #stopProbe(): void {
+    if (this.#probe !== null) {
+      clearInterval(this.#probe);
+      this.#probe = null;
+    }
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * The way of an exchange, on one screen: accept → authenticate → inspect → admit → route → forward → relay → settle →
+ * record. The only file that knows all stages. A stage that can't go on throws a GatewayError; the relay turns it into
+ * an answer in the caller's dialect, and whichever way an exchange ends, it is recorded exactly once.
+ *
+ * Keys are looked at before the body, other than in the first design: a stranger shall not make Weir hold 32 MB
+ * (docs/decisions/0004).
+ */
+import type { Downstream } from './accept/downstream.js';
+import { checkFraming } from './accept/framing.js';
+import type { KeyTable } from './authenticate/keys.js';
+import { nowMs } from './core/clock.js';
+import { detectDialect } from './dialects/registry.js';
+import { Exchange, type RequestHead } from './exchange.js';
+import type { BodyInspector } from './inspect/body.js';
+import { checkTarget } from './inspect/target.js';
+import { Relay, type RelayHost } from './relay/relay.js';
+import type { ModelList } from './route/model-list.js';
+import type { ModelTable } from './route/models.js';
+import type { Forwarder } from './upstream/forward.js';
+
+export interface Stages extends RelayHost {
+  createId(): string;
+  onBegun(exchange: Exchange): void;
+  readonly keys: KeyTable;
+  readonly bodies: BodyInspector;
+  readonly modelList: ModelList;
+  readonly models: ModelTable;
+  readonly forwarder: Forwarder;
+}
+
+export function runExchange(stages: Stages, downstream: Downstream, head: RequestHead): void {
+  const dialect = detectDialect(head.path, head.headers);
+  const exchange = new Exchange(stages.createId(), head, downstream, dialect, nowMs());
+  const relay = new Relay(exchange, stages);
+  stages.onBegun(exchange);
+  try {
+    checkFraming(head);
+    checkTarget(head.path, head.query);
+    exchange.identity = stages.keys.identify(head.headers);
+    const listed = stages.modelList.answer(exchange);
+    if (listed !== null) {
+      relay.answer(200, listed);
+      return;
+    }
+    stages.bodies.inspect(exchange, {
+      onInspected: () => passOn(stages, exchange, relay),
+      onRefused: (_exchange, error) => relay.refuse(error),
+    });
+  } catch (error) {
+    relay.refuse(error);
+  }
+}
+
+function passOn(stages: Stages, exchange: Exchange, relay: Relay): void {
+  try {
+    exchange.target = stages.models.find(exchange.model, exchange.dialect);
+    relay.begin(stages.forwarder.forward(exchange, exchange.target, relay));
+  } catch (error) {
+    relay.refuse(error);
+  }
+}

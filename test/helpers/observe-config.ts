@@ -1,0 +1,31 @@
+import type { ModelConfig, ProviderConfig, WeirConfig } from "../../src/config/model.js";
+
+/** As much of a configuration as counters are laid out from. */
+export type RoutesConfig = Pick<WeirConfig, "models" | "providers">;
+
+/** `models` maps a name to the providers of its targets. */
+export function createRoutesConfig(
+  models: Readonly<Record<string, readonly string[]>>,
+): RoutesConfig {
+  const names = new Set(Object.values(models).flat());
+  return {
+    providers: [...names].map(
+      (name): ProviderConfig => ({
+        name,
+        dialect: "openai",
+        baseUrl: "http://127.0.0.1:1",
+        apiKey: null,
+        timeouts: { connectMs: 1, firstByteMs: 1, idleMs: 1 },
+        connections: { max: 1, queue: 1, queueTimeoutMs: 1, keepAliveMs: 1 },
+      }),
+    ),
+    models: Object.entries(models).map(
+      ([name, providers]): ModelConfig => ({
+        name,
+        targets: providers.map((provider) => ({ provider, model: null, weight: 1 })),
+        balance: "weighted",
+        fallbacks: [],
+      }),
+    ),
+  };
+}

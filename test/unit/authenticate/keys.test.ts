@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { test } from 'node:test';
+import { createKeyTable } from '../../../src/authenticate/keys.js';
+import type { ConsumerConfig } from '../../../src/config/model.js';
+import { BOUNDS } from '../../../src/core/bounds.js';
+import { type ErrorCode, GatewayError, OperatorError } from '../../../src/core/errors.js';
+
+const LONG_KEY = 'k'.repeat(BOUNDS.keyBytesMax);
+
+function buildConsumer(name: string, ...keys: readonly string[]): ConsumerConfig {
+  const keyDigests = keys.map((key) => createHash('sha256').update(key, 'latin1').digest('hex'));
+  return { name, keyDigests, tier: null, limits: [] };
+}
+
+const table = createKeyTable([
+  buildConsumer('team-a', 'wk-a', 'wk-a2', LONG_KEY),
+  buildConsumer('team-b', 'wk-b', 'wk-\xe9', `${LONG_KEY}k`),
+  buildConsumer('team-c'),
+]);
+
+function assertRefused(headers: readonly string[], code: ErrorCode): void {
+  assert.throws(
+    () => table.identify(headers),
+    (error) => {
+      assert.ok(error instanceof GatewayError);
+      assert.equal(error.code, code);
+      for (let i = 1; i < headers.length; i += 2) {
+        const key = headers[i]!.split(' ').at(-1)!;
+        if (key !== '' && key !== 'Bearer')
+          assert.ok(!error.message.includes(key), 'the message holds the key');
+      }
+      return true;
+    },
+  );
+}
+
+test('finds the consumer in each of the headers', () => {
+  const asTeamA = (header: string) => ({
+    consumerIndex: 0,
+    consumerName: 'team-a',
+    keyHeaders: [header],
+  });
+  assert.deepEqual(table.identify(['authorization', 'Bearer wk-a']), asTeamA('authorization'));
+  assert.deepEqual(
+    table.identify(['host', 'x', 'authorization', 'bEaReR  wk-a2 ']),
+    asTeamA('authorization'),
+  );
+  assert.deepEqual(table.identify(['x-api-key', 'wk-a']), asTeamA('x-api-key'));
+  assert.deepEqual(table.identify(['api-key', ' wk-a2']), asTeamA('api-key'));
+  assert.deepEqual(table.identify(['api-key', LONG_KEY]), asTeamA('api-key'));
+  assert.equal(table.identify(['api-key', 'wk-\xe9']).consumerName, 'team-b');
+});
+
+test('the first key that is known wins, and every header with a known key is named', () => {
+  const both = table.identify(['x-api-key', 'wk-b', 'authorization', 'Bearer wk-a']);
+  assert.equal(both.consumerName, 'team-b');
+  assert.equal(both.consumerIndex, 1);
+  assert.deepEqual(both.keyHeaders, ['authorization', 'x-api-key']);
+  const own = table.identify(['x-api-key', 'sk-of-the-provider', 'authorization', 'Bearer wk-a']);
+  assert.equal(own.consumerName, 'team-a');
+  assert.deepEqual(own.keyHeaders, ['authorization']);
+  const twice = table.identify(['x-api-key', 'wrong', 'x-api-key', 'wk-a', 'x-api-key', 'wk-a']);
+  assert.deepEqual(twice.keyHeaders, ['x-api-key']);
+});
+
+test('without a key: missing', () => {
+  assertRefused([], 'missing_key');
+  assertRefused(['host', 'wk-a', 'x-goog-api-key', 'wk-a'], 'missing_key');
+  assertRefused(['authorization', 'Bearer '], 'missing_key');
+  assertRefused(['authorization', 'Bearer'], 'missing_key');
+  assertRefused(['authorization', 'Basic wk-a'], 'missing_key');
+  assertRefused(['authorization', 'wk-a'], 'missing_key');
+  assertRefused(['x-api-key', ''], 'missing_key');
+});
+
+test('with a key that nobody has: invalid', () => {
+  assertRefused(['authorization', 'Bearer wk-A'], 'invalid_key');
+  assertRefused(['x-api-key', 'wk-a3'], 'invalid_key');
+  assertRefused(['api-key', 'Bearer wk-a'], 'invalid_key');
+  // The digest of a configured key is no key.
+  assertRefused(['x-api-key', createHash('sha256').update('wk-a').digest('hex')], 'invalid_key');
+  assertRefused(['x-api-key', `${LONG_KEY}k`], 'invalid_key');
+  // Cut to its low byte, the last character would be an e with an acute accent.
+  assertRefused(['x-api-key', 'wk-\u01e9'], 'invalid_key');
+});
+
+test('without consumers nobody is asked', () => {
+  assert.deepEqual(createKeyTable(null).identify(['authorization', 'Bearer x']), {
+    consumerIndex: -1,
+    consumerName: null,
+    keyHeaders: [],
+  });
+  assert.throws(() => createKeyTable([]).identify(['x-api-key', 'x']), GatewayError);
+});
+
+test('a key belongs to one consumer', () => {
+  assert.throws(
+    () => createKeyTable([buildConsumer('a', 'k'), buildConsumer('b', 'k')]),
+    OperatorError,
+  );
+  assert.doesNotThrow(() => createKeyTable([buildConsumer('a', 'k', 'k')]));
+});
