@@ -94,12 +94,20 @@ export class Downstream {
     const response = this.#response;
     response.cork(() => {
       writeHead(response, head);
-      response.end(body, closes);
+      response.end(body as string, closes);
     });
   }
 
+  /**
+   * The whole answer at once, and the end of the connection, out of the handler's stack: in it uWebSockets.js would go on
+   * and run what follows in the same packet as a request of its own. While the answer is owed it closes instead.
+   */
+  answerAndClose(head: AnswerHead, body: string | Uint8Array): void {
+    setImmediate(() => this.answer(head, body, true));
+  }
+
   /** An answer without a body; `reportedBytes` is its content-length (HEAD, 304), or null for none (204). */
-  answerWithoutBody(head: AnswerHead, reportedBytes: number | null, closes: boolean): void {
+  answerWithoutBody(head: AnswerHead, reportedBytes: number | null): void {
     if (!this.#isOpen) {
       return;
     }
@@ -107,7 +115,11 @@ export class Downstream {
     const response = this.#response;
     response.cork(() => {
       writeHead(response, head);
-      response.endWithoutBody(reportedBytes ?? undefined, closes);
+      if (reportedBytes !== null) {
+        response.writeHeader('content-length', String(reportedBytes));
+      }
+      // With a length as its argument it would leave the response pending on older binaries.
+      response.endWithoutBody();
     });
   }
 

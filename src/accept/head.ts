@@ -27,7 +27,8 @@ export function copyHead(request: HttpRequest): RequestHead {
   return {
     method: request.getCaseSensitiveMethod(),
     path: request.getUrl(),
-    query: request.getQuery(),
+    // Its types say otherwise, but without a query there is none.
+    query: request.getQuery() ?? '',
     headers,
     contentLength,
     isChunked,

@@ -30,6 +30,7 @@ export class Listener {
     const { tls } = options;
     this.#app =
       tls === null ? uWS.App() : uWS.SSLApp({ cert_file_name: tls.cert, key_file_name: tls.key });
+    // biome-ignore lint/suspicious/useIterableCallbackReturn: it is uWebSockets.js's filter, not an array's
     this.#app.filter((_response, delta) => {
       options.onConnections(Number(delta));
     });

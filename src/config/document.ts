@@ -15,8 +15,8 @@ import {
   type Scalar,
   visit,
   type YAMLError,
-} from "yaml";
-import { hasVariables, interpolate } from "./environment.js";
+} from 'yaml';
+import { hasVariables, interpolate } from './environment.js';
 
 /** The way from the root to a value. */
 export type Path = readonly (string | number)[];
@@ -64,15 +64,15 @@ export class SourceDocument {
       prettyErrors: false,
       stringKeys: true,
       merge: true,
-      logLevel: "error",
+      logLevel: 'error',
     });
     const faults = [...this.#document.errors, ...this.#document.warnings];
     // The parser calls itself for each level, so brackets without end exhaust the stack.
-    if (faults.some((fault) => fault.message.includes("call stack")))
-      throw new RangeError("nested");
+    if (faults.some((fault) => fault.message.includes('call stack')))
+      throw new RangeError('nested');
     const problems = faults.map((fault) => this.#describeFault(fault));
     // After a duplicate key the tree is sound, after any other fault it may be a guess.
-    const isSound = faults.every((fault) => fault.code === "DUPLICATE_KEY");
+    const isSound = faults.every((fault) => fault.code === 'DUPLICATE_KEY');
     const danglers = isSound ? this.#checkAliases() : [];
     if (isSound) problems.push(...danglers, ...this.#checkNames(), ...this.#fillVariables(env));
     const hasTree = isSound && danglers.length === 0;
@@ -92,7 +92,7 @@ export class SourceDocument {
   valueAt(path: Path): unknown {
     let value = this.value;
     for (const step of path) {
-      if (typeof value !== "object" || value === null || !Object.hasOwn(value, step))
+      if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step))
         return undefined;
       value = Reflect.get(value, step);
     }
@@ -108,7 +108,7 @@ export class SourceDocument {
   /** Where the value at the end of the path stands; where nothing is written, its key. */
   offsetOfValue(path: Path): number {
     const { key, node } = this.#locate(path);
-    const isEmpty = isScalar(node) && node.value === null && node.source === "";
+    const isEmpty = isScalar(node) && node.value === null && node.source === '';
     return (isEmpty ? startOf(key) : null) ?? startOf(node) ?? startOf(key) ?? 0;
   }
 
@@ -139,7 +139,7 @@ export class SourceDocument {
     const own = parent.items.filter((pair) => nameOf(pair) === String(step)).at(-1);
     if (own !== undefined) return { key: own.key, node: own.value };
     for (const pair of parent.items) {
-      if (nameOf(pair) !== "<<") continue;
+      if (nameOf(pair) !== '<<') continue;
       for (const source of this.#mergeSourcesOf(pair)) {
         const found = this.#childOf(source, step);
         if (found !== null) return found;
@@ -159,20 +159,20 @@ export class SourceDocument {
 
   #describeFault(fault: YAMLError): DocumentProblem {
     const offset = fault.pos[0];
-    if (fault.code === "DUPLICATE_KEY") return { offset, text: this.#describeDuplicate(offset) };
-    if (fault.code === "MULTIPLE_DOCS")
-      return { offset, text: "a second YAML document begins here; expected one" };
+    if (fault.code === 'DUPLICATE_KEY') return { offset, text: this.#describeDuplicate(offset) };
+    if (fault.code === 'MULTIPLE_DOCS')
+      return { offset, text: 'a second YAML document begins here; expected one' };
     // After a colon such messages quote the source, which may hold a key.
     const message =
-      fault.code === "UNEXPECTED_TOKEN" ? fault.message.replace(/: .*$/s, "") : fault.message;
-    const isBareVariable = this.#text.slice(Math.max(0, offset - 1), offset + 2).includes("${");
+      fault.code === 'UNEXPECTED_TOKEN' ? fault.message.replace(/: .*$/s, '') : fault.message;
+    const isBareVariable = this.#text.slice(Math.max(0, offset - 1), offset + 2).includes('${');
     // biome-ignore lint/suspicious/noTemplateCurlyInString: the operator is shown the syntax itself.
-    const hint = isBareVariable ? ' Inside { } or [ ] a ${NAME} needs quotes: "${NAME}".' : "";
-    return { offset, text: `YAML: ${message}${hint === "" ? "" : `.${hint}`}` };
+    const hint = isBareVariable ? ' Inside { } or [ ] a ${NAME} needs quotes: "${NAME}".' : '';
+    return { offset, text: `YAML: ${message}${hint === '' ? '' : `.${hint}`}` };
   }
 
   #describeDuplicate(offset: number): string {
-    let text = "key given twice";
+    let text = 'key given twice';
     visit(this.#document, {
       Map: (_, map) => {
         const second = map.items.find((pair) => startOf(pair.key) === offset);
@@ -196,8 +196,8 @@ export class SourceDocument {
         problems.push({ offset: startOf(alias) ?? 0, text });
       },
       Pair: (_, pair) => {
-        if (nameOf(pair) !== "<<" || this.#mergeSourcesOf(pair).every(isMergeable)) return;
-        const text = "expected an alias of a mapping, or a list of such, after <<";
+        if (nameOf(pair) !== '<<' || this.#mergeSourcesOf(pair).every(isMergeable)) return;
+        const text = 'expected an alias of a mapping, or a list of such, after <<';
         problems.push({ offset: startOf(pair.key) ?? 0, text });
       },
     });
@@ -211,10 +211,10 @@ export class SourceDocument {
         const name = nameOf(pair);
         const offset = startOf(pair.key) ?? 0;
         // Objects treat this name apart, so no validator can be trusted with it.
-        if (name === "__proto__")
+        if (name === '__proto__')
           problems.push({ offset, text: '"__proto__" cannot be used as a name' });
         if (hasVariables(name)) {
-          problems.push({ offset, text: "a variable cannot stand in a name, only in a value" });
+          problems.push({ offset, text: 'a variable cannot stand in a name, only in a value' });
         }
       },
     });
@@ -225,7 +225,7 @@ export class SourceDocument {
     const problems: DocumentProblem[] = [];
     visit(this.#document, {
       Scalar: (key, scalar) => {
-        if (key === "key" || typeof scalar.value !== "string" || !hasVariables(scalar.value))
+        if (key === 'key' || typeof scalar.value !== 'string' || !hasVariables(scalar.value))
           return;
         const { value, names, failures } = interpolate(scalar.value, env);
         for (const failure of failures) {
@@ -246,9 +246,9 @@ export class SourceDocument {
   #offsetWithin(scalar: Scalar, offsetInValue: number): number {
     const [start, end] = scalar.range ?? [0, 0];
     const source = this.#text.slice(start, end);
-    const ordinal = String(scalar.value).slice(0, offsetInValue).split("${").length;
+    const ordinal = String(scalar.value).slice(0, offsetInValue).split('${').length;
     let at = -1;
-    for (let i = 0; i < ordinal; i++) at = source.indexOf("${", at + 1);
+    for (let i = 0; i < ordinal; i++) at = source.indexOf('${', at + 1);
     return at < 0 ? start : start + at;
   }
 
@@ -268,7 +268,7 @@ function isMergeable(node: unknown): boolean {
 }
 
 function nameOf(pair: Pair): string {
-  return isScalar(pair.key) ? String(pair.key.value) : "";
+  return isScalar(pair.key) ? String(pair.key.value) : '';
 }
 
 function startOf(node: unknown): number | null {

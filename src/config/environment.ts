@@ -19,11 +19,11 @@ export interface InterpolationFailure {
 // Either an escaped opening, or an opening with everything up to the first closing brace.
 const OPENING = /\$\$\{|\$\{([^}]*)(\}?)/g;
 // biome-ignore lint/suspicious/noTemplateCurlyInString: the operator is shown the syntax itself.
-const SYNTAX = "not a variable; write ${NAME} or ${NAME:-default}, and $${ for a literal ${";
+const SYNTAX = 'not a variable; write ${NAME} or ${NAME:-default}, and $${ for a literal ${';
 const VARIABLE = /^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s;
 
 export function hasVariables(text: string): boolean {
-  return text.includes("${");
+  return text.includes('${');
 }
 
 export function interpolate(text: string, env: NodeJS.ProcessEnv): Interpolation {
@@ -32,23 +32,23 @@ export function interpolate(text: string, env: NodeJS.ProcessEnv): Interpolation
   const value = text.replace(
     OPENING,
     (whole: string, body: string, end: string, offset: number) => {
-      if (whole === "$${") return "${";
+      if (whole === '$${') return '${';
       const [, name, fallback] = VARIABLE.exec(body) ?? [];
-      if (name === undefined || end === "" || fallback?.includes("${") === true) {
+      if (name === undefined || end === '' || fallback?.includes('${') === true) {
         failures.push({ offset, reason: SYNTAX });
-        return "";
+        return '';
       }
       names.push(name);
       // A variable called `constructor` must not find what every object has.
       const found = Object.hasOwn(env, name) ? env[name] : undefined;
-      if (found !== undefined && found !== "") return found;
+      if (found !== undefined && found !== '') return found;
       if (fallback !== undefined) return fallback;
-      const state = found === undefined ? "not set" : "empty";
+      const state = found === undefined ? 'not set' : 'empty';
       failures.push({
         offset,
         reason: `the environment variable ${name} is ${state}; set it, or write \${${name}:-default}`,
       });
-      return "";
+      return '';
     },
   );
   return { value, names, failures };
@@ -57,5 +57,5 @@ export function interpolate(text: string, env: NodeJS.ProcessEnv): Interpolation
 /** The text that interpolates to `value` whatever the environment holds. */
 export function escapeVariables(value: string): string {
   // A function, because $$ in a replacement text would mean a single one.
-  return value.replaceAll("${", () => "$${");
+  return value.replaceAll('${', () => '$${');
 }

@@ -2,12 +2,12 @@
  * One line for each exchange, whatever became of it. The fields are a promise to whoever reads the log;
  * docs/access-log.md describes them. Headers, query strings and keys have no field, so they can't appear.
  */
-import { pino } from "pino";
-import { BOUNDS } from "../core/bounds.js";
-import { wallClockMs } from "../core/clock.js";
-import type { ErrorCode } from "../core/errors.js";
-import type { DialectName, Ended } from "../exchange.js";
-import type { Redact } from "./redact.js";
+import { pino } from 'pino';
+import { BOUNDS } from '../core/bounds.js';
+import { wallClockMs } from '../core/clock.js';
+import type { ErrorCode } from '../core/errors.js';
+import type { DialectName, Ended } from '../exchange.js';
+import type { Redact } from './redact.js';
 
 /** Texts remembered in their printed form; some 100 KB at the most. */
 const CLIPPED_MAX = 512;
@@ -50,7 +50,7 @@ export type WriteAccessLine = (record: AccessRecord) => void;
  * JSON: 1.2 µs with the filter, measured side by side.
  */
 export function createAccessLine(destination: LineDestination, redact: Redact): WriteAccessLine {
-  let fields = "";
+  let fields = '';
   const logger = pino(
     {
       base: null,
@@ -73,7 +73,7 @@ export function createAccessLine(destination: LineDestination, redact: Redact): 
     }
     return result;
   };
-  const clipOrNull = (text: string | null): string => (text === null ? "null" : clipKnown(text));
+  const clipOrNull = (text: string | null): string => (text === null ? 'null' : clipKnown(text));
   const clipPath = (path: string): string =>
     // A path that is within the smaller bound, whatever its characters, is the same under both.
     path.length * 3 <= BOUNDS.logFieldBytesMax
@@ -87,7 +87,7 @@ export function createAccessLine(destination: LineDestination, redact: Redact): 
       `,"consumer":${clipOrNull(record.consumer)}` +
       `,"method":${clipKnown(record.method)}` +
       `,"path":${clipPath(record.path)}` +
-      `,"dialect":${record.dialect === null ? "null" : `"${record.dialect}"`}` +
+      `,"dialect":${record.dialect === null ? 'null' : `"${record.dialect}"`}` +
       `,"model":${clipOrNull(record.model)}` +
       `,"target_model":${clipOrNull(record.targetModel)}` +
       `,"provider":${clipOrNull(record.provider)}` +
@@ -101,16 +101,16 @@ export function createAccessLine(destination: LineDestination, redact: Redact): 
     if (error !== null) {
       fields += `,"error":{"code":"${error.code}","detail":${clip(error.detail, BOUNDS.logDetailBytesMax)}}`;
     }
-    logger.info("exchange");
+    logger.info('exchange');
   };
 }
 
 /** `.000` to `.999`: putting a decimal together costs a third of what printing a fraction does. */
-const THOUSANDTHS = Array.from({ length: 1000 }, (_, part) => `.${String(part).padStart(3, "0")}`);
+const THOUSANDTHS = Array.from({ length: 1000 }, (_, part) => `.${String(part).padStart(3, '0')}`);
 
 /** To the microsecond. A negative time can only be a defect; it is shown as 0. */
 function printMs(ms: number | null): string {
-  if (ms === null || !Number.isFinite(ms)) return "null";
+  if (ms === null || !Number.isFinite(ms)) return 'null';
   const us = Math.max(0, Math.round(ms * 1000));
   const whole = Math.floor(us / 1000);
   return `${whole}${THOUSANDTHS[us - whole * 1000]}`;
@@ -125,11 +125,11 @@ function quote(text: string): string {
   if (!UNSAFE.test(text)) return `"${text}"`;
   return JSON.stringify(text).replace(
     STEERING,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }
 
-const ELLIPSIS = "…";
+const ELLIPSIS = '…';
 
 /** At most `bytesMax` bytes of UTF-8, the mark that something is missing included. */
 function truncate(text: string, bytesMax: number): string {

@@ -6,8 +6,8 @@
  * A snapshot holds the range of counts in use, and only of histograms that changed since the last one. The library's own encoding runs through deflate (0.1 ms for each histogram), which would hold a
  * worker's loop up for as long as there are routes.
  */
-import { build, Float64Histogram, type JsHistogram } from "hdr-histogram-js";
-import { BOUNDS } from "../core/bounds.js";
+import { build, Float64Histogram, type JsHistogram } from 'hdr-histogram-js';
+import { BOUNDS } from '../core/bounds.js';
 
 const LOWEST_US = 1;
 const HIGHEST_US = 3_600_000_000;
@@ -33,7 +33,7 @@ export function createHistogram(): Float64Histogram {
     numberOfSignificantValueDigits: 2,
   });
   if (!(histogram instanceof Float64Histogram)) {
-    throw new TypeError("expected counts of 64 bits");
+    throw new TypeError('expected counts of 64 bits');
   }
   return histogram;
 }
@@ -142,7 +142,7 @@ const HEAD_LENGTH = 5;
 /** From the count at `first` to the last that is not zero. The histogram holds at least one value. */
 function viewCounts(histogram: Float64Histogram, first: number): Float64Array {
   const { _counts: counts } = histogram;
-  if (!(counts instanceof Float64Array)) throw new TypeError("expected counts of 64 bits");
+  if (!(counts instanceof Float64Array)) throw new TypeError('expected counts of 64 bits');
   return counts.subarray(first, histogram.countsArrayIndex(histogram.maxValue) + 1);
 }
 
@@ -176,7 +176,7 @@ export class HistogramStore {
     let at = 0;
     while (at < values.length) {
       const end = at + HEAD_LENGTH + values[at + 4]!;
-      if (!(end <= values.length)) throw new RangeError("a snapshot of histograms is cut short");
+      if (!(end <= values.length)) throw new RangeError('a snapshot of histograms is cut short');
       known.set(`${values[at]}:${values[at + 1]}`, {
         sumUs: values[at + 2]!,
         first: values[at + 3]!,
@@ -196,7 +196,7 @@ export class HistogramStore {
       for (const [key, { sumUs, first, counts }] of known) {
         let series = merged.get(key);
         if (series === undefined) {
-          const [measure, route] = key.split(":").map(Number) as [Measure, number];
+          const [measure, route] = key.split(':').map(Number) as [Measure, number];
           series = { measure, route, sumUs: 0, histogram: createHistogram() };
           merged.set(key, series);
         }

@@ -6,10 +6,10 @@
  * taken, and the end of the process does not depend on the destination's flushSync(), which in
  * sonic-boom 4.2.1 tries again for ever when the reader has gone away (EPIPE).
  */
-import { writeSync } from "node:fs";
-import { pino } from "pino";
-import { BOUNDS } from "../core/bounds.js";
-import { nowMs } from "../core/clock.js";
+import { writeSync } from 'node:fs';
+import { pino } from 'pino';
+import { BOUNDS } from '../core/bounds.js';
+import { nowMs } from '../core/clock.js';
 
 export interface LogSinkOptions {
   /** 1 is stdout. */
@@ -160,30 +160,30 @@ export class LogSink {
     const destination = pino.destination({
       fd: this.#fd,
       sync: false,
-      contentMode: "buffer",
+      contentMode: 'buffer',
       // By itself it would wait 100 ms, which holds a reader that is only a little slow to 1.3 MB/s.
       retryEAGAIN: () => false,
     });
-    destination.on("write", (bytes: number) => {
+    destination.on('write', (bytes: number) => {
       if (this.#destination === destination) this.#chunkBytesWritten += bytes;
     });
-    destination.on("drain", () => {
+    destination.on('drain', () => {
       if (this.#destination !== destination) return;
       this.#settleInFlight((batch) => this.#finish(batch));
     });
-    destination.on("error", (error: NodeJS.ErrnoException) => {
+    destination.on('error', (error: NodeJS.ErrnoException) => {
       if (this.#destination !== destination) return;
       this.#destination = null;
       // Otherwise pino would flush what failed once more at exit. This leaves stdout itself open.
       destination.destroy();
-      if (error.code === "EAGAIN" || error.code === "EBUSY") {
+      if (error.code === 'EAGAIN' || error.code === 'EBUSY') {
         this.#busyTimer = setTimeout(() => {
           this.#busyTimer = null;
           this.#writeChunk();
         }, BUSY_MS);
         return;
       }
-      if (error.code === "EPIPE") this.#isReaderGone = true;
+      if (error.code === 'EPIPE') this.#isReaderGone = true;
       else this.#retryAtMs = nowMs() + BOUNDS.logRetryMs;
       this.#settleInFlight((batch) => this.#giveUp(batch));
     });
@@ -232,7 +232,7 @@ function writeFully(fd: number, bytes: Uint8Array, deadlineMs: number): boolean 
     try {
       written += writeSync(fd, bytes, written);
     } catch (error) {
-      const isBusy = error instanceof Error && "code" in error && error.code === "EAGAIN";
+      const isBusy = error instanceof Error && 'code' in error && error.code === 'EAGAIN';
       if (!isBusy || nowMs() >= deadlineMs) return false;
       sleep(10);
     }

@@ -205,7 +205,7 @@ export function createMetrics(source: MetricsSource): Metrics {
       const text = await registry.metrics();
       // prom-client 15 writes `Nan`, which Prometheus takes and stricter readers of the format do not. No
       // label can be hit: it would have to end a line, and a label's newline is escaped.
-      return text.replace(/ Nan$/gm, " NaN");
+      return text.replace(/ Nan$/gm, ' NaN');
     },
   };
 }

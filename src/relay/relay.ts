@@ -33,6 +33,8 @@ export interface RelayHost {
   onEnded(exchange: Exchange): void;
   /** The worker wants its connections to end. */
   readonly isDraining: boolean;
+  /** The worker cuts what is left: the client did not go by itself. */
+  readonly isClosing: boolean;
 }
 
 const EMPTY = Buffer.alloc(0);
@@ -91,7 +93,12 @@ export class Relay implements DownstreamObserver {
       const { row } = error;
       exchange.status = row.status;
       const body = this.#host.formatError(exchange, error);
-      this.#answerLocally(row.status, body, row.closes || this.#hasMuchUnread(), retryHeaders(error));
+      this.#answerLocally(
+        row.status,
+        body,
+        row.closes || this.#hasMuchUnread(),
+        retryHeaders(error),
+      );
     }
     this.#end({ by: blame(error), phase, reason: error.code });
   }
@@ -106,7 +113,11 @@ export class Relay implements DownstreamObserver {
   onDownstreamGone(): void {
     const phase = this.#phase();
     this.#call?.cancel();
-    this.#end({ by: 'downstream', phase, reason: 'aborted' });
+    if (this.#host.isClosing) {
+      this.#end({ by: 'gateway', phase, reason: 'draining' });
+    } else {
+      this.#end({ by: 'downstream', phase, reason: 'aborted' });
+    }
   }
 
   onDownstreamWritable(): void {
@@ -189,10 +200,9 @@ export class Relay implements DownstreamObserver {
     const { downstream } = this.#exchange;
     const contentLength = this.#shape?.contentLength ?? -1;
     if (this.#isBodiless) {
-      const head = this.#takeHead(true);
+      const head = this.#takeHead();
       if (head !== null) {
-        const reportedBytes = contentLength < 0 ? null : contentLength;
-        downstream.answerWithoutBody(head, reportedBytes, this.#closes());
+        downstream.answerWithoutBody(head, contentLength < 0 ? null : contentLength);
       }
     } else if (pieces.length === 0 || (pieces.length === 1 && contentLength >= 0)) {
       const closes = this.#closes();
@@ -246,11 +256,14 @@ export class Relay implements DownstreamObserver {
     this.#pushOwnHeaders(headers, exchange.firstByteMs - (exchange.readyMs || exchange.startedMs));
     const head = { status: formatStatus(status, ''), headers };
     this.#hasBegun = true;
-    if (exchange.head.method === 'HEAD') {
-      exchange.downstream.answerWithoutBody(head, Buffer.byteLength(body), closes || this.#closes());
+    const isBodiless = exchange.head.method === 'HEAD';
+    exchange.responseBytes = isBodiless ? 0 : Buffer.byteLength(body);
+    if (closes || this.#closes()) {
+      exchange.downstream.answerAndClose(head, isBodiless ? '' : body);
+    } else if (isBodiless) {
+      exchange.downstream.answerWithoutBody(head, Buffer.byteLength(body));
     } else {
-      exchange.responseBytes = Buffer.byteLength(body);
-      exchange.downstream.answer(head, body, closes || this.#closes());
+      exchange.downstream.answer(head, body, false);
     }
   }
 

@@ -1,6 +1,7 @@
 /** Hands an exchange's request to its provider. */
-import type { Dialect } from '../dialects/dialect.js';
+
 import type { DialectName } from '../core/errors.js';
+import type { Dialect } from '../dialects/dialect.js';
 import type { Exchange } from '../exchange.js';
 import type { Target } from '../route/models.js';
 import type { UpstreamCall, UpstreamObserver } from './call.js';

@@ -45,7 +45,10 @@ export function writeRequest(
   const headers = writeHeaders(head, template.credential, identity?.keyHeaders ?? NO_NAMES);
   const isRenamed = model !== null && exchange.model !== null && model !== exchange.model;
   const start = body === null ? null : writeBytes(body, isRenamed ? model : null, patches);
-  const request = { method: head.method, target: head.query === '' ? path : `${path}?${head.query}` };
+  const request = {
+    method: head.method,
+    target: head.query === '' ? path : `${path}?${head.query}`,
+  };
   if (body === null || start === null || body.upload === null) {
     return { ...request, headers, body: start };
   }
@@ -98,7 +101,7 @@ function writeHeaders(
     if (CREDENTIALS.has(name) && (credential !== null || keyHeaders.includes(name))) {
       continue;
     }
-    if (named !== null && named.has(name)) {
+    if (named?.has(name)) {
       continue;
     }
     headers.push(name, BEYOND_ASCII.test(value) ? toWireBytes(value) : value);
@@ -128,7 +131,7 @@ function namedByConnection(headers: readonly string[]): ReadonlySet<string> | nu
   return named;
 }
 
-const BEYOND_ASCII = /[^\x00-\x7f]/;
+const BEYOND_ASCII = /[\u0080-\uffff]/;
 
 /** uWebSockets.js decodes header values as UTF-8 and undici writes them as Latin-1; this keeps the bytes. */
 function toWireBytes(value: string): string {

@@ -33,7 +33,8 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
           callback(new Error('the connection is closed'), null);
         } else {
           this.#isConnected = true;
-          callback(null, socket);
+          // Called back at once undici would take no notice: it is in the middle of its own loop.
+          queueMicrotask(() => callback(null, socket));
         }
       },
       pipelining: 1,

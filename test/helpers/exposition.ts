@@ -18,10 +18,10 @@ export interface Family {
 
 const NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*/;
 const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*/;
-const TYPES = ["counter", "gauge", "histogram", "summary", "untyped"];
+const TYPES = ['counter', 'gauge', 'histogram', 'summary', 'untyped'];
 
 export function parseExposition(text: string): Map<string, Family> {
-  if (!text.endsWith("\n")) throw new Error("the last line has no newline");
+  if (!text.endsWith('\n')) throw new Error('the last line has no newline');
   const families = new Map<
     string,
     { name: string; help: string; type: string; samples: Sample[] }
@@ -29,19 +29,19 @@ export function parseExposition(text: string): Map<string, Family> {
   const series = new Set<string>();
   let help: { name: string; text: string } | null = null;
   let current: { name: string; help: string; type: string; samples: Sample[] } | null = null;
-  for (const line of text.split("\n").slice(0, -1)) {
-    if (line === "") continue;
-    if (line.startsWith("# HELP ")) {
-      const [, name = "", words = ""] = /^# HELP (\S+) (.+)$/.exec(line) ?? [];
+  for (const line of text.split('\n').slice(0, -1)) {
+    if (line === '') continue;
+    if (line.startsWith('# HELP ')) {
+      const [, name = '', words = ''] = /^# HELP (\S+) (.+)$/.exec(line) ?? [];
       help = { name, text: words };
-    } else if (line.startsWith("# TYPE ")) {
-      const [, name = "", type = ""] = /^# TYPE (\S+) (\S+)$/.exec(line) ?? [];
+    } else if (line.startsWith('# TYPE ')) {
+      const [, name = '', type = ''] = /^# TYPE (\S+) (\S+)$/.exec(line) ?? [];
       if (!TYPES.includes(type)) throw new Error(`unknown type: ${line}`);
       if (help?.name !== name) throw new Error(`no HELP before: ${line}`);
       if (families.has(name)) throw new Error(`second TYPE of ${name}`);
       current = { name, help: help.text, type, samples: [] };
       families.set(name, current);
-    } else if (line.startsWith("#")) {
+    } else if (line.startsWith('#')) {
       throw new Error(`unexpected comment: ${line}`);
     } else {
       const sample = parseSample(line);
@@ -53,18 +53,18 @@ export function parseExposition(text: string): Map<string, Family> {
       current.samples.push(sample);
     }
   }
-  for (const family of families.values()) if (family.type === "histogram") checkHistogram(family);
+  for (const family of families.values()) if (family.type === 'histogram') checkHistogram(family);
   return families;
 }
 
 function belongsTo(sample: Sample, family: { name: string; type: string }): boolean {
-  if (family.type === "histogram") {
+  if (family.type === 'histogram') {
     const suffix = sample.name.slice(family.name.length);
-    return sample.name.startsWith(family.name) && ["_bucket", "_sum", "_count"].includes(suffix);
+    return sample.name.startsWith(family.name) && ['_bucket', '_sum', '_count'].includes(suffix);
   }
   return (
     sample.name === family.name ||
-    (family.type === "summary" && sample.name.startsWith(family.name))
+    (family.type === 'summary' && sample.name.startsWith(family.name))
   );
 }
 
@@ -73,9 +73,9 @@ function parseSample(line: string): Sample {
   if (name === undefined) throw new Error(`no name: ${line}`);
   let rest = line.slice(name.length);
   const labels = new Map<string, string>();
-  if (rest.startsWith("{")) {
+  if (rest.startsWith('{')) {
     rest = rest.slice(1);
-    while (!rest.startsWith("}")) {
+    while (!rest.startsWith('}')) {
       const label = LABEL_NAME.exec(rest)?.[0];
       if (label === undefined || labels.has(label)) throw new Error(`bad label: ${line}`);
       rest = rest.slice(label.length);
@@ -83,27 +83,27 @@ function parseSample(line: string): Sample {
       const { value, length } = parseQuoted(rest.slice(2), line);
       labels.set(label, value);
       rest = rest.slice(2 + length);
-      if (rest.startsWith(",")) rest = rest.slice(1);
-      else if (!rest.startsWith("}")) throw new Error(`bad separator: ${line}`);
+      if (rest.startsWith(',')) rest = rest.slice(1);
+      else if (!rest.startsWith('}')) throw new Error(`bad separator: ${line}`);
     }
     rest = rest.slice(1);
   }
   const match = /^ (\+Inf|-Inf|NaN|-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)$/.exec(rest);
   if (match === null) throw new Error(`bad value: ${line}`);
-  return { name, labels, value: readNumber(match[1] ?? "") };
+  return { name, labels, value: readNumber(match[1] ?? '') };
 }
 
 function parseQuoted(text: string, line: string): { value: string; length: number } {
-  let value = "";
+  let value = '';
   for (let at = 0; at < text.length; at += 1) {
     const char = text[at];
     if (char === '"') return { value, length: at + 1 };
-    if (char !== "\\") {
+    if (char !== '\\') {
       value += char;
       continue;
     }
     at += 1;
-    const escaped = { "\\": "\\", '"': '"', n: "\n" }[text[at] ?? ""];
+    const escaped = { '\\': '\\', '"': '"', n: '\n' }[text[at] ?? ''];
     if (escaped === undefined) throw new Error(`bad escape: ${line}`);
     value += escaped;
   }
@@ -111,7 +111,7 @@ function parseQuoted(text: string, line: string): { value: string; length: numbe
 }
 
 function readNumber(text: string): number {
-  return text.endsWith("Inf") ? Number(`${text}inity`) : Number(text);
+  return text.endsWith('Inf') ? Number(`${text}inity`) : Number(text);
 }
 
 function checkHistogram(family: Family): void {
@@ -120,13 +120,13 @@ function checkHistogram(family: Family): void {
     { les: number[]; values: number[]; count: number; hasSum: boolean }
   >();
   for (const { name, labels, value } of family.samples) {
-    const key = JSON.stringify([...labels].filter(([label]) => label !== "le").sort());
+    const key = JSON.stringify([...labels].filter(([label]) => label !== 'le').sort());
     const group = groups.get(key) ?? { les: [], values: [], count: Number.NaN, hasSum: false };
     groups.set(key, group);
-    if (name.endsWith("_bucket")) {
-      group.les.push(readNumber(labels.get("le") ?? ""));
+    if (name.endsWith('_bucket')) {
+      group.les.push(readNumber(labels.get('le') ?? ''));
       group.values.push(value);
-    } else if (name.endsWith("_count")) group.count = value;
+    } else if (name.endsWith('_count')) group.count = value;
     else group.hasSum = true;
   }
   for (const [key, { les, values, count, hasSum }] of groups) {

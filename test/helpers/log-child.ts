@@ -2,48 +2,48 @@
  * A small process with a real stdout for test/unit/observe/log-sink.test.ts: a primary with a sink, and
  * workers that log through batches. The report goes to stderr as JSON.
  */
-import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
-import { decodeMessage, encodeMessage } from "../../src/core/wire.js";
-import { LogBatch } from "../../src/observe/log-batch.js";
-import { LogSink } from "../../src/observe/log-sink.js";
-import { createLogger } from "../../src/observe/logger.js";
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { decodeMessage, encodeMessage } from '../../src/core/wire.js';
+import { LogBatch } from '../../src/observe/log-batch.js';
+import { LogSink } from '../../src/observe/log-sink.js';
+import { createLogger } from '../../src/observe/logger.js';
 
 interface Options {
   readonly workers: number;
   readonly lines: number;
   readonly pendingBytesMax: number;
-  readonly exit: "drain" | "sync";
+  readonly exit: 'drain' | 'sync';
 }
 
 type FromWorker =
-  | { readonly type: "log"; readonly lines: Uint8Array; readonly lineCount: number }
-  | { readonly type: "done"; readonly dropped: number };
+  | { readonly type: 'log'; readonly lines: Uint8Array; readonly lineCount: number }
+  | { readonly type: 'done'; readonly dropped: number };
 
-if (isMainThread) runPrimary(JSON.parse(process.argv[2] ?? "{}") as Options);
+if (isMainThread) runPrimary(JSON.parse(process.argv[2] ?? '{}') as Options);
 else runWorker(workerData as Options & { readonly index: number });
 
 function runPrimary(options: Options): void {
   const sink = new LogSink();
-  const log = createLogger("info", sink, (text) => text);
+  const log = createLogger('info', sink, (text) => text);
   const report = { dropped: 0, acknowledged: 0, given: 0, lost: 0, pending: 0, ms: 0 };
   const finish = (): void => {
     report.lost = sink.linesLost;
     report.pending = sink.pendingBytes;
     process.stderr.write(JSON.stringify(report));
   };
-  if (options.exit === "sync") {
+  if (options.exit === 'sync') {
     for (let index = 0; index < options.lines; index += 1) log.info({ worker: 0, index });
     sink.flushSync();
     finish();
     process.exit(0);
   }
-  log.info("started");
+  log.info('started');
   let running = options.workers;
   for (let index = 1; index <= options.workers; index += 1) {
     const worker = new Worker(new URL(import.meta.url), { workerData: { ...options, index } });
-    worker.on("message", (bytes: Uint8Array) => {
+    worker.on('message', (bytes: Uint8Array) => {
       const message = decodeMessage(bytes) as FromWorker;
-      if (message.type === "done") {
+      if (message.type === 'done') {
         report.dropped += message.dropped;
         return;
       }
@@ -55,10 +55,10 @@ function runPrimary(options: Options): void {
         worker.postMessage(answer, transfer);
       });
     });
-    worker.on("exit", () => {
+    worker.on('exit', () => {
       running -= 1;
       if (running > 0) return;
-      log.info("stopped");
+      log.info('stopped');
       void sink.drain().then(finish);
     });
   }
@@ -74,21 +74,21 @@ function runWorker(options: Options & { readonly index: number }): void {
   };
   const batch = new LogBatch({
     pendingBytesMax: options.pendingBytesMax,
-    send: (lines, lineCount) => send({ type: "log", lines, lineCount }),
+    send: (lines, lineCount) => send({ type: 'log', lines, lineCount }),
     countDropped: () => {
       dropped += 1;
     },
   });
-  port.on("message", (bytes: Uint8Array) => {
+  port.on('message', (bytes: Uint8Array) => {
     batch.acknowledge((decodeMessage(bytes) as { bytes: number }).bytes);
     if (isDone && batch.pendingBytes === 0) port.close();
   });
   for (let index = 0; index < options.lines; index += 1) {
     batch.write(
-      `${JSON.stringify({ worker: options.index, index, text: "ö".repeat(index % 50) })}\n`,
+      `${JSON.stringify({ worker: options.index, index, text: 'ö'.repeat(index % 50) })}\n`,
     );
   }
   batch.close();
   const isDone = true;
-  send({ type: "done", dropped });
+  send({ type: 'done', dropped });
 }

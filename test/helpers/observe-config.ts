@@ -1,7 +1,7 @@
-import type { ModelConfig, ProviderConfig, WeirConfig } from "../../src/config/model.js";
+import type { ModelConfig, ProviderConfig, WeirConfig } from '../../src/config/model.js';
 
 /** As much of a configuration as counters are laid out from. */
-export type RoutesConfig = Pick<WeirConfig, "models" | "providers">;
+export type RoutesConfig = Pick<WeirConfig, 'models' | 'providers'>;
 
 /** `models` maps a name to the providers of its targets. */
 export function createRoutesConfig(
@@ -12,8 +12,8 @@ export function createRoutesConfig(
     providers: [...names].map(
       (name): ProviderConfig => ({
         name,
-        dialect: "openai",
-        baseUrl: "http://127.0.0.1:1",
+        dialect: 'openai',
+        baseUrl: 'http://127.0.0.1:1',
         apiKey: null,
         timeouts: { connectMs: 1, firstByteMs: 1, idleMs: 1 },
         connections: { max: 1, queue: 1, queueTimeoutMs: 1, keepAliveMs: 1 },
@@ -23,7 +23,7 @@ export function createRoutesConfig(
       ([name, providers]): ModelConfig => ({
         name,
         targets: providers.map((provider) => ({ provider, model: null, weight: 1 })),
-        balance: "weighted",
+        balance: 'weighted',
         fallbacks: [],
       }),
     ),

@@ -1,20 +1,20 @@
-import assert from "node:assert/strict";
-import { test } from "node:test";
-import fc from "fast-check";
-import { decodeMessage, encodeMessage } from "../../src/core/wire.js";
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { decodeMessage, encodeMessage } from '../../src/core/wire.js';
 import {
   countUpTo,
   createHistogram,
   HistogramStore,
   WorkerHistograms,
-} from "../../src/observe/histograms.js";
+} from '../../src/observe/histograms.js';
 
 /** As many small values as large ones: evenly over the powers of two up to an hour. */
 const valueUs = fc
   .tuple(fc.integer({ min: 0, max: 31 }), fc.double({ min: 1, max: 2, noNaN: true }))
   .map(([power, factor]) => Math.min(Math.round(2 ** power * factor), 3_600_000_000));
 
-test("merged percentiles are those of one histogram fed with all values", () => {
+test('merged percentiles are those of one histogram fed with all values', () => {
   const workers = fc.array(fc.array(valueUs, { maxLength: 200 }), { minLength: 1, maxLength: 5 });
   fc.assert(
     fc.property(workers, fc.integer({ min: 0, max: 5 }), (valuesByWorker, scrapeEvery) => {
@@ -25,7 +25,7 @@ test("merged percentiles are those of one histogram fed with all values", () => 
         const worker = new WorkerHistograms();
         // Scrapes fall in between as they like; a message carries each snapshot.
         const scrape = (): void => {
-          const { bytes } = encodeMessage({ id: "x", snapshot: worker.takeSnapshot() });
+          const { bytes } = encodeMessage({ id: 'x', snapshot: worker.takeSnapshot() });
           store.takeIn(index, (decodeMessage(bytes) as { snapshot: Uint8Array }).snapshot);
         };
         values.forEach((value, at) => {
@@ -55,7 +55,7 @@ test("merged percentiles are those of one histogram fed with all values", () => 
   );
 });
 
-test("buckets never fall short of the truth, and exceed it by 1 % of the bound at most", () => {
+test('buckets never fall short of the truth, and exceed it by 1 % of the bound at most', () => {
   const bounds = [50, 100, 1_000, 25_000, 1_000_000, 600_000_000];
   fc.assert(
     fc.property(fc.array(valueUs, { maxLength: 300 }), (values) => {

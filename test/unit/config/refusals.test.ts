@@ -1,14 +1,14 @@
 /** Every kind of mistake, with the exact line, column and sentence that the operator sees. */
-import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import test from "node:test";
-import { loadConfig, parseConfig } from "../../../src/config/load.js";
-import { OperatorError } from "../../../src/core/errors.js";
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { loadConfig, parseConfig } from '../../../src/config/load.js';
+import { OperatorError } from '../../../src/core/errors.js';
 
 const PROVIDERS = 'providers:\n  openai: { dialect: openai, base_url: "http://a/v1" }\n';
-const MODELS = "models:\n  gpt-4o: { provider: openai }\n";
+const MODELS = 'models:\n  gpt-4o: { provider: openai }\n';
 const BASE = PROVIDERS + MODELS;
 
 function messageOf(run: () => unknown): string {
@@ -18,147 +18,147 @@ function messageOf(run: () => unknown): string {
     if (error instanceof OperatorError) return error.message;
     throw error;
   }
-  return "(loaded)";
+  return '(loaded)';
 }
 
 function refusalsOf(text: string, env: NodeJS.ProcessEnv = {}): string[] {
-  return messageOf(() => parseConfig(text, "w.yaml", env)).split("\n");
+  return messageOf(() => parseConfig(text, 'w.yaml', env)).split('\n');
 }
 
-const DURATION = "expected a duration such as 500ms, 30s, 1m, 1h or 1d, from 1ms to 24d";
-const WHOLE = "expected a whole number from 1 to 1e15";
+const DURATION = 'expected a duration such as 500ms, 30s, 1m, 1h or 1d, from 1ms to 24d';
+const WHOLE = 'expected a whole number from 1 to 1e15';
 
 /** A line that is put behind BASE, so that it is line 5, and what is said about it. */
 const FIFTH_LINE: Record<string, string[]> = {
-  "wrkers: 2": ['5:1: wrkers: unknown key. Did you mean "workers"?'],
-  "zzzzzzzz: 2": [
-    "5:1: zzzzzzzz: unknown key; expected one of listen, admin, workers, accept, state_dir, drain_timeout, log, providers, models, tiers, consumers",
+  'wrkers: 2': ['5:1: wrkers: unknown key. Did you mean "workers"?'],
+  'zzzzzzzz: 2': [
+    '5:1: zzzzzzzz: unknown key; expected one of listen, admin, workers, accept, state_dir, drain_timeout, log, providers, models, tiers, consumers',
   ],
-  "constructor: 2": [
-    "5:1: constructor: unknown key; expected one of listen, admin, workers, accept, state_dir, drain_timeout, log, providers, models, tiers, consumers",
+  'constructor: 2': [
+    '5:1: constructor: unknown key; expected one of listen, admin, workers, accept, state_dir, drain_timeout, log, providers, models, tiers, consumers',
   ],
-  "__proto__: { x: 1 }": [
+  '__proto__: { x: 1 }': [
     '5:1: "__proto__" cannot be used as a name',
-    "5:1: __proto__: unknown key; expected one of listen, admin, workers, accept, state_dir, drain_timeout, log, providers, models, tiers, consumers",
+    '5:1: __proto__: unknown key; expected one of listen, admin, workers, accept, state_dir, drain_timeout, log, providers, models, tiers, consumers',
   ],
   '"${A}": 1': [
-    "5:1: a variable cannot stand in a name, only in a value",
+    '5:1: a variable cannot stand in a name, only in a value',
     '5:1: ["${A}"]: unknown key; expected one of listen, admin, workers, accept, state_dir, drain_timeout, log, providers, models, tiers, consumers',
   ],
-  "models: {}": [
+  'models: {}': [
     '5:1: the key "models" is given twice; the first is in line 3',
-    "5:9: models: expected at least one entry; got a mapping",
+    '5:9: models: expected at least one entry; got a mapping',
   ],
-  "workers: 0": ["5:10: workers: expected auto or a whole number from 1 to 256; got 0"],
-  "workers: 2.5": ["5:10: workers: expected auto or a whole number from 1 to 256; got 2.5"],
-  "workers: atuo": [
+  'workers: 0': ['5:10: workers: expected auto or a whole number from 1 to 256; got 0'],
+  'workers: 2.5': ['5:10: workers: expected auto or a whole number from 1 to 256; got 2.5'],
+  'workers: atuo': [
     '5:10: workers: expected auto or a whole number from 1 to 256; got "atuo". Did you mean "auto"?',
   ],
-  "accept: reuse-port": [
+  'accept: reuse-port': [
     '5:9: accept: expected one of auto, acceptor, reuseport; got "reuse-port". Did you mean "reuseport"?',
   ],
-  "accept: constructor": [
+  'accept: constructor': [
     '5:9: accept: expected one of auto, acceptor, reuseport; got "constructor"',
   ],
-  "drain_timeout: 60": [`5:16: drain_timeout: ${DURATION}; got 60`],
-  "drain_timeout: 25d": [`5:16: drain_timeout: ${DURATION}; got "25d"`],
-  "drain_timeout: 0s": [`5:16: drain_timeout: ${DURATION}; got "0s"`],
-  "drain_timeout:": [`5:1: drain_timeout: ${DURATION}; got nothing`],
-  "drain_timeout: [1s]": [`5:16: drain_timeout: ${DURATION}; got a list`],
-  "log: { access: maybe }": ['5:16: log.access: expected on or off; got "maybe"'],
-  "log: info": ["5:6: log: expected a mapping; got a text"],
-  "state_dir: 5": ["5:12: state_dir: expected the path of a directory; got 5"],
-  "listen: here": [
+  'drain_timeout: 60': [`5:16: drain_timeout: ${DURATION}; got 60`],
+  'drain_timeout: 25d': [`5:16: drain_timeout: ${DURATION}; got "25d"`],
+  'drain_timeout: 0s': [`5:16: drain_timeout: ${DURATION}; got "0s"`],
+  'drain_timeout:': [`5:1: drain_timeout: ${DURATION}; got nothing`],
+  'drain_timeout: [1s]': [`5:16: drain_timeout: ${DURATION}; got a list`],
+  'log: { access: maybe }': ['5:16: log.access: expected on or off; got "maybe"'],
+  'log: info': ['5:6: log: expected a mapping; got a text'],
+  'state_dir: 5': ['5:12: state_dir: expected the path of a directory; got 5'],
+  'listen: here': [
     '5:9: listen: expected host:port with a port up to 65535 (an IPv6 host in brackets), a port, or a mapping; got "here"',
   ],
-  "listen: { port: 70000, tls: { cert: a } }": [
-    "5:17: listen.port: expected a whole number from 0 to 65535; got 70000",
-    "5:24: listen.tls.key: missing; expected the path of a PEM file",
+  'listen: { port: 70000, tls: { cert: a } }': [
+    '5:17: listen.port: expected a whole number from 0 to 65535; got 70000',
+    '5:24: listen.tls.key: missing; expected the path of a PEM file',
   ],
-  "listen: { host: a b }": [
-    "5:1: listen.port: missing; expected a whole number from 0 to 65535",
+  'listen: { host: a b }': [
+    '5:1: listen.port: missing; expected a whole number from 0 to 65535',
     '5:17: listen.host: expected a host name or an IP address; got "a b"',
   ],
-  "admin: { port: 1, tls: {} }": ["5:19: admin.tls: unknown key; expected one of host, port"],
-  "admin: 8080": [
-    "5:8: admin: listen and admin would share a port; the admin port must be another one",
+  'admin: { port: 1, tls: {} }': ['5:19: admin.tls: unknown key; expected one of host, port'],
+  'admin: 8080': [
+    '5:8: admin: listen and admin would share a port; the admin port must be another one',
   ],
-  "listen: { port: 8081 }": [
-    "5:9: listen: listen and admin would share a port; the admin port must be another one",
+  'listen: { port: 8081 }': [
+    '5:9: listen: listen and admin would share a port; the admin port must be another one',
   ],
-  "consumers: {}": [
-    "5:12: consumers: expected at least one entry; left out, nobody is asked for a key; got a mapping",
+  'consumers: {}': [
+    '5:12: consumers: expected at least one entry; left out, nobody is asked for a key; got a mapping',
   ],
-  "consumers:": ["5:1: consumers: expected a mapping; got nothing"],
-  "consumers: { a: {} }": ["5:14: consumers.a.keys: missing; expected a list"],
-  "consumers: { a: { keys: [] } }": [
-    "5:25: consumers.a.keys: expected at least one entry; got a list",
+  'consumers:': ['5:1: consumers: expected a mapping; got nothing'],
+  'consumers: { a: {} }': ['5:14: consumers.a.keys: missing; expected a list'],
+  'consumers: { a: { keys: [] } }': [
+    '5:25: consumers.a.keys: expected at least one entry; got a list',
   ],
-  "consumers: { a: { keys: wk-secret } }": ["5:25: consumers.a.keys: expected a list; got a text"],
-  "consumers: { a: wk-secret }": ["5:17: consumers.a: expected a mapping; got a text"],
-  "consumers: { a: { keys: [123] } }": [
-    "5:26: consumers.a.keys[0]: expected a key of visible ASCII characters, or sha256: and 64 hex digits; got a number",
+  'consumers: { a: { keys: wk-secret } }': ['5:25: consumers.a.keys: expected a list; got a text'],
+  'consumers: { a: wk-secret }': ['5:17: consumers.a: expected a mapping; got a text'],
+  'consumers: { a: { keys: [123] } }': [
+    '5:26: consumers.a.keys[0]: expected a key of visible ASCII characters, or sha256: and 64 hex digits; got a number',
   ],
-  "consumers: { a: { keys: [sécret] } }": [
-    "5:26: consumers.a.keys[0]: expected a key of visible ASCII characters, or sha256: and 64 hex digits; this one is not (not shown)",
+  'consumers: { a: { keys: [sécret] } }': [
+    '5:26: consumers.a.keys[0]: expected a key of visible ASCII characters, or sha256: and 64 hex digits; this one is not (not shown)',
   ],
   'consumers: { a: { keys: [""] } }': [
-    "5:26: consumers.a.keys[0]: expected a key of visible ASCII characters, or sha256: and 64 hex digits; this one is not (not shown)",
+    '5:26: consumers.a.keys[0]: expected a key of visible ASCII characters, or sha256: and 64 hex digits; this one is not (not shown)',
   ],
   'consumers: { a: { keys: ["sha256:abc"] } }': [
-    "5:26: consumers.a.keys[0]: expected a key of visible ASCII characters, or sha256: and 64 hex digits; this one is not (not shown)",
+    '5:26: consumers.a.keys[0]: expected a key of visible ASCII characters, or sha256: and 64 hex digits; this one is not (not shown)',
   ],
-  "consumers: { a: { keys: [k] }, b: { keys: [k2, k] } }": [
+  'consumers: { a: { keys: [k] }, b: { keys: [k2, k] } }': [
     '5:48: consumers.b.keys[1]: this key already belongs to consumer "a"',
   ],
-  "consumers: { a: { keys: [k, k] } }": ["5:29: consumers.a.keys[1]: this key is given twice"],
+  'consumers: { a: { keys: [k, k] } }': ['5:29: consumers.a.keys[1]: this key is given twice'],
   // The digest of "k" as sha256sum prints it.
   'consumers: { a: { keys: [k, "sha256:8254C329A92850F6D539DD376F4816EE2764517DA5E0235514AF433164480D7A"] } }':
-    ["5:29: consumers.a.keys[1]: this key is given twice"],
-  "consumers: { a: { keys: [k], tier: gold } }": [
+    ['5:29: consumers.a.keys[1]: this key is given twice'],
+  'consumers: { a: { keys: [k], tier: gold } }': [
     '5:36: consumers.a.tier: expected a configured tier, and there is none; got "gold"',
   ],
-  "consumers: { a: { keys: [k], tier: constructor } }": [
+  'consumers: { a: { keys: [k], tier: constructor } }': [
     '5:36: consumers.a.tier: expected a configured tier, and there is none; got "constructor"',
   ],
   'consumers: { " a": { keys: [k] } }': [
     '5:14: consumers[" a"]: expected a name of 1 to 256 characters without control characters or spaces around it',
   ],
-  "tiers: { t: { limit: [] } }": ['5:15: tiers.t.limit: unknown key. Did you mean "limits"?'],
+  'tiers: { t: { limit: [] } }': ['5:15: tiers.t.limit: unknown key. Did you mean "limits"?'],
 };
 
 /** A limit in `tiers: { t: { limits: [ … ] } }`, whose `{` is column 25. */
 const LIMITS: Record<string, string[]> = {
-  "{ requests: 0, per: 1s }": [`37: requests: ${WHOLE}; got 0`],
-  "{ requests: -1, per: 1s }": [`37: requests: ${WHOLE}; got -1`],
-  "{ requests: 0.5, per: 1s }": [`37: requests: ${WHOLE}; got 0.5`],
-  "{ tokens: .nan, per: 1s }": [`35: tokens: ${WHOLE}; got NaN`],
-  "{ tokens: .inf, per: 1s }": [`35: tokens: ${WHOLE}; got Infinity`],
-  "{ tokens: 2e15, per: 1s }": [`35: tokens: ${WHOLE}; got 2000000000000000`],
-  "{ tokens: 10k, per: 1s }": [`35: tokens: ${WHOLE}; got "10k"`],
-  "{ concurrency: 1.5 }": [`40: concurrency: ${WHOLE}; got 1.5`],
-  "{ cost: 0, per: 1d }": ["33: cost: expected a number above 0 and up to 1e15; got 0"],
-  "{ cost: .nan, per: 1d }": ["33: cost: expected a number above 0 and up to 1e15; got NaN"],
-  "{ requests: 5 }": ["25: per: missing; expected a duration such as 1s, 1m or 1d"],
-  "{ requests: 5, per: 0s }": [
+  '{ requests: 0, per: 1s }': [`37: requests: ${WHOLE}; got 0`],
+  '{ requests: -1, per: 1s }': [`37: requests: ${WHOLE}; got -1`],
+  '{ requests: 0.5, per: 1s }': [`37: requests: ${WHOLE}; got 0.5`],
+  '{ tokens: .nan, per: 1s }': [`35: tokens: ${WHOLE}; got NaN`],
+  '{ tokens: .inf, per: 1s }': [`35: tokens: ${WHOLE}; got Infinity`],
+  '{ tokens: 2e15, per: 1s }': [`35: tokens: ${WHOLE}; got 2000000000000000`],
+  '{ tokens: 10k, per: 1s }': [`35: tokens: ${WHOLE}; got "10k"`],
+  '{ concurrency: 1.5 }': [`40: concurrency: ${WHOLE}; got 1.5`],
+  '{ cost: 0, per: 1d }': ['33: cost: expected a number above 0 and up to 1e15; got 0'],
+  '{ cost: .nan, per: 1d }': ['33: cost: expected a number above 0 and up to 1e15; got NaN'],
+  '{ requests: 5 }': ['25: per: missing; expected a duration such as 1s, 1m or 1d'],
+  '{ requests: 5, per: 0s }': [
     '45: per: expected a duration such as 500ms, 30s, 1m, 1h or 1d, from 1ms to 366d; got "0s"',
   ],
-  "{ requests: 5, per: 1s, burst: 1.5 }": [
-    "56: burst: expected a whole number of requests; got 1.5",
+  '{ requests: 5, per: 1s, burst: 1.5 }': [
+    '56: burst: expected a whole number of requests; got 1.5',
   ],
   '{ requests: 5, per: 1s, burst: "1.5" }': [
     '56: burst: expected a whole number of requests; got "1.5"',
   ],
-  "{ cost: 5, per: 1s, burst: -1 }": [
-    "52: burst: expected a number above 0 and up to 1e15; got -1",
+  '{ cost: 5, per: 1s, burst: -1 }': [
+    '52: burst: expected a number above 0 and up to 1e15; got -1',
   ],
-  "{ requests: 5, tokens: 5, per: 1s }": [
-    "40: tokens: cannot stand beside requests; write it as a limit of its own",
+  '{ requests: 5, tokens: 5, per: 1s }': [
+    '40: tokens: cannot stand beside requests; write it as a limit of its own',
   ],
-  "{ concurrency: 5, per: 1s }": ["43: per: has no meaning beside concurrency"],
-  "{ concurrency: 5, burst: 1 }": ["43: burst: has no meaning beside concurrency"],
-  "{ per: 1s }": ["25: expected one of requests, tokens, cost, concurrency"],
-  "{ request: 5, per: 1s }": ['27: request: unknown key. Did you mean "requests"?'],
+  '{ concurrency: 5, per: 1s }': ['43: per: has no meaning beside concurrency'],
+  '{ concurrency: 5, burst: 1 }': ['43: burst: has no meaning beside concurrency'],
+  '{ per: 1s }': ['25: expected one of requests, tokens, cost, concurrency'],
+  '{ request: 5, per: 1s }': ['27: request: unknown key. Did you mean "requests"?'],
 };
 
 /** A provider in `providers: { openai: … }` in line 1, whose value begins in column 22. */
@@ -169,9 +169,9 @@ const PROVIDER: Record<string, string[]> = {
   '{ dialect: gemini, base_url: "http://a" }': [
     '33: dialect: expected one of openai, anthropic; got "gemini"',
   ],
-  '{ base_url: "http://a" }': ["14: dialect: missing; expected one of openai, anthropic"],
-  "{ dialect: openai }": ["14: base_url: missing; expected an http:// or https:// URL"],
-  "{ dialect: openai, base_url: a.b/v1 }": [
+  '{ base_url: "http://a" }': ['14: dialect: missing; expected one of openai, anthropic'],
+  '{ dialect: openai }': ['14: base_url: missing; expected an http:// or https:// URL'],
+  '{ dialect: openai, base_url: a.b/v1 }': [
     '51: base_url: expected an http:// or https:// URL; got "a.b/v1"',
   ],
   '{ dialect: openai, base_url: "ftp://a" }': [
@@ -184,22 +184,22 @@ const PROVIDER: Record<string, string[]> = {
     '51: base_url: expected an http:// or https:// URL; got "http://"',
   ],
   '{ dialect: openai, base_url: "http://a?key=secret" }': [
-    "51: base_url: must not hold a query or a fragment",
+    '51: base_url: must not hold a query or a fragment',
   ],
   '{ dialect: openai, base_url: "http://a/#" }': [
-    "51: base_url: must not hold a query or a fragment",
+    '51: base_url: must not hold a query or a fragment',
   ],
   '{ dialect: openai, base_url: "http://u:secret@a" }': [
-    "51: base_url: must not hold a user name or password (not shown); use api_key",
+    '51: base_url: must not hold a user name or password (not shown); use api_key',
   ],
   '{ dialect: openai, base_url: "http://a", api_key: "a\\nsecret" }': [
-    "72: api_key: the key holds a space, a control character or a character outside ASCII (not shown)",
+    '72: api_key: the key holds a space, a control character or a character outside ASCII (not shown)',
   ],
   '{ dialect: openai, base_url: "http://a", api_key: sécret }': [
-    "72: api_key: the key holds a space, a control character or a character outside ASCII (not shown)",
+    '72: api_key: the key holds a space, a control character or a character outside ASCII (not shown)',
   ],
   '{ dialect: openai, base_url: "http://a", api_key: 12345 }': [
-    "72: api_key: expected a key as a string; got a number",
+    '72: api_key: expected a key as a string; got a number',
   ],
   '{ dialect: openai, base_url: "http://a", timeouts: { conect: 1s } }': [
     '75: timeouts.conect: unknown key. Did you mean "connect"?',
@@ -208,54 +208,54 @@ const PROVIDER: Record<string, string[]> = {
     `84: timeouts.connect: ${DURATION}; got 5`,
   ],
   '{ dialect: openai, base_url: "http://a", connections: { max: 0 } }': [
-    "83: connections.max: expected a whole number from 1 to 1000000; got 0",
+    '83: connections.max: expected a whole number from 1 to 1000000; got 0',
   ],
   '{ dialect: openai, base_url: "http://a", connections: { queue: -1 } }': [
-    "85: connections.queue: expected a whole number from 0 to 1000000; got -1",
+    '85: connections.queue: expected a whole number from 0 to 1000000; got -1',
   ],
 };
 
 /** A model in `models: { m: … }` in line 3, whose value begins in column 14; `o` is another model. */
 const MODEL: Record<string, string[]> = {
-  "{ provider: opneai }": [
+  '{ provider: opneai }': [
     '26: provider: expected a configured provider: openai; got "opneai". Did you mean "openai"?',
   ],
-  "{ provider: constructor }": [
+  '{ provider: constructor }': [
     '26: provider: expected a configured provider: openai; got "constructor"',
   ],
-  "{ provder: openai }": ['16: provder: unknown key. Did you mean "provider"?'],
-  "{}": ["14: expected provider (one target) or targets (several)"],
-  "gpt-4o": ["14: expected a mapping; got a text"],
-  "{ provider: openai, targets: [{ provider: openai }] }": [
-    "16: provider: cannot stand beside targets; write it into a target",
+  '{ provder: openai }': ['16: provder: unknown key. Did you mean "provider"?'],
+  '{}': ['14: expected provider (one target) or targets (several)'],
+  'gpt-4o': ['14: expected a mapping; got a text'],
+  '{ provider: openai, targets: [{ provider: openai }] }': [
+    '16: provider: cannot stand beside targets; write it into a target',
   ],
-  "{ model: x, targets: [{ provider: openai }] }": [
-    "16: model: cannot stand beside targets; write it into a target",
+  '{ model: x, targets: [{ provider: openai }] }': [
+    '16: model: cannot stand beside targets; write it into a target',
   ],
-  "{ provider: openai, balance: hash }": ["34: balance: has no meaning without targets"],
-  "{ targets: [] }": ["25: targets: expected at least one entry; got a list"],
-  "{ targets: [{ model: x }] }": [
-    "26: targets[0].provider: missing; expected the name of a provider",
+  '{ provider: openai, balance: hash }': ['34: balance: has no meaning without targets'],
+  '{ targets: [] }': ['25: targets: expected at least one entry; got a list'],
+  '{ targets: [{ model: x }] }': [
+    '26: targets[0].provider: missing; expected the name of a provider',
   ],
-  "{ targets: [{ provider: x }] }": [
+  '{ targets: [{ provider: x }] }': [
     '38: targets[0].provider: expected a configured provider: openai; got "x"',
   ],
-  "{ targets: [{ provider: openai, weight: 0 }] }": [
-    "54: targets[0].weight: expected a whole number from 1 to 65535; got 0",
+  '{ targets: [{ provider: openai, weight: 0 }] }': [
+    '54: targets[0].weight: expected a whole number from 1 to 65535; got 0',
   ],
-  "{ targets: [{ provider: openai }], balance: random }": [
+  '{ targets: [{ provider: openai }], balance: random }': [
     '58: balance: expected one of weighted, round-robin, least-busy, least-latency, hash; got "random"',
   ],
-  "{ provider: openai, fallbacks: [x] }": [
+  '{ provider: openai, fallbacks: [x] }': [
     '46: fallbacks[0]: expected a configured model: one of m, o; got "x". Did you mean "m" or "o"?',
   ],
-  "{ provider: openai, fallbacks: [m] }": [
-    "46: fallbacks[0]: fallbacks go round in a circle: m -> m",
+  '{ provider: openai, fallbacks: [m] }': [
+    '46: fallbacks[0]: fallbacks go round in a circle: m -> m',
   ],
   '{ provider: openai, model: "" }': ['41: model: expected the name of a model; got ""'],
 };
 
-test("mistakes in a line of the top level", () => {
+test('mistakes in a line of the top level', () => {
   for (const [line, expected] of Object.entries(FIFTH_LINE)) {
     assert.deepEqual(
       refusalsOf(`${BASE}${line}\n`),
@@ -266,139 +266,139 @@ test("mistakes in a line of the top level", () => {
 });
 
 function at(line: number, path: string, entry: string): string {
-  const [, column, rest = ""] = /^(\d+): (.*)$/.exec(entry) ?? [];
+  const [, column, rest = ''] = /^(\d+): (.*)$/.exec(entry) ?? [];
   const isField = /^[a-z_[\]0-9.]+: /.test(rest);
-  return `w.yaml:${line}:${column}: ${path}${isField ? "." : ": "}${rest}`;
+  return `w.yaml:${line}:${column}: ${path}${isField ? '.' : ': '}${rest}`;
 }
 
-test("mistakes in a limit", () => {
+test('mistakes in a limit', () => {
   for (const [limit, expected] of Object.entries(LIMITS)) {
     const text = `${BASE}tiers: { t: { limits: [ ${limit} ] } }\n`;
     assert.deepEqual(
       refusalsOf(text),
-      expected.map((entry) => at(5, "tiers.t.limits[0]", entry)),
+      expected.map((entry) => at(5, 'tiers.t.limits[0]', entry)),
       limit,
     );
   }
 });
 
-test("mistakes in a provider", () => {
+test('mistakes in a provider', () => {
   for (const [provider, expected] of Object.entries(PROVIDER)) {
     const text = `providers: { openai: ${provider} }\n${MODELS}`;
     assert.deepEqual(
       refusalsOf(text),
-      expected.map((entry) => at(1, "providers.openai", entry)),
+      expected.map((entry) => at(1, 'providers.openai', entry)),
       provider,
     );
   }
 });
 
-test("mistakes in a model", () => {
+test('mistakes in a model', () => {
   for (const [model, expected] of Object.entries(MODEL)) {
     const text = `${PROVIDERS}models: { m: ${model}, o: { provider: openai } }\n`;
     assert.deepEqual(
       refusalsOf(text),
-      expected.map((entry) => at(3, "models.m", entry)),
+      expected.map((entry) => at(3, 'models.m', entry)),
       model,
     );
   }
 });
 
-test("a longer circle of fallbacks is found once, a diamond is none", () => {
+test('a longer circle of fallbacks is found once, a diamond is none', () => {
   const model = (name: string, ...fallbacks: string[]) =>
-    `  ${name}: { provider: openai, fallbacks: [${fallbacks.join(", ")}] }\n`;
-  const circle = `${PROVIDERS}models:\n${model("s", "a")}${model("a", "b")}${model("b", "c")}${model("c", "a")}`;
+    `  ${name}: { provider: openai, fallbacks: [${fallbacks.join(', ')}] }\n`;
+  const circle = `${PROVIDERS}models:\n${model('s', 'a')}${model('a', 'b')}${model('b', 'c')}${model('c', 'a')}`;
   assert.deepEqual(refusalsOf(circle), [
-    "w.yaml:7:38: models.c.fallbacks[0]: fallbacks go round in a circle: a -> b -> c -> a",
+    'w.yaml:7:38: models.c.fallbacks[0]: fallbacks go round in a circle: a -> b -> c -> a',
   ]);
-  const diamond = `${PROVIDERS}models:\n${model("a", "b", "c")}${model("b", "d")}${model("c", "d")}${model("d")}`;
-  assert.deepEqual(refusalsOf(diamond), ["(loaded)"]);
+  const diamond = `${PROVIDERS}models:\n${model('a', 'b', 'c')}${model('b', 'd')}${model('c', 'd')}${model('d')}`;
+  assert.deepEqual(refusalsOf(diamond), ['(loaded)']);
 });
 
-test("a long chain of fallbacks is no problem", () => {
+test('a long chain of fallbacks is no problem', () => {
   const lines = Array.from(
     { length: 20_000 },
     (_, i) => `  m${i}: { provider: openai, fallbacks: [m${i + 1}] }\n`,
   );
   assert.deepEqual(
-    refusalsOf(`${PROVIDERS}models:\n${lines.join("")}  m20000: { provider: openai }\n`),
-    ["(loaded)"],
+    refusalsOf(`${PROVIDERS}models:\n${lines.join('')}  m20000: { provider: openai }\n`),
+    ['(loaded)'],
   );
 });
 
-test("required sections", () => {
-  assert.deepEqual(refusalsOf("workers: 1\n"), [
-    "w.yaml:1:1: providers: missing; expected a mapping",
-    "w.yaml:1:1: models: missing; expected a mapping",
+test('required sections', () => {
+  assert.deepEqual(refusalsOf('workers: 1\n'), [
+    'w.yaml:1:1: providers: missing; expected a mapping',
+    'w.yaml:1:1: models: missing; expected a mapping',
   ]);
-  assert.deepEqual(refusalsOf("providers: {}\nmodels: {}\n"), [
-    "w.yaml:1:12: providers: expected at least one entry; got a mapping",
-    "w.yaml:2:9: models: expected at least one entry; got a mapping",
+  assert.deepEqual(refusalsOf('providers: {}\nmodels: {}\n'), [
+    'w.yaml:1:12: providers: expected at least one entry; got a mapping',
+    'w.yaml:2:9: models: expected at least one entry; got a mapping',
   ]);
 });
 
-test("all problems are told at once, in the order of the file", () => {
+test('all problems are told at once, in the order of the file', () => {
   const text = `wrkers: 1\n${PROVIDERS}models:\n  a: { provider: x }\n  b:\n    provider: \${NONE}\n  gpt-4.1: 3\n`;
   assert.deepEqual(refusalsOf(text), [
     'w.yaml:1:1: wrkers: unknown key. Did you mean "workers"?',
     'w.yaml:5:18: models.a.provider: expected a configured provider: openai; got "x"',
-    "w.yaml:7:15: the environment variable NONE is not set; set it, or write ${NONE:-default}",
+    'w.yaml:7:15: the environment variable NONE is not set; set it, or write ${NONE:-default}',
     'w.yaml:8:12: models["gpt-4.1"]: expected a mapping; got a number',
   ]);
 });
 
-test("a file that holds no mapping", () => {
-  const empty = "the file is empty; expected at least providers and models";
-  for (const text of ["", "\n\n", "# only a comment\n", "---\n"]) {
-    const [first = "", ...rest] = refusalsOf(text);
+test('a file that holds no mapping', () => {
+  const empty = 'the file is empty; expected at least providers and models';
+  for (const text of ['', '\n\n', '# only a comment\n', '---\n']) {
+    const [first = '', ...rest] = refusalsOf(text);
     assert.deepEqual(
-      [first.replace(/:\d+:\d+:/, ""), rest],
+      [first.replace(/:\d+:\d+:/, ''), rest],
       [`w.yaml ${empty}`, []],
       JSON.stringify(text),
     );
   }
-  assert.deepEqual(refusalsOf("- a\n"), ["w.yaml:1:1: expected a mapping; got a list"]);
-  assert.deepEqual(refusalsOf("\nhello\n"), ["w.yaml:2:1: expected a mapping; got a text"]);
+  assert.deepEqual(refusalsOf('- a\n'), ['w.yaml:1:1: expected a mapping; got a list']);
+  assert.deepEqual(refusalsOf('\nhello\n'), ['w.yaml:2:1: expected a mapping; got a text']);
 });
 
-test("faults of YAML", () => {
+test('faults of YAML', () => {
   const cases: Record<string, string> = {
-    "a: [1, 2\nb: 3\n":
-      "2:1: YAML: Flow sequence in block collection must be sufficiently indented and end with a ]",
-    "\ta: 1\n": "1:1: YAML: Tabs are not allowed as indentation",
-    "a: *nowhere\n": "1:4: the alias *nowhere refers to no anchor above it",
-    "a: !thing 3\n": "1:4: YAML: Unresolved tag: !thing",
-    "a: 1\n---\nb: 2\n": "2:1: a second YAML document begins here; expected one",
-    'a: "x"secret\n': "1:7: YAML: Unexpected scalar at node end",
-    "a: |secret\n  b\n": "1:5: YAML: Block scalar header includes extra characters",
-    "a: 1\n<<: 3\n": "2:1: expected an alias of a mapping, or a list of such, after <<",
-    "? { a: 1 }\n: 2\n": "1:3: YAML: With stringKeys, all keys must be strings",
+    'a: [1, 2\nb: 3\n':
+      '2:1: YAML: Flow sequence in block collection must be sufficiently indented and end with a ]',
+    '\ta: 1\n': '1:1: YAML: Tabs are not allowed as indentation',
+    'a: *nowhere\n': '1:4: the alias *nowhere refers to no anchor above it',
+    'a: !thing 3\n': '1:4: YAML: Unresolved tag: !thing',
+    'a: 1\n---\nb: 2\n': '2:1: a second YAML document begins here; expected one',
+    'a: "x"secret\n': '1:7: YAML: Unexpected scalar at node end',
+    'a: |secret\n  b\n': '1:5: YAML: Block scalar header includes extra characters',
+    'a: 1\n<<: 3\n': '2:1: expected an alias of a mapping, or a list of such, after <<',
+    '? { a: 1 }\n: 2\n': '1:3: YAML: With stringKeys, all keys must be strings',
   };
   for (const [text, expected] of Object.entries(cases)) {
     assert.deepEqual(refusalsOf(text), [`w.yaml:${expected}`], JSON.stringify(text));
   }
 });
 
-test("a variable without quotes inside braces gets a hint", () => {
-  const found = refusalsOf(`${BASE}log: { level: \${LEVEL} }\n`, { LEVEL: "info" });
+test('a variable without quotes inside braces gets a hint', () => {
+  const found = refusalsOf(`${BASE}log: { level: \${LEVEL} }\n`, { LEVEL: 'info' });
   assert.match(
-    found[0] ?? "",
+    found[0] ?? '',
     /^w\.yaml:5:16: YAML: .*Inside \{ \} or \[ \] a \$\{NAME\} needs quotes/,
   );
 });
 
-test("aliases of aliases are not multiplied without end", () => {
+test('aliases of aliases are not multiplied without end', () => {
   const levels = Array.from(
     { length: 9 },
     (_, i) => `l${i + 1}: &l${i + 1} [${`*l${i},`.repeat(9)}]`,
   );
-  assert.deepEqual(refusalsOf(`l0: &l0 [x]\n${levels.join("\n")}\n`), [
-    "w.yaml:1:1: YAML: Excessive alias count indicates a resource exhaustion attack",
+  assert.deepEqual(refusalsOf(`l0: &l0 [x]\n${levels.join('\n')}\n`), [
+    'w.yaml:1:1: YAML: Excessive alias count indicates a resource exhaustion attack',
   ]);
-  assert.deepEqual(refusalsOf(`${"[".repeat(100_000)}\n`), ["w.yaml:1:1: YAML: nested too deeply"]);
+  assert.deepEqual(refusalsOf(`${'['.repeat(100_000)}\n`), ['w.yaml:1:1: YAML: nested too deeply']);
 });
 
-test("a mistake behind an anchor is told once, where it stands", () => {
+test('a mistake behind an anchor is told once, where it stands', () => {
   const text = `providers:
   a: { dialect: openai, base_url: "http://a", timeouts: &t { connect: 5 } }
   b: { dialect: openai, base_url: "http://b", timeouts: *t }
@@ -410,14 +410,14 @@ models: { m: { provider: a } }
   ]);
 });
 
-test("a variable that is not set is told at its line, also in a folded text", () => {
+test('a variable that is not set is told at its line, also in a folded text', () => {
   const text = `${BASE}state_dir: >-\n  \${FIRST:-x}\n  \${SECOND}\n`;
   assert.deepEqual(refusalsOf(text), [
-    "w.yaml:7:3: the environment variable SECOND is not set; set it, or write ${SECOND:-default}",
+    'w.yaml:7:3: the environment variable SECOND is not set; set it, or write ${SECOND:-default}',
   ]);
 });
 
-test("the value of a variable is never printed", () => {
+test('the value of a variable is never printed', () => {
   const text = `
 listen: \${V}
 workers: \${V}
@@ -432,23 +432,23 @@ models:
 tiers: { t: { limits: [{ requests: "\${V}", per: "\${V}", burst: "\${V}" }] } }
 consumers: { c: { keys: ["\${V} "], tier: "\${V}", limits: "\${V}" } }
 `;
-  for (const value of ["hunter2@example", "opnai", "7.5", "x y"]) {
+  for (const value of ['hunter2@example', 'opnai', '7.5', 'x y']) {
     const found = refusalsOf(text, { V: value });
-    assert.equal(found.length >= 15, true, found.join("\n"));
-    assert.equal(found.join("\n").includes(value), false, found.join("\n"));
+    assert.equal(found.length >= 15, true, found.join('\n'));
+    assert.equal(found.join('\n').includes(value), false, found.join('\n'));
     // A hint would tell nearly as much.
-    assert.doesNotMatch(found.join("\n"), /Did you mean/);
+    assert.doesNotMatch(found.join('\n'), /Did you mean/);
   }
   assert.equal(
-    refusalsOf(text, { V: "opnai" })[2],
-    "w.yaml:4:9: accept: expected one of auto, acceptor, reuseport; got what ${V} holds",
+    refusalsOf(text, { V: 'opnai' })[2],
+    'w.yaml:4:9: accept: expected one of auto, acceptor, reuseport; got what ${V} holds',
   );
 });
 
-test("an error of reading names the file and the reason", () => {
-  const directory = mkdtempSync(join(tmpdir(), "weir-config-"));
+test('an error of reading names the file and the reason', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'weir-config-'));
   try {
-    const file = join(directory, "w.yaml");
+    const file = join(directory, 'w.yaml');
     const load = () => messageOf(() => loadConfig(file, {}));
     assert.equal(load(), `${file}: no such file; name one with --config`);
     assert.equal(
@@ -457,10 +457,10 @@ test("an error of reading names the file and the reason", () => {
     );
     writeFileSync(file, Buffer.from([0x61, 0x3a, 0x20, 0xff]));
     assert.equal(load(), `${file}: the file is not valid UTF-8`);
-    writeFileSync(file, "");
+    writeFileSync(file, '');
     assert.equal(load(), `${file}:1:1: the file is empty; expected at least providers and models`);
     writeFileSync(file, BASE);
-    assert.equal(load(), "(loaded)");
+    assert.equal(load(), '(loaded)');
   } finally {
     rmSync(directory, { recursive: true });
   }

@@ -1,8 +1,8 @@
-import assert from "node:assert/strict";
-import test from "node:test";
-import fc from "fast-check";
-import { BOUNDS } from "../../../src/core/bounds.js";
-import { editDistance, nearestNames } from "../../../src/core/nearest.js";
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import { BOUNDS } from '../../../src/core/bounds.js';
+import { editDistance, nearestNames } from '../../../src/core/nearest.js';
 
 /** The textbook's whole matrix, to compare the banded one with. */
 function plainDistance(a: string, b: string): number {
@@ -23,9 +23,9 @@ function plainDistance(a: string, b: string): number {
   return at(a.length, b.length);
 }
 
-const word = fc.string({ unit: fc.constantFrom("a", "b", "c", "-"), maxLength: 12 });
+const word = fc.string({ unit: fc.constantFrom('a', 'b', 'c', '-'), maxLength: 12 });
 
-test("the banded distance is the textbook distance, cut off at the maximum", () => {
+test('the banded distance is the textbook distance, cut off at the maximum', () => {
   fc.assert(
     fc.property(word, word, fc.integer({ min: 0, max: 6 }), (a, b, max) => {
       assert.equal(editDistance(a, b, max), Math.min(plainDistance(a, b), max + 1));
@@ -34,32 +34,32 @@ test("the banded distance is the textbook distance, cut off at the maximum", () 
   );
 });
 
-test("a slip of any kind is found", () => {
-  const names = ["gpt-4o", "gpt-4o-mini", "claude-sonnet", "gemini-pro"];
+test('a slip of any kind is found', () => {
+  const names = ['gpt-4o', 'gpt-4o-mini', 'claude-sonnet', 'gemini-pro'];
   for (const slip of [
-    "claude-sonet",
-    "claude-ssonnet",
-    "claude-sonnat",
-    "cluade-sonnet",
-    "CLAUDE-SONNET",
+    'claude-sonet',
+    'claude-ssonnet',
+    'claude-sonnat',
+    'cluade-sonnet',
+    'CLAUDE-SONNET',
   ]) {
-    assert.deepEqual(nearestNames(slip, names, 3), ["claude-sonnet"], slip);
+    assert.deepEqual(nearestNames(slip, names, 3), ['claude-sonnet'], slip);
   }
-  assert.deepEqual(nearestNames("llama", names, 3), []);
-  assert.deepEqual(nearestNames("", names, 3), []);
+  assert.deepEqual(nearestNames('llama', names, 3), []);
+  assert.deepEqual(nearestNames('', names, 3), []);
 });
 
-test("the nearest come first, equally near ones in their order, and never more than asked for", () => {
-  assert.deepEqual(nearestNames("aaaa", ["aabb", "aaab", "aaaa", "aaac"], 3), [
-    "aaaa",
-    "aaab",
-    "aaac",
+test('the nearest come first, equally near ones in their order, and never more than asked for', () => {
+  assert.deepEqual(nearestNames('aaaa', ['aabb', 'aaab', 'aaaa', 'aaac'], 3), [
+    'aaaa',
+    'aaab',
+    'aaac',
   ]);
-  assert.deepEqual(nearestNames("aaaa", ["aabb", "aaab", "aaaa", "aaac"], 1), ["aaaa"]);
-  assert.deepEqual(nearestNames("aaaa", ["aaaa"], 0), []);
+  assert.deepEqual(nearestNames('aaaa', ['aabb', 'aaab', 'aaaa', 'aaac'], 1), ['aaaa']);
+  assert.deepEqual(nearestNames('aaaa', ['aaaa'], 0), []);
 });
 
-test("the result is the start of all candidates within reach, sorted by distance", () => {
+test('the result is the start of all candidates within reach, sorted by distance', () => {
   fc.assert(
     fc.property(
       word,
@@ -80,14 +80,14 @@ test("the result is the start of all candidates within reach, sorted by distance
   );
 });
 
-test("only the beginning of a long name is compared", () => {
-  const long = "x".repeat(BOUNDS.suggestionNameCharsMax);
+test('only the beginning of a long name is compared', () => {
+  const long = 'x'.repeat(BOUNDS.suggestionNameCharsMax);
   assert.deepEqual(nearestNames(`${long}abcdefgh`, [long], 3), [long]);
   assert.deepEqual(nearestNames(`abcdefgh${long}`, [long], 3), []);
 });
 
-test("candidates beyond the bound are not looked at", () => {
-  const many = Array.from({ length: BOUNDS.suggestionCandidatesMax }, () => "zzzzzzzz");
-  assert.deepEqual(nearestNames("gpt-4o", [...many.slice(1), "gpt-4o"], 3), ["gpt-4o"]);
-  assert.deepEqual(nearestNames("gpt-4o", [...many, "gpt-4o"], 3), []);
+test('candidates beyond the bound are not looked at', () => {
+  const many = Array.from({ length: BOUNDS.suggestionCandidatesMax }, () => 'zzzzzzzz');
+  assert.deepEqual(nearestNames('gpt-4o', [...many.slice(1), 'gpt-4o'], 3), ['gpt-4o']);
+  assert.deepEqual(nearestNames('gpt-4o', [...many, 'gpt-4o'], 3), []);
 });

@@ -1,27 +1,27 @@
-import assert from "node:assert/strict";
-import { test } from "node:test";
-import { type AccessRecord, createAccessLine } from "../../../src/observe/access-line.js";
-import { createLogger } from "../../../src/observe/logger.js";
-import { createRedact } from "../../../src/observe/redact.js";
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type AccessRecord, createAccessLine } from '../../../src/observe/access-line.js';
+import { createLogger } from '../../../src/observe/logger.js';
+import { createRedact } from '../../../src/observe/redact.js';
 
 const SECRET = 'sk-proj-T3BlbkFJ"\\/öabc123456';
 
 const RECORD: AccessRecord = {
-  id: "01JD8Q5R7Z",
-  consumer: "team-a",
-  method: "POST",
-  path: "/v1/chat/completions",
-  dialect: "openai",
-  model: "gpt-4o",
-  targetModel: "gpt-4o-2024-08-06",
-  provider: "openai",
+  id: '01JD8Q5R7Z',
+  consumer: 'team-a',
+  method: 'POST',
+  path: '/v1/chat/completions',
+  dialect: 'openai',
+  model: 'gpt-4o',
+  targetModel: 'gpt-4o-2024-08-06',
+  provider: 'openai',
   status: 200,
   requestBytes: 4312,
   responseBytes: 1822,
   firstByteMs: 312.4004,
   durationMs: 2310.7,
   addedMs: 0.0412,
-  ended: { by: "upstream", phase: "done", reason: "complete" },
+  ended: { by: 'upstream', phase: 'done', reason: 'complete' },
   error: null,
 };
 
@@ -29,8 +29,8 @@ function writeLine(record: AccessRecord, secrets: readonly string[] = [SECRET]):
   const lines: string[] = [];
   createAccessLine({ write: (line) => lines.push(line) }, createRedact(secrets))(record);
   assert.equal(lines.length, 1);
-  const [line = ""] = lines;
-  assert.ok(line.endsWith("\n") && line.indexOf("\n") === line.length - 1, "one line is one line");
+  const [line = ''] = lines;
+  assert.ok(line.endsWith('\n') && line.indexOf('\n') === line.length - 1, 'one line is one line');
   return line;
 }
 
@@ -38,32 +38,32 @@ function parseLine(record: AccessRecord): Record<string, unknown> {
   return JSON.parse(writeLine(record)) as Record<string, unknown>;
 }
 
-test("the line has the documented fields, in the documented order", () => {
+test('the line has the documented fields, in the documented order', () => {
   const line = parseLine(RECORD);
-  assert.ok(Math.abs(Number(line["time"]) - Date.now()) < 60_000);
+  assert.ok(Math.abs(Number(line['time']) - Date.now()) < 60_000);
   assert.deepEqual(Object.entries({ ...line, time: 0 }), [
-    ["level", "info"],
-    ["time", 0],
-    ["id", "01JD8Q5R7Z"],
-    ["consumer", "team-a"],
-    ["method", "POST"],
-    ["path", "/v1/chat/completions"],
-    ["dialect", "openai"],
-    ["model", "gpt-4o"],
-    ["target_model", "gpt-4o-2024-08-06"],
-    ["provider", "openai"],
-    ["status", 200],
-    ["request_bytes", 4312],
-    ["response_bytes", 1822],
-    ["first_byte_ms", 312.4],
-    ["duration_ms", 2310.7],
-    ["added_ms", 0.041],
-    ["ended", { by: "upstream", phase: "done", reason: "complete" }],
-    ["msg", "exchange"],
+    ['level', 'info'],
+    ['time', 0],
+    ['id', '01JD8Q5R7Z'],
+    ['consumer', 'team-a'],
+    ['method', 'POST'],
+    ['path', '/v1/chat/completions'],
+    ['dialect', 'openai'],
+    ['model', 'gpt-4o'],
+    ['target_model', 'gpt-4o-2024-08-06'],
+    ['provider', 'openai'],
+    ['status', 200],
+    ['request_bytes', 4312],
+    ['response_bytes', 1822],
+    ['first_byte_ms', 312.4],
+    ['duration_ms', 2310.7],
+    ['added_ms', 0.041],
+    ['ended', { by: 'upstream', phase: 'done', reason: 'complete' }],
+    ['msg', 'exchange'],
   ]);
 });
 
-test("an exchange that ended early has nulls, and its error", () => {
+test('an exchange that ended early has nulls, and its error', () => {
   const line = parseLine({
     ...RECORD,
     consumer: null,
@@ -74,52 +74,52 @@ test("an exchange that ended early has nulls, and its error", () => {
     status: null,
     firstByteMs: null,
     addedMs: Number.NaN,
-    ended: { by: "gateway", phase: "reading", reason: "bad_body" },
-    error: { code: "bad_body", detail: 'it names "model" twice' },
+    ended: { by: 'gateway', phase: 'reading', reason: 'bad_body' },
+    error: { code: 'bad_body', detail: 'it names "model" twice' },
   });
   for (const name of [
-    "consumer",
-    "dialect",
-    "model",
-    "target_model",
-    "provider",
-    "status",
-    "first_byte_ms",
-    "added_ms",
+    'consumer',
+    'dialect',
+    'model',
+    'target_model',
+    'provider',
+    'status',
+    'first_byte_ms',
+    'added_ms',
   ]) {
     assert.equal(line[name], null, name);
   }
-  assert.deepEqual(line["error"], { code: "bad_body", detail: 'it names "model" twice' });
+  assert.deepEqual(line['error'], { code: 'bad_body', detail: 'it names "model" twice' });
 });
 
-test("nothing that a client sends breaks the line or steers a terminal", () => {
+test('nothing that a client sends breaks the line or steers a terminal', () => {
   for (const text of [
     '/a"b\\c',
     '/\n{"level":"fatal"}\r\n',
-    "/\u001b[31m\u0000",
-    "/\u009b31m\u007f\u2028",
-    "/\ud800x",
-    "/ö☃🎉",
+    '/\u001b[31m\u0000',
+    '/\u009b31m\u007f\u2028',
+    '/\ud800x',
+    '/ö☃🎉',
   ]) {
     const line = writeLine({ ...RECORD, path: text, model: text, method: text });
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
     assert.doesNotMatch(line.slice(0, -1), /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/);
     const parsed = JSON.parse(line) as Record<string, unknown>;
-    assert.equal(parsed["path"], text);
-    assert.equal(parsed["model"], text);
+    assert.equal(parsed['path'], text);
+    assert.equal(parsed['model'], text);
   }
 });
 
-test("long texts are cut to their bound in bytes, between characters", () => {
-  for (const char of ["a", "ö", "☃", "🎉"]) {
+test('long texts are cut to their bound in bytes, between characters', () => {
+  for (const char of ['a', 'ö', '☃', '🎉']) {
     for (const length of [1, 60, 64, 85, 86, 127, 128, 256, 257, 3000]) {
       const text = `/${char.repeat(length)}`;
-      const path = String(parseLine({ ...RECORD, path: text })["path"]);
+      const path = String(parseLine({ ...RECORD, path: text })['path']);
       assert.ok(Buffer.byteLength(path) <= 256);
       if (Buffer.byteLength(text) <= 256) assert.equal(path, text);
       else
         assert.ok(
-          path.endsWith("…") && text.startsWith(path.slice(0, -1)) && Buffer.byteLength(path) > 248,
+          path.endsWith('…') && text.startsWith(path.slice(0, -1)) && Buffer.byteLength(path) > 248,
         );
     }
   }
@@ -137,84 +137,84 @@ function assertNoSecret(line: string, secret: string): void {
   }
 }
 
-test("no text field of an access line can carry a secret, wherever it stands in it", () => {
-  const fields = ["id", "consumer", "method", "path", "model", "targetModel", "provider"] as const;
+test('no text field of an access line can carry a secret, wherever it stands in it', () => {
+  const fields = ['id', 'consumer', 'method', 'path', 'model', 'targetModel', 'provider'] as const;
   const texts = [0, 50, 110, 120, 240, 250, 300].map(
-    (length) => `${"x ".repeat(length / 2)}${SECRET} tail`,
+    (length) => `${'x '.repeat(length / 2)}${SECRET} tail`,
   );
   for (const text of [...texts, encodeURIComponent(SECRET), JSON.stringify(SECRET)]) {
     for (const field of fields) assertNoSecret(writeLine({ ...RECORD, [field]: text }), SECRET);
     assertNoSecret(
-      writeLine({ ...RECORD, error: { code: "gateway_error", detail: text } }),
+      writeLine({ ...RECORD, error: { code: 'gateway_error', detail: text } }),
       SECRET,
     );
     assertNoSecret(
-      writeLine({ ...RECORD, ended: { by: "gateway", phase: "done", reason: text } }),
+      writeLine({ ...RECORD, ended: { by: 'gateway', phase: 'done', reason: text } }),
       SECRET,
     );
   }
 });
 
-test("keys of callers, which Weir knows only as digests, are masked by their shape", () => {
+test('keys of callers, which Weir knows only as digests, are masked by their shape', () => {
   for (const key of [
-    "sk-ant-api03-abcdefghijklmnop",
-    "wk-0123456789abcdef01",
-    "AIzaSyA1234567890abcdefghijk",
-    "hf_abcdefghijklmnopqrst",
+    'sk-ant-api03-abcdefghijklmnop',
+    'wk-0123456789abcdef01',
+    'AIzaSyA1234567890abcdefghijk',
+    'hf_abcdefghijklmnopqrst',
   ]) {
     assertNoSecret(writeLine({ ...RECORD, path: `/v1/${key}/x`, model: key }, []), key);
     assertNoSecret(
-      writeLine({ ...RECORD, error: { code: "gateway_error", detail: `Bearer ${key}` } }, []),
+      writeLine({ ...RECORD, error: { code: 'gateway_error', detail: `Bearer ${key}` } }, []),
       key,
     );
   }
-  assert.match(writeLine({ ...RECORD, model: "task-sk-x" }, []), /"task-sk-x"/);
+  assert.match(writeLine({ ...RECORD, model: 'task-sk-x' }, []), /"task-sk-x"/);
 });
 
-test("no message, field, nested field or error of the primary’s own log can carry a secret", () => {
+test('no message, field, nested field or error of the primary’s own log can carry a secret', () => {
   const lines: string[] = [];
-  const log = createLogger("trace", { write: (line) => lines.push(line) }, createRedact([SECRET]));
+  const log = createLogger('trace', { write: (line) => lines.push(line) }, createRedact([SECRET]));
   log.info(SECRET);
-  log.info({ a: { b: [SECRET] }, [SECRET]: 1 }, "msg %s", SECRET);
+  log.info({ a: { b: [SECRET] }, [SECRET]: 1 }, 'msg %s', SECRET);
   log.error(new Error(`refused: ${SECRET}`));
-  log.child({ key: SECRET }).warn({ err: new Error("x", { cause: new Error(SECRET) }) }, "y");
-  log.debug("authorization: Bearer abc.def-ghi");
+  log.child({ key: SECRET }).warn({ err: new Error('x', { cause: new Error(SECRET) }) }, 'y');
+  log.debug('authorization: Bearer abc.def-ghi');
   assert.equal(lines.length, 5);
   for (const line of lines) {
     assertNoSecret(line, SECRET);
     assert.doesNotMatch(line, /abc\.def/);
     const parsed = JSON.parse(line) as Record<string, unknown>;
-    assert.equal(typeof parsed["level"], "string");
-    assert.equal(typeof parsed["time"], "number");
+    assert.equal(typeof parsed['level'], 'string');
+    assert.equal(typeof parsed['time'], 'number');
   }
 });
 
-test("the primary’s logger keeps to its level", () => {
+test('the primary’s logger keeps to its level', () => {
   const lines: string[] = [];
-  const log = createLogger("warn", { write: (line) => lines.push(line) }, createRedact([]));
-  log.info("no");
-  log.warn("yes");
+  const log = createLogger('warn', { write: (line) => lines.push(line) }, createRedact([]));
+  log.info('no');
+  log.warn('yes');
   assert.deepEqual(
     lines.map((line) => (JSON.parse(line) as { msg: string }).msg),
-    ["yes"],
+    ['yes'],
   );
 });
 
-test("a text means the same whether or not it stood in a line before", () => {
+test('a text means the same whether or not it stood in a line before', () => {
   const lines: string[] = [];
   const write = createAccessLine({ write: (line) => lines.push(line) }, createRedact([SECRET]));
   for (let round = 0; round < 3; round += 1) {
     for (let index = 0; index < 700; index += 1) {
-      const path = index % 7 === 0 ? `/${"ö".repeat(index)}` : `/v1/${index}`;
+      const path = index % 7 === 0 ? `/${'ö'.repeat(index)}` : `/v1/${index}`;
       write({ ...RECORD, path, model: `m${index}`, durationMs: index * 1.0007 });
-      const line = JSON.parse(lines.pop() ?? "") as Record<string, unknown>;
-      assert.equal(line["model"], `m${index}`);
-      assert.ok(Math.abs(Number(line["duration_ms"]) - index * 1.0007) < 0.001);
-      const printed = String(line["path"]);
-      assert.ok(printed === path || (printed.endsWith("…") && Buffer.byteLength(path) > 256));
+      const line = JSON.parse(lines.pop() ?? '') as Record<string, unknown>;
+      assert.equal(line['model'], `m${index}`);
+      assert.ok(Math.abs(Number(line['duration_ms']) - index * 1.0007) < 0.001);
+      const printed = String(line['path']);
+      assert.ok(printed === path || (printed.endsWith('…') && Buffer.byteLength(path) > 256));
       assert.ok(Buffer.byteLength(printed) <= 256);
     }
     write({ ...RECORD, path: SECRET, model: SECRET });
-    assertNoSecret(lines.pop() ?? "", SECRET);
+    assertNoSecret(lines.pop() ?? '', SECRET);
   }
 });

@@ -1,19 +1,19 @@
-import assert from "node:assert/strict";
-import { once } from "node:events";
-import { test } from "node:test";
-import { Worker } from "node:worker_threads";
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
 import {
   CounterColumn,
   createCounterBuffer,
   createCounterLayout,
   readCounters,
   statusSlot,
-} from "../../../src/observe/counters.js";
-import { createRoutesConfig } from "../../helpers/observe-config.js";
+} from '../../../src/observe/counters.js';
+import { createRoutesConfig } from '../../helpers/observe-config.js';
 
-const config = createRoutesConfig({ "gpt-4o": ["openai", "azure"], "*": ["openai"] });
+const config = createRoutesConfig({ 'gpt-4o': ['openai', 'azure'], '*': ['openai'] });
 
-test("both sides compute the same layout, and every slot has one meaning", () => {
+test('both sides compute the same layout, and every slot has one meaning', () => {
   const layout = createCounterLayout(config);
   assert.deepEqual(createCounterLayout(structuredClone(config)), layout);
   const slots = [
@@ -36,18 +36,18 @@ test("both sides compute the same layout, and every slot has one meaning", () =>
   assert.equal(new Set(slots).size, slots.length);
   assert.equal(slots.length, layout.slotCount);
   assert.equal(Math.max(...slots), layout.slotCount - 1);
-  assert.equal(layout.routesByModel.get("gpt-4o")?.[1]?.provider, "azure");
+  assert.equal(layout.routesByModel.get('gpt-4o')?.[1]?.provider, 'azure');
 });
 
-test("columns never share a cache line, wherever the buffer begins", () => {
-  for (const models of [{ a: ["p"] }, { a: ["p", "p"] }, { a: ["p", "q", "r"], b: ["p"] }]) {
+test('columns never share a cache line, wherever the buffer begins', () => {
+  for (const models of [{ a: ['p'] }, { a: ['p', 'p'] }, { a: ['p', 'q', 'r'], b: ['p'] }]) {
     const layout = createCounterLayout(createRoutesConfig(models));
     assert.equal((layout.stride * 8) % 64, 0);
     assert.ok((layout.stride - layout.slotCount) * 8 >= 64);
   }
 });
 
-test("statuses fall into their class; what is not a status counts as 5xx", () => {
+test('statuses fall into their class; what is not a status counts as 5xx', () => {
   const [route] = createCounterLayout(config).routes;
   assert.ok(route);
   for (const [status, offset] of [
@@ -65,13 +65,13 @@ test("statuses fall into their class; what is not a status counts as 5xx", () =>
   }
 });
 
-test("a buffer of another layout is refused", () => {
+test('a buffer of another layout is refused', () => {
   const layout = createCounterLayout(config);
   const buffer = createCounterBuffer(layout, 2);
   assert.throws(() => new CounterColumn(layout, buffer, 2), RangeError);
 });
 
-test("columns add up, gauges go down again, and columns do not touch each other", () => {
+test('columns add up, gauges go down again, and columns do not touch each other', () => {
   const layout = createCounterLayout(config);
   const buffer = createCounterBuffer(layout, 3);
   const columns = [0, 1, 2].map((worker) => new CounterColumn(layout, buffer, worker));
@@ -85,12 +85,12 @@ test("columns add up, gauges go down again, and columns do not touch each other"
   assert.equal(sums[layout.fixed.connectionsOpen], layout.fixed.connectionsOpen + 1 + 1000);
 });
 
-test("workers count at the same time and nothing is lost", async () => {
+test('workers count at the same time and nothing is lost', async () => {
   const layout = createCounterLayout(config);
   const workers = 3;
   const rounds = 300_000;
   const buffer = createCounterBuffer(layout, workers);
-  const module = new URL("../../../src/observe/counters.js", import.meta.url).href;
+  const module = new URL('../../../src/observe/counters.js', import.meta.url).href;
   const source = `
     const { workerData } = require('node:worker_threads');
     import(${JSON.stringify(module)}).then(({ CounterColumn, createCounterLayout }) => {
@@ -105,7 +105,7 @@ test("workers count at the same time and nothing is lost", async () => {
     { length: workers },
     (_, index) => new Worker(source, { eval: true, workerData: { config, buffer, index } }),
   );
-  await Promise.all(threads.map((thread) => once(thread, "exit")));
+  await Promise.all(threads.map((thread) => once(thread, 'exit')));
   const sums = readCounters(layout, buffer, workers);
   assert.equal(sums[layout.fixed.exchangesTotal], workers * rounds);
   assert.equal(sums[layout.routes[2]?.responseBytes ?? -1], workers * rounds * 3);

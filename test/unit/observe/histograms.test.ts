@@ -1,5 +1,5 @@
-import assert from "node:assert/strict";
-import { test } from "node:test";
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
 import {
   countUpTo,
   createHistogram,
@@ -7,9 +7,9 @@ import {
   MEASURE,
   OTHER_ROUTES,
   WorkerHistograms,
-} from "../../../src/observe/histograms.js";
+} from '../../../src/observe/histograms.js';
 
-test("values out of range are kept at its ends", () => {
+test('values out of range are kept at its ends', () => {
   const worker = new WorkerHistograms();
   for (const value of [Number.NaN, -5, 0, 0.4, 1e12, Number.POSITIVE_INFINITY])
     worker.recordAdded(value);
@@ -21,7 +21,7 @@ test("values out of range are kept at its ends", () => {
   assert.ok((series?.histogram.getValueAtPercentile(100) ?? 0) >= 3.6e9);
 });
 
-test("a snapshot holds what changed, in full, and a lost one loses nothing", () => {
+test('a snapshot holds what changed, in full, and a lost one loses nothing', () => {
   const worker = new WorkerHistograms();
   worker.recordFirstByte(0, 1000);
   worker.recordDuration(0, 2000);
@@ -38,14 +38,14 @@ test("a snapshot holds what changed, in full, and a lost one loses nothing", () 
   assert.equal(
     store.merge()[0]?.histogram.totalCount,
     2,
-    "an empty snapshot leaves the last one standing",
+    'an empty snapshot leaves the last one standing',
   );
   worker.recordDuration(0, 2000);
   store.takeIn(0, worker.takeSnapshot());
   assert.equal(store.merge().find((s) => s.measure === MEASURE.duration)?.histogram.totalCount, 2);
 });
 
-test("the number of histograms is bounded, and no value is lost", () => {
+test('the number of histograms is bounded, and no value is lost', () => {
   const worker = new WorkerHistograms(6);
   for (let route = 0; route < 50; route += 1) {
     worker.recordDuration(route, 100);
@@ -65,7 +65,7 @@ test("the number of histograms is bounded, and no value is lost", () => {
   }
 });
 
-test("snapshots are read at any offset, and a cut one is refused", () => {
+test('snapshots are read at any offset, and a cut one is refused', () => {
   const worker = new WorkerHistograms();
   worker.recordAdded(40);
   const snapshot = worker.takeSnapshot();
@@ -77,7 +77,7 @@ test("snapshots are read at any offset, and a cut one is refused", () => {
   assert.throws(() => store.takeIn(0, snapshot.subarray(0, snapshot.byteLength - 8)), RangeError);
 });
 
-test("buckets are cumulative and hold values equal to their bound", () => {
+test('buckets are cumulative and hold values equal to their bound', () => {
   const histogram = createHistogram();
   for (const value of [50, 1000, 1000, 5_000_000, 3_600_000_000]) histogram.recordValue(value);
   assert.deepEqual(
@@ -86,7 +86,7 @@ test("buckets are cumulative and hold values equal to their bound", () => {
   );
 });
 
-test("a snapshot in pieces is the whole one", () => {
+test('a snapshot in pieces is the whole one', () => {
   const worker = new WorkerHistograms();
   for (let route = 0; route < 50; route += 1) worker.recordDuration(route, 100 + route);
   const store = new HistogramStore();

@@ -1,16 +1,16 @@
-import assert from "node:assert/strict";
-import { test } from "node:test";
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
 import {
   CounterColumn,
   createCounterBuffer,
   createCounterLayout,
   readCounters,
   statusSlot,
-} from "../../../src/observe/counters.js";
-import { HistogramStore, WorkerHistograms } from "../../../src/observe/histograms.js";
-import { createMetrics, type Metrics } from "../../../src/observe/metrics.js";
-import { type Family, parseExposition } from "../../helpers/exposition.js";
-import { createRoutesConfig } from "../../helpers/observe-config.js";
+} from '../../../src/observe/counters.js';
+import { HistogramStore, WorkerHistograms } from '../../../src/observe/histograms.js';
+import { createMetrics, type Metrics } from '../../../src/observe/metrics.js';
+import { type Family, parseExposition } from '../../helpers/exposition.js';
+import { createRoutesConfig } from '../../helpers/observe-config.js';
 
 const NASTY = 'a"b\\c\nd{e="f"},ö 1';
 
@@ -36,7 +36,7 @@ function createBench(models: Readonly<Record<string, readonly string[]>>): Bench
       return store.merge();
     },
     readLogLinesLost: () => 5,
-    build: { version: "0.1.0", node: process.version, uws: "20.0" },
+    build: { version: '0.1.0', node: process.version, uws: '20.0' },
   });
   return {
     layout,
@@ -55,7 +55,7 @@ function find(
   name: string,
   labels: Readonly<Record<string, string>> = {},
 ): number {
-  const family = families.get(name) ?? families.get(name.replace(/_(?:bucket|sum|count)$/, ""));
+  const family = families.get(name) ?? families.get(name.replace(/_(?:bucket|sum|count)$/, ''));
   const wanted = JSON.stringify(Object.entries(labels).sort());
   const sample = family?.samples.find(
     (each) => each.name === name && JSON.stringify([...each.labels].sort()) === wanted,
@@ -64,10 +64,10 @@ function find(
   return sample.value;
 }
 
-test("a scrape shows what the workers counted, summed", async () => {
+test('a scrape shows what the workers counted, summed', async () => {
   const { layout, columns, histograms, metrics } = createBench({
-    "gpt-4o": ["openai", "azure"],
-    [NASTY]: ["openai"],
+    'gpt-4o': ['openai', 'azure'],
+    [NASTY]: ['openai'],
   });
   for (const column of columns) {
     column.add(layout.fixed.exchangesInFlight, 2);
@@ -78,7 +78,7 @@ test("a scrape shows what the workers counted, summed", async () => {
       column.add(statusSlot(route, 200), 10);
       column.add(route.endedByUpstream, 1);
     }
-    const provider = layout.providers.get("azure");
+    const provider = layout.providers.get('azure');
     if (provider !== undefined) column.set(provider.queueLength, 4);
   }
   columns[0]?.add(statusSlot(layout.routes[0]!, 302), 1);
@@ -88,94 +88,94 @@ test("a scrape shows what the workers counted, summed", async () => {
 
   const families = await scrape(metrics);
   assert.equal(
-    find(families, "weir_requests_total", { provider: "azure", model: "gpt-4o", status: "2xx" }),
+    find(families, 'weir_requests_total', { provider: 'azure', model: 'gpt-4o', status: '2xx' }),
     20,
   );
   assert.equal(
-    find(families, "weir_requests_total", { provider: "openai", model: NASTY, status: "2xx" }),
+    find(families, 'weir_requests_total', { provider: 'openai', model: NASTY, status: '2xx' }),
     20,
   );
   assert.equal(
-    find(families, "weir_requests_total", { provider: "openai", model: "gpt-4o", status: "3xx" }),
+    find(families, 'weir_requests_total', { provider: 'openai', model: 'gpt-4o', status: '3xx' }),
     1,
   );
   assert.equal(
-    find(families, "weir_requests_total", { provider: "openai", model: "gpt-4o", status: "5xx" }),
+    find(families, 'weir_requests_total', { provider: 'openai', model: 'gpt-4o', status: '5xx' }),
     0,
   );
-  assert.equal(find(families, "weir_refused_total", { code: "invalid_key" }), 6);
-  assert.equal(find(families, "weir_exchanges_in_flight"), 4);
+  assert.equal(find(families, 'weir_refused_total', { code: 'invalid_key' }), 6);
+  assert.equal(find(families, 'weir_exchanges_in_flight'), 4);
   assert.equal(
-    find(families, "weir_ended_total", { provider: "openai", model: NASTY, by: "upstream" }),
+    find(families, 'weir_ended_total', { provider: 'openai', model: NASTY, by: 'upstream' }),
     2,
   );
   assert.equal(
-    find(families, "weir_ended_total", { provider: "(none)", model: "(none)", by: "downstream" }),
+    find(families, 'weir_ended_total', { provider: '(none)', model: '(none)', by: 'downstream' }),
     0,
   );
-  assert.equal(find(families, "weir_bytes_total", { direction: "received" }), 2e12);
-  assert.equal(find(families, "weir_queue_length", { provider: "azure" }), 8);
-  assert.equal(find(families, "weir_log_lines_dropped_total"), 7);
+  assert.equal(find(families, 'weir_bytes_total', { direction: 'received' }), 2e12);
+  assert.equal(find(families, 'weir_queue_length', { provider: 'azure' }), 8);
+  assert.equal(find(families, 'weir_log_lines_dropped_total'), 7);
   assert.equal(
-    find(families, "weir_build_info", { version: "0.1.0", node: process.version, uws: "20.0" }),
+    find(families, 'weir_build_info', { version: '0.1.0', node: process.version, uws: '20.0' }),
     1,
   );
-  const route = { provider: "openai", model: NASTY };
-  assert.equal(find(families, "weir_first_byte_seconds_bucket", { ...route, le: "0.005" }), 1);
-  assert.equal(find(families, "weir_first_byte_seconds_bucket", { ...route, le: "600" }), 1);
-  assert.equal(find(families, "weir_first_byte_seconds_bucket", { ...route, le: "+Inf" }), 2);
-  assert.equal(find(families, "weir_first_byte_seconds_sum", route), 700.001);
-  assert.equal(find(families, "weir_added_seconds_bucket", { le: "0.00005" }), 1);
-  assert.equal(find(families, "weir_added_seconds_sum"), 0.00004);
+  const route = { provider: 'openai', model: NASTY };
+  assert.equal(find(families, 'weir_first_byte_seconds_bucket', { ...route, le: '0.005' }), 1);
+  assert.equal(find(families, 'weir_first_byte_seconds_bucket', { ...route, le: '600' }), 1);
+  assert.equal(find(families, 'weir_first_byte_seconds_bucket', { ...route, le: '+Inf' }), 2);
+  assert.equal(find(families, 'weir_first_byte_seconds_sum', route), 700.001);
+  assert.equal(find(families, 'weir_added_seconds_bucket', { le: '0.00005' }), 1);
+  assert.equal(find(families, 'weir_added_seconds_sum'), 0.00004);
   for (const name of [
-    "process_resident_memory_bytes",
-    "process_cpu_seconds_total",
-    "nodejs_heap_size_used_bytes",
-    "nodejs_eventloop_lag_p99_seconds",
+    'process_resident_memory_bytes',
+    'process_cpu_seconds_total',
+    'nodejs_heap_size_used_bytes',
+    'nodejs_eventloop_lag_p99_seconds',
   ]) {
     assert.ok(families.has(name), name);
   }
 });
 
-test("two targets of one model at one provider are one series", async () => {
-  const { layout, columns, histograms, metrics } = createBench({ fast: ["openai", "openai"] });
+test('two targets of one model at one provider are one series', async () => {
+  const { layout, columns, histograms, metrics } = createBench({ fast: ['openai', 'openai'] });
   for (const route of layout.routes) {
     columns[0]?.add(statusSlot(route, 200), 1);
     histograms[0]?.recordDuration(route.index, 1_000_000);
   }
   const families = await scrape(metrics);
-  const labels = { provider: "openai", model: "fast" };
-  assert.equal(find(families, "weir_requests_total", { ...labels, status: "2xx" }), 2);
-  assert.equal(find(families, "weir_duration_seconds_bucket", { ...labels, le: "1" }), 2);
-  assert.equal(find(families, "weir_duration_seconds_sum", labels), 2);
+  const labels = { provider: 'openai', model: 'fast' };
+  assert.equal(find(families, 'weir_requests_total', { ...labels, status: '2xx' }), 2);
+  assert.equal(find(families, 'weir_duration_seconds_bucket', { ...labels, le: '1' }), 2);
+  assert.equal(find(families, 'weir_duration_seconds_sum', labels), 2);
 });
 
-test("names that look like other labels are not mixed up", async () => {
-  const { layout, columns, metrics } = createBench({ "a,provider:b": ["c"], a: ["b,provider:c"] });
+test('names that look like other labels are not mixed up', async () => {
+  const { layout, columns, metrics } = createBench({ 'a,provider:b': ['c'], a: ['b,provider:c'] });
   layout.routes.forEach((route, index) => {
     columns[0]?.add(statusSlot(route, 200), index + 1);
   });
   const families = await scrape(metrics);
   assert.equal(
-    find(families, "weir_requests_total", { model: "a,provider:b", provider: "c", status: "2xx" }),
+    find(families, 'weir_requests_total', { model: 'a,provider:b', provider: 'c', status: '2xx' }),
     1,
   );
   assert.equal(
-    find(families, "weir_requests_total", { model: "a", provider: "b,provider:c", status: "2xx" }),
+    find(families, 'weir_requests_total', { model: 'a', provider: 'b,provider:c', status: '2xx' }),
     2,
   );
 });
 
-test("a scrape before the first request is well-formed, and counters only rise", async () => {
-  const { layout, columns, metrics } = createBench({ "*": ["openai"] });
+test('a scrape before the first request is well-formed, and counters only rise', async () => {
+  const { layout, columns, metrics } = createBench({ '*': ['openai'] });
   const before = await scrape(metrics);
-  assert.equal(find(before, "weir_added_seconds_count"), 0);
+  assert.equal(find(before, 'weir_added_seconds_count'), 0);
   for (let index = 0; index < 3; index += 1) {
     columns[0]?.add(layout.fixed.exchangesTotal, 1);
-    assert.equal(find(await scrape(metrics), "weir_exchanges_total"), index + 1);
+    assert.equal(find(await scrape(metrics), 'weir_exchanges_total'), index + 1);
   }
   for (const family of before.values()) {
-    if (family.name.startsWith("weir_") && family.type === "counter")
+    if (family.name.startsWith('weir_') && family.type === 'counter')
       assert.match(family.name, /_total$/);
   }
 });

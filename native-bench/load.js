@@ -1,0 +1,113 @@
+/** The mock provider, and the two kinds of load: JSON requests by wrk, event streams by sse-load. */
+import path from 'node:path';
+import { BENCH_DIR } from './options.js';
+import { findFreePort, start, stop, waitForLine } from './processes.js';
+import { ANSWER_FILE, REQUEST_FILE } from './requests.js';
+import { SSE_LOAD } from './tools.js';
+
+/** @typedef {{ p50: number, p99: number }} LatencyUs */
+
+/** @param {number} cpu */
+export async function startMock(cpu) {
+  const port = await findFreePort();
+  const started = start(SSE_LOAD, ['mock', String(port), ANSWER_FILE], { cpu });
+  await waitForLine(started, (line) => (line.includes('"listening"') ? true : null), {
+    what: 'the mock',
+    withinMs: 5000,
+  });
+  return { port, stop: () => stop(started) };
+}
+
+/**
+ * Closed loop: each connection sends its next request when it has the answer to the last.
+ * @param {{ port: number, connections: number, threads: number, seconds: number, cpu: number | null }} load
+ * @returns {Promise<{ requests: number, requestsPerSecond: number, latencyUs: LatencyUs }>}
+ */
+export async function loadRequests({ port, connections, threads, seconds, cpu }) {
+  const url = `http://127.0.0.1:${port}/v1/chat/completions`;
+  const script = path.join(BENCH_DIR, 'wrk/chat.lua');
+  // wrk takes whole seconds only.
+  const whole = Math.max(1, Math.round(seconds));
+  const args = [
+    `-t${threads}`,
+    `-c${connections}`,
+    `-d${whole}s`,
+    '--timeout',
+    '5s',
+    '-s',
+    script,
+    url,
+    '--',
+    REQUEST_FILE,
+  ];
+  const wrk = start('wrk', args, { cpu });
+  const result = await waitForLine(
+    wrk,
+    (line) => (line.startsWith('result ') ? JSON.parse(line.slice(7)) : null),
+    {
+      what: 'wrk',
+      withinMs: whole * 1000 + 20_000,
+    },
+  );
+  await wrk.ended;
+  const failed = Object.entries(result.errors).filter(([, count]) => Number(count) > 0);
+  if (failed.length > 0)
+    throw new Error(`requests failed: ${failed.map(([kind, n]) => `${n} ${kind}`).join(', ')}`);
+  return {
+    requests: result.requests,
+    requestsPerSecond: result.requests / (result.micros / 1e6),
+    latencyUs: { p50: result.p50Us, p99: result.p99Us },
+  };
+}
+
+/**
+ * @typedef {object} StreamResult
+ * @property {number} streams
+ * @property {number} events
+ * @property {number} bytes
+ * @property {number} eventBytes
+ * @property {number} reconnects
+ * @property {number} seconds
+ * @property {LatencyUs} eventUs from the mock's write to the client's read
+ * @property {LatencyUs} firstUs from the request to the first event
+ */
+
+/**
+ * Streams run back to back on each connection until the time is up, and the last ones to their end.
+ * sse-load compares every byte; a wrong one ends it with an error, which ends the run.
+ * @param {{ port: number, connections: number, seconds: number, events: number, gapMs: number, cpu: number }} load
+ * @returns {Promise<StreamResult>}
+ */
+export async function loadStreams({ port, connections, seconds, events, gapMs, cpu }) {
+  const client = start(
+    SSE_LOAD,
+    ['streams', ...[port, connections, seconds, events, gapMs].map(String)],
+    { cpu },
+  );
+  const result = await waitForLine(
+    client,
+    (line) => (line.startsWith('{') ? JSON.parse(line) : null),
+    {
+      what: 'sse-load',
+      withinMs: seconds * 1000 + events * gapMs + 20_000,
+    },
+  );
+  await client.ended;
+  return result;
+}
+
+/**
+ * Opens streams that say one event and then nothing; the function that it returns closes them.
+ * @param {{ port: number, connections: number, cpu: number }} load
+ */
+export async function holdStreams({ port, connections, cpu }) {
+  const client = start(SSE_LOAD, ['hold', String(port), String(connections)], { cpu });
+  await waitForLine(client, (line) => (line.includes('"open"') ? true : null), {
+    what: 'sse-load, holding streams open',
+    withinMs: 40_000,
+  });
+  return async () => {
+    client.child.stdin?.end();
+    await client.ended;
+  };
+}

@@ -1,0 +1,80 @@
+/** Runs the scenarios one after the other and prints what came out. */
+import { startMock } from './load.js';
+import { readOptions, USAGE, UsageError } from './options.js';
+import { killAll } from './processes.js';
+import { nginx, weirFrom } from './proxies.js';
+import { renderText, writeReport } from './report.js';
+import { writeBodies } from './requests.js';
+import { runJson } from './scenarios/json.js';
+import { runMemory } from './scenarios/memory.js';
+import { runReady } from './scenarios/ready.js';
+import { runSse } from './scenarios/sse.js';
+import { runWorkers } from './scenarios/workers.js';
+import {
+  buildLoadProgram,
+  checkTools,
+  chooseCores,
+  describeMachine,
+  MissingError,
+} from './tools.js';
+
+const SCENARIOS = {
+  json: runJson,
+  sse: runSse,
+  workers: runWorkers,
+  memory: runMemory,
+  ready: runReady,
+};
+
+/** Whatever hangs, a run ends: half a minute for each load, and ten minutes for the rest. @param {import('./options.js').Options} options */
+function limitRunTime(options) {
+  const loads = options.only.length * 4 * (options.rounds + 1);
+  const limitMs = (600 + loads * (30 + options.seconds)) * 1000;
+  setTimeout(() => {
+    process.stderr.write(`given up after ${limitMs / 1000} s\n`);
+    process.exit(1);
+  }, limitMs).unref();
+}
+
+/** @param {string} text */
+function say(text) {
+  process.stderr.write(`${text}\n`);
+}
+
+async function main() {
+  const options = readOptions(process.argv.slice(2));
+  if (options === 'help') {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  limitRunTime(options);
+  checkTools([options.weirDir, ...(options.weirBaseDir === null ? [] : [options.weirBaseDir])]);
+  const cores = chooseCores();
+  buildLoadProgram();
+  writeBodies();
+
+  const contenders = [nginx, weirFrom('weir', options.weirDir)];
+  if (options.weirBaseDir !== null) contenders.push(weirFrom('weir-base', options.weirBaseDir));
+  const mock = await startMock(cores.load);
+  const results = [];
+  for (const name of options.only)
+    results.push(await SCENARIOS[name]({ options, cores, mockPort: mock.port, contenders, say }));
+  await mock.stop();
+
+  const report = { machine: describeMachine(options), options, results };
+  process.stdout.write(`\n${renderText(report)}\n`);
+  for (const file of writeReport(report)) say(`wrote ${file}`);
+  const failed = results.some(({ judged }) => judged.some(({ verdict }) => verdict === 'fails'));
+  return failed && options.strict ? 1 : 0;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  const known = error instanceof UsageError || error instanceof MissingError;
+  process.stderr.write(`${known ? error.message : error instanceof Error ? error.stack : error}\n`);
+  if (error instanceof UsageError) process.stderr.write(`\n${USAGE}`);
+  process.exitCode = known ? 2 : 1;
+} finally {
+  killAll();
+}

@@ -1,0 +1,82 @@
+/**
+ * A B A B …: in each round every contender is measured once, one after the other, because a shared
+ * machine changes from minute to minute and a pair of neighbours in time meets the same conditions.
+ */
+import { startCpuCount } from '../accounting.js';
+
+/**
+ * @typedef {object} Running
+ * @property {string} name
+ * @property {import('../proxies.js').Proxy} proxy
+ */
+
+/**
+ * @template T
+ * @typedef {T & { cpuUs: number }} Measured
+ */
+
+/**
+ * All contenders run all the time; the ones that are not measured are idle. The order turns round in
+ * every second round, so that none always follows the same one.
+ * @template T
+ * @param {Running[]} contenders
+ * @param {number} rounds
+ * @param {(running: Running) => Promise<T>} load
+ * @param {(text: string) => void} say
+ * @returns {Promise<Record<string, Measured<T>[]>>}
+ */
+export async function interleave(contenders, rounds, load, say) {
+  /** @type {Record<string, Measured<T>[]>} */
+  const results = Object.fromEntries(contenders.map(({ name }) => [name, []]));
+  for (let round = 1; round <= rounds; round++) {
+    const order = round % 2 === 1 ? contenders : [...contenders].reverse();
+    for (const running of order) {
+      say(`round ${round} of ${rounds}: ${running.name}`);
+      const readCpu = startCpuCount(running.proxy.pid);
+      const result = await load(running);
+      const measured = { ...result, cpuUs: readCpu() };
+      results[running.name]?.push(measured);
+    }
+  }
+  return results;
+}
+
+/** Loads of a proxy before it counts as warm, however it develops. */
+const WARM_LOADS_MAX = 12;
+
+/**
+ * Loads a proxy until its cost per unit of work has stopped falling. A fixed time would not do: each
+ * thread of Weir compiles for itself, so eight of them on few cores take many times as long as one.
+ * @param {Running} running
+ * @param {(running: Running) => Promise<number>} load one short load; tells the units of work done
+ * @param {(text: string) => void} say
+ */
+export async function warm(running, load, say) {
+  let best = Number.POSITIVE_INFINITY;
+  let steady = 0;
+  for (let i = 1; i <= WARM_LOADS_MAX && steady < 2; i++) {
+    const readCpu = startCpuCount(running.proxy.pid);
+    const units = await load(running);
+    const cost = readCpu() / units;
+    steady = cost < best * 0.97 ? 0 : steady + 1;
+    best = Math.min(best, cost);
+    say(`warming ${running.name}: ${cost.toFixed(1)} µs`);
+  }
+}
+
+/**
+ * Starts the contenders, hands them over, and stops them and the mock whatever happens.
+ * @template T
+ * @param {{ name: string, start: () => Promise<import('../proxies.js').Proxy> }[]} contenders
+ * @param {(running: Running[]) => Promise<T>} use
+ */
+export async function withRunning(contenders, use) {
+  /** @type {Running[]} */
+  const running = [];
+  try {
+    for (const { name, start } of contenders) running.push({ name, proxy: await start() });
+    return await use(running);
+  } finally {
+    await Promise.all(running.map(({ proxy }) => proxy.stop()));
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * Whether more threads cost more per request: the JSON request with one worker and with eight, each beside
+ * nginx with as many. Nothing is pinned here, and both counts run in the same rounds, so that the number of
+ * workers is the only difference between the two ratios.
+ */
+import { loadRequests } from '../load.js';
+import {
+  pickPerContender,
+  ratiosToNginx,
+  spreadOfRatios,
+  spreadPerContender,
+} from '../statistics.js';
+import { BOUNDS, judge } from './context.js';
+import { interleave, warm, withRunning } from './interleave.js';
+
+const MANY = 8;
+/** Enough that each of eight workers has a share of them, however unevenly the kernel deals them out. */
+const CONNECTIONS = 256;
+
+/** @param {import('./context.js').Context} context @returns {Promise<import('./context.js').ScenarioResult>} */
+export async function runWorkers({ options, mockPort, contenders, say }) {
+  const measured = contenders.filter(({ name }) => name !== 'weir-base');
+  const starts = [1, MANY].flatMap((workers) =>
+    measured.map(({ name, start }) => ({
+      name: `${name} x${workers}`,
+      start: () => start({ mockPort, workers, cpu: null }),
+    })),
+  );
+  const load = (/** @type {number} */ port, /** @type {number} */ seconds) =>
+    loadRequests({ port, connections: CONNECTIONS, threads: 1, seconds, cpu: null });
+  const tell = (/** @type {string} */ text) => say(`workers: ${text}`);
+  const rounds = await withRunning(starts, async (running) => {
+    for (const each of running)
+      await warm(each, async ({ proxy }) => (await load(proxy.port, 2)).requests, tell);
+    return interleave(
+      running,
+      options.rounds,
+      ({ proxy }) => load(proxy.port, options.seconds),
+      tell,
+    );
+  });
+
+  const cpu = pickPerContender(rounds, ({ cpuUs, requests }) => cpuUs / requests);
+  const ratioWith = (/** @type {number} */ workers) =>
+    ratiosToNginx({
+      nginx: cpu[`nginx x${workers}`] ?? [],
+      [`weir x${workers}`]: cpu[`weir x${workers}`] ?? [],
+    });
+  const ratios = { ...ratioWith(1), ...ratioWith(MANY) };
+  const quotient = spreadOfRatios(
+    ratios[`weir x${MANY}`]?.values ?? [],
+    ratios['weir x1']?.values ?? [],
+  );
+  const judged = judge(
+    `ratio to nginx with ${MANY} workers / with 1`,
+    quotient,
+    'x',
+    BOUNDS.workersQuotient,
+  );
+  // "No worse" compares two noisy ratios, which differ by a few percent even when nothing differs. When the
+  // rounds fall on both sides of equal, this run cannot tell them apart, and says so.
+  if (judged.verdict === 'fails' && quotient.min <= BOUNDS.workersQuotient)
+    judged.verdict = 'within noise';
+  return {
+    name: 'workers',
+    how: `The JSON request with 1 and with ${MANY} workers, ${CONNECTIONS} connections; nothing pinned.`,
+    lines: [
+      { what: 'CPU per request', unit: 'µs', figures: spreadPerContender(cpu) },
+      { what: 'CPU per request, ratio to nginx with as many', unit: 'x', figures: ratios },
+      {
+        what: 'requests per second',
+        unit: '',
+        figures: spreadPerContender(pickPerContender(rounds, (m) => m.requestsPerSecond)),
+      },
+    ],
+    judged: [judged],
+    raw: rounds,
+  };
+}

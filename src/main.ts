@@ -1,0 +1,106 @@
+#!/usr/bin/env node
+/** The command line. Exit codes: 0 well, 1 failed while running, 2 bad usage or configuration. */
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { formatEffective } from './config/effective.js';
+import { loadConfig } from './config/load.js';
+import { BOUNDS } from './core/bounds.js';
+import { OperatorError } from './core/errors.js';
+
+const USAGE = `Weir, an AI gateway.
+
+  weir [--config FILE]            serve; FILE is weir.yaml if left out
+       [--demo-without-keys]      where no provider has a key, put the built-in simulated LLM in their place
+  weir check FILE                 validate a configuration and print what it means
+  weir demo-upstream [--listen HOST:PORT]
+                                  serve the built-in simulated LLM alone
+  weir --version | --help
+
+SIGTERM and SIGINT let running exchanges end, for at most drain_timeout, and exit with 0.
+`;
+
+const CONFIG_DEFAULT = 'weir.yaml';
+
+async function run(args: readonly string[]): Promise<number | null> {
+  const [command] = args;
+  if (command === 'demo-upstream') {
+    const { runDemoUpstream } = await import('./demo-upstream/command.js');
+    return runDemoUpstream(args.slice(1));
+  }
+  if (command === 'check') {
+    return check(args.slice(1));
+  }
+  return serve(args);
+}
+
+function check(args: readonly string[]): number {
+  const [file, ...rest] = args;
+  if (file === undefined || file.startsWith('-') || rest.length > 0) {
+    throw new OperatorError('usage: weir check FILE');
+  }
+  const config = loadConfig(file, process.env);
+  for (const warning of config.warnings) {
+    process.stderr.write(`${file}: warning: ${warning}\n`);
+  }
+  process.stdout.write(formatEffective(config));
+  return 0;
+}
+
+/** @returns null once the server runs; it ends the process by itself. */
+async function serve(args: readonly string[]): Promise<number | null> {
+  const options = parseServeArgs(args);
+  if (options.help === true) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  const version = readVersion();
+  if (options.version === true) {
+    process.stdout.write(`${version}\n`);
+    return 0;
+  }
+  const config = loadConfig(options.config ?? CONFIG_DEFAULT, process.env);
+  // Read by uWebSockets.js when it is loaded, from the environment of the process and not of a worker (U-14).
+  process.env['UWS_HTTP_MAX_HEADERS_SIZE'] ??= String(BOUNDS.headerBlockBytesMax);
+  const { runServer } = await import('./primary/server.js');
+  await runServer({ config, version, usesDemo: options['demo-without-keys'] === true });
+  return null;
+}
+
+function parseServeArgs(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        config: { type: 'string', short: 'c' },
+        'demo-without-keys': { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+        version: { type: 'boolean' },
+      },
+    }).values;
+  } catch (error) {
+    throw new OperatorError(
+      `${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`,
+    );
+  }
+}
+
+function readVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  const { version } = JSON.parse(text) as { version: string };
+  return version;
+}
+
+try {
+  const exitCode = await run(process.argv.slice(2));
+  if (exitCode !== null) {
+    process.exitCode = exitCode;
+  }
+} catch (error) {
+  if (error instanceof OperatorError) {
+    process.stderr.write(`weir: ${error.message}\n`);
+    process.exitCode = 2;
+  } else {
+    process.stderr.write(`weir: ${error instanceof Error ? error.stack : String(error)}\n`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,117 @@
+/** The last stage: counts an exchange that is over, records its latencies and writes its line. One worker's. */
+import type { WeirConfig } from '../config/model.js';
+import { nowMs } from '../core/clock.js';
+import type { Exchange } from '../exchange.js';
+import type { WriteAccessLine } from './access-line.js';
+import { type CounterColumn, type CounterLayout, type RouteSlots, statusSlot } from './counters.js';
+import type { WorkerHistograms } from './histograms.js';
+
+export class Recorder {
+  readonly #layout: CounterLayout;
+  readonly #column: CounterColumn;
+  readonly #histograms: WorkerHistograms;
+  readonly #writeLine: WriteAccessLine | null;
+  #inFlight = 0;
+
+  constructor(
+    layout: CounterLayout,
+    column: CounterColumn,
+    histograms: WorkerHistograms,
+    /** null: the access log is off. */
+    writeLine: WriteAccessLine | null,
+  ) {
+    this.#layout = layout;
+    this.#column = column;
+    this.#histograms = histograms;
+    this.#writeLine = writeLine;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  begin(): void {
+    this.#inFlight += 1;
+    this.#column.add(this.#layout.fixed.exchangesInFlight, 1);
+    this.#column.add(this.#layout.fixed.exchangesTotal, 1);
+  }
+
+  end(exchange: Exchange): void {
+    const endedMs = nowMs();
+    this.#inFlight -= 1;
+    const column = this.#column;
+    const { fixed } = this.#layout;
+    column.add(fixed.exchangesInFlight, -1);
+    column.add(fixed.bytesReceived, exchange.requestBytes);
+    column.add(fixed.bytesSent, exchange.responseBytes);
+    if (exchange.error !== null) {
+      column.add(this.#layout.refused[exchange.error.code], 1);
+    }
+    const route = this.#routeOf(exchange);
+    if (route !== null) {
+      this.#countRoute(exchange, route, endedMs);
+    } else if (exchange.ended?.by === 'downstream') {
+      column.add(fixed.abortedUnrouted, 1);
+    }
+    this.#writeLine?.(describe(exchange, endedMs));
+  }
+
+  #routeOf({ target }: Exchange): RouteSlots | null {
+    return target === null
+      ? null
+      : (this.#layout.routesByModel.get(target.entryName)?.[target.position] ?? null);
+  }
+
+  #countRoute(exchange: Exchange, route: RouteSlots, endedMs: number): void {
+    const column = this.#column;
+    column.add(route.requestBytes, exchange.requestBytes);
+    column.add(route.responseBytes, exchange.responseBytes);
+    const by = exchange.ended?.by;
+    if (by === 'downstream') {
+      column.add(route.endedByDownstream, 1);
+    } else if (exchange.error !== null) {
+      column.add(by === 'upstream' ? route.endedByUpstream : route.endedByGateway, 1);
+    }
+    if (exchange.headMs > 0 && exchange.status !== null) {
+      column.add(statusSlot(route, exchange.status), 1);
+      this.#histograms.recordFirstByte(
+        route.index,
+        (exchange.firstByteMs - exchange.startedMs) * 1000,
+      );
+      this.#histograms.recordAdded(addedMs(exchange) * 1000);
+    }
+    this.#histograms.recordDuration(route.index, (endedMs - exchange.startedMs) * 1000);
+  }
+}
+
+function addedMs(exchange: Exchange): number {
+  const { sentMs, readyMs, firstByteMs, headMs } = exchange;
+  return sentMs - readyMs + (firstByteMs > 0 ? firstByteMs - headMs : 0);
+}
+
+function describe(exchange: Exchange, endedMs: number): Parameters<WriteAccessLine>[0] {
+  const { target, error } = exchange;
+  return {
+    id: exchange.id,
+    consumer: exchange.identity?.consumerName ?? null,
+    method: exchange.head.method,
+    path: exchange.head.path,
+    dialect: exchange.dialect,
+    model: exchange.model,
+    targetModel: target === null ? null : (target.model ?? exchange.model),
+    provider: target?.provider ?? null,
+    status: exchange.status,
+    requestBytes: exchange.requestBytes,
+    responseBytes: exchange.responseBytes,
+    firstByteMs: exchange.firstByteMs > 0 ? exchange.firstByteMs - exchange.startedMs : null,
+    durationMs: endedMs - exchange.startedMs,
+    addedMs: exchange.headMs > 0 ? addedMs(exchange) : null,
+    ended: exchange.ended ?? { by: 'gateway', phase: 'done', reason: 'unknown' },
+    error: error === null ? null : { code: error.code, detail: error.message },
+  };
+}
+
+/** Every credential that the configuration holds, so that none of them gets into a line. */
+export function listSecrets(config: Pick<WeirConfig, 'providers'>): string[] {
+  return config.providers.flatMap(({ apiKey }) => (apiKey === null ? [] : [apiKey]));
+}

@@ -1,0 +1,71 @@
+/**
+ * Who takes connections: the primary's acceptor, which hands them to the workers in turn, or the kernel through
+ * SO_REUSEPORT. The acceptor spreads evenly (64 connections over 8 workers: 8 each); SO_REUSEPORT hashes.
+ */
+import { Listener } from '../accept/listener.js';
+import type { WeirConfig } from '../config/model.js';
+import { OperatorError } from '../core/errors.js';
+
+export type AcceptMode = 'acceptor' | 'reuseport';
+
+/**
+ * @throws OperatorError when the configuration asks for an acceptor and the binary has none, or TLS is to be served by
+ *   one, which ends the process in native code (uNetworking/uWebSockets.js#1119).
+ */
+export function chooseAcceptMode(config: Pick<WeirConfig, 'accept' | 'listen'>): AcceptMode {
+  if (config.accept === 'reuseport') {
+    return 'reuseport';
+  }
+  const canShard = createProbe().canShard;
+  const hasTls = config.listen.tls !== null;
+  if (config.accept === 'auto') {
+    return canShard && !hasTls ? 'acceptor' : 'reuseport';
+  }
+  if (hasTls) {
+    throw new OperatorError(
+      'accept: acceptor does not work with listen.tls; use reuseport or auto',
+    );
+  }
+  if (!canShard) {
+    throw new OperatorError(
+      `accept: acceptor needs a uWebSockets.js binary that has addChildAppDescriptor; the one for Node ${process.versions.node} has not. Use reuseport or auto, or a newer Node`,
+    );
+  }
+  return 'acceptor';
+}
+
+/** The primary's app that accepts for all workers. It serves no request itself. */
+export class Acceptor {
+  readonly #listener = createProbe();
+  readonly #children: unknown[] = [];
+
+  addWorker(descriptor: unknown): void {
+    this.#children.push(descriptor);
+    this.#listener.addChild(descriptor);
+  }
+
+  listen(host: string, port: number): void {
+    this.#listener.listen(host, port, true);
+  }
+
+  /** New connections are refused; must come before the workers are asked to end (T-1, T-2). */
+  stop(): void {
+    this.#listener.stopListening();
+    for (const descriptor of this.#children) {
+      this.#listener.removeChild(descriptor);
+    }
+  }
+
+  close(): void {
+    this.#listener.close();
+  }
+}
+
+function createProbe(): Listener {
+  return new Listener({
+    tls: null,
+    onRequest: (downstream) => downstream.cut(),
+    onFault: () => {},
+    onConnections: () => {},
+  });
+}

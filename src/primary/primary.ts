@@ -1,0 +1,188 @@
+/**
+ * The primary thread: brings the server up in order, watches it, and takes it down in order. Ready means that every
+ * worker listens.
+ */
+import { randomBytes } from 'node:crypto';
+import { formatAddress } from '../config/address.js';
+import type { ListenAddress, WeirConfig } from '../config/model.js';
+import { BOUNDS } from '../core/bounds.js';
+import { nowMs, wallClockMs } from '../core/clock.js';
+import { createCounterBuffer, createCounterLayout, readCounters } from '../observe/counters.js';
+import { HistogramStore } from '../observe/histograms.js';
+import { LogSink } from '../observe/log-sink.js';
+import { createLogger, type Logger } from '../observe/logger.js';
+import { createMetrics } from '../observe/metrics.js';
+import { listSecrets } from '../observe/recorder.js';
+import { createRedact } from '../observe/redact.js';
+import type { WorkerStart } from '../worker/messages.js';
+import { type AcceptMode, Acceptor, chooseAcceptMode } from './acceptor.js';
+import { type AdminServer, createAdminServer, type Readiness } from './admin.js';
+import { checkCertificate, probeAddress } from './endpoint.js';
+import { WorkerSet } from './worker-set.js';
+
+export interface PrimaryOptions {
+  readonly config: WeirConfig;
+  readonly version: string;
+  /** Called with the exit code when everything has ended. */
+  readonly onEnded: (exitCode: number) => void;
+}
+
+export class Primary {
+  readonly #config: WeirConfig;
+  readonly #options: PrimaryOptions;
+  readonly #sink = new LogSink();
+  readonly #workers: WorkerSet;
+  readonly #admin: AdminServer;
+  readonly logger: Logger;
+  readonly #histograms = new HistogramStore();
+  readonly #layout;
+  readonly #counters: SharedArrayBuffer;
+  #acceptor: Acceptor | null = null;
+  #readiness: Readiness = { ready: false, reason: 'starting' };
+  #exitCode = 0;
+  #isDraining = false;
+
+  constructor(options: PrimaryOptions) {
+    const { config } = options;
+    this.#options = options;
+    this.#config = config;
+    this.logger = createLogger(config.log.level, this.#sink, createRedact(listSecrets(config)));
+    this.#layout = createCounterLayout(config);
+    this.#counters = createCounterBuffer(this.#layout, config.workers);
+    this.#workers = new WorkerSet({
+      onLog: (lines, lineCount, onTaken) => this.#sink.writeBatch(lines, lineCount, onTaken),
+      onFault: (index, message, stack) => this.#onFault(index, message, stack),
+      onLost: (index, exitCode) =>
+        this.#onFault(index, `the thread ended with code ${exitCode}`, ''),
+    });
+    const metrics = createMetrics({
+      layout: this.#layout,
+      readCounters: () => readCounters(this.#layout, this.#counters, config.workers),
+      readHistograms: () => this.#histograms.merge(),
+      readLogLinesLost: () => this.#sink.linesLost,
+      build: {
+        version: options.version,
+        node: process.versions.node,
+        uws: process.versions.modules,
+      },
+    });
+    this.#admin = createAdminServer({
+      address: config.admin,
+      isReady: () => this.#readiness,
+      renderMetrics: async () => {
+        await this.#workers.collectHistograms((index, snapshots) => {
+          for (const snapshot of snapshots) {
+            this.#histograms.takeIn(index, snapshot);
+          }
+        });
+        return metrics.render();
+      },
+    });
+  }
+
+  /** @throws OperatorError for whatever the operator can put right. */
+  async start(): Promise<void> {
+    const { config } = this.#options;
+    const startedMs = nowMs();
+    checkCertificate(config.listen.tls);
+    const mode = chooseAcceptMode(config);
+    const port = await probeAddress(config.listen);
+    const admin = await this.#admin.listen();
+    try {
+      await this.#startWorkers(mode, port);
+    } catch (error) {
+      await this.#admin.close();
+      throw error;
+    }
+    this.#readiness = { ready: true, reason: '' };
+    for (const warning of config.warnings) {
+      this.logger.warn(warning);
+    }
+    this.#logReady(mode, { host: config.listen.host, port }, admin, nowMs() - startedMs);
+  }
+
+  /** Lets what runs end, bounded by `drain_timeout`, then ends everything. Asked a second time it cuts at once. */
+  async drain(reason: string): Promise<void> {
+    if (this.#isDraining) {
+      this.logger.warn({ reason }, 'asked again, not waiting any longer');
+      await this.#workers.drain(0);
+      return;
+    }
+    this.#isDraining = true;
+    this.#readiness = { ready: false, reason: 'draining' };
+    const { drainTimeoutMs } = this.#config;
+    this.logger.info({ reason, timeout_ms: drainTimeoutMs }, 'draining');
+    const watchdog = setTimeout(() => {
+      this.logger.fatal('the workers did not end in time; killing the process');
+      this.#sink.flushSync();
+      process.kill(process.pid, 'SIGKILL');
+    }, drainTimeoutMs + BOUNDS.watchdogMs).unref();
+    this.#acceptor?.stop();
+    const cut = await this.#workers.drain(drainTimeoutMs);
+    this.#acceptor?.close();
+    await this.#admin.close();
+    if (cut > 0) {
+      this.logger.warn({ cut }, 'exchanges were cut because drain_timeout was over');
+    }
+    this.logger.info('ended');
+    await this.#sink.drain();
+    clearTimeout(watchdog);
+    this.#options.onEnded(this.#exitCode);
+  }
+
+  async #startWorkers(mode: AcceptMode, port: number): Promise<void> {
+    const { config } = this.#options;
+    const idPrefix = randomBytes(5).toString('hex');
+    const startedWallMs = wallClockMs();
+    const starts = Array.from(
+      { length: config.workers },
+      (_, index): WorkerStart => ({
+        config,
+        index,
+        idPrefix,
+        startedWallMs,
+        counters: this.#counters,
+        port: mode === 'acceptor' ? null : port,
+      }),
+    );
+    const listening = await this.#workers.start(starts);
+    if (mode === 'acceptor') {
+      this.#acceptor = new Acceptor();
+      for (const { descriptor } of listening) {
+        this.#acceptor.addWorker(descriptor);
+      }
+      this.#acceptor.listen(config.listen.host, port);
+    }
+  }
+
+  #logReady(mode: AcceptMode, listen: ListenAddress, admin: ListenAddress, startMs: number): void {
+    const { config } = this.#options;
+    this.logger.info(
+      {
+        listen: formatAddress(listen),
+        admin: formatAddress(admin),
+        tls: config.listen.tls !== null,
+        workers: config.workers,
+        accept: mode,
+        providers: config.providers.map(({ name }) => name),
+        models: config.models.length,
+        consumers: config.consumers?.length ?? 0,
+        config: config.file,
+        version: this.#options.version,
+        node: process.versions.node,
+        pid: process.pid,
+        start_ms: Math.round(startMs),
+      },
+      'ready',
+    );
+  }
+
+  /** A defect leaves a worker in a state that nobody knows: what runs may end, then a supervisor starts anew. */
+  #onFault(index: number, message: string, stack: string): void {
+    this.logger.fatal({ worker: index, stack }, `worker ${index}: ${message}`);
+    this.#exitCode = 1;
+    if (!this.#isDraining && this.#readiness.ready) {
+      void this.drain('a worker failed');
+    }
+  }
+}

@@ -1,0 +1,68 @@
+/** The server process: the primary, signals, and, where it is asked for, the simulated LLM beside it. */
+import type { WeirConfig } from '../config/model.js';
+import { type DemoUpstream, startDemoUpstream } from '../demo-upstream/demo-upstream.js';
+import { Primary } from './primary.js';
+
+export interface ServerOptions {
+  readonly config: WeirConfig;
+  readonly version: string;
+  /** Where no provider has a key, all of them are replaced by the simulated LLM. */
+  readonly usesDemo: boolean;
+}
+
+/** @throws OperatorError when the server can't be started. Resolves once it serves. */
+export async function runServer(options: ServerOptions): Promise<void> {
+  const hasKey = options.config.providers.some(({ apiKey }) => apiKey !== null);
+  const demo = options.usesDemo && !hasKey ? startDemo() : null;
+  const config = demo === null ? options.config : pointAt(options.config, demo.port);
+  const primary = new Primary({
+    config,
+    version: options.version,
+    onEnded: (exitCode) => {
+      demo?.close();
+      process.exitCode = exitCode;
+      for (const signal of SIGNALS) {
+        process.removeAllListeners(signal);
+      }
+    },
+  });
+  try {
+    await primary.start();
+  } catch (error) {
+    demo?.close();
+    throw error;
+  }
+  for (const signal of SIGNALS) {
+    process.on(signal, () => void primary.drain(signal));
+  }
+  process.on('SIGHUP', () => {
+    primary.logger.warn('SIGHUP: this version can’t reload its configuration; nothing was changed');
+  });
+  if (demo !== null) {
+    primary.logger.warn(
+      'no provider key is in the environment: the built-in simulated LLM answers in place of all providers',
+    );
+  }
+}
+
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+
+function startDemo(): DemoUpstream {
+  return startDemoUpstream({
+    host: '127.0.0.1',
+    port: 0,
+    onFault: (error) => {
+      process.stderr.write(`simulated LLM: ${String(error)}\n`);
+    },
+  });
+}
+
+function pointAt(config: WeirConfig, port: number): WeirConfig {
+  return {
+    ...config,
+    providers: config.providers.map((provider) => ({
+      ...provider,
+      baseUrl: `http://127.0.0.1:${port}/v1`,
+    })),
+  };
+}

@@ -1,0 +1,33 @@
+/** What the primary and its workers say to each other; packed by core/wire.ts. */
+import type { WeirConfig } from '../config/model.js';
+
+/** What a worker thread is started with. */
+export interface WorkerStart {
+  readonly config: WeirConfig;
+  /** From 0. */
+  readonly index: number;
+  /** Set for the whole server at its start; begins every exchange's id. */
+  readonly idPrefix: string;
+  readonly startedWallMs: number;
+  readonly counters: SharedArrayBuffer;
+  /** The port to listen on, or null where the primary's acceptor hands connections over. */
+  readonly port: number | null;
+}
+
+export type ToPrimary =
+  | { readonly kind: 'listening'; readonly descriptor: unknown; readonly startMs: number }
+  | { readonly kind: 'log'; readonly lines: Uint8Array; readonly lineCount: number }
+  | {
+      readonly kind: 'histograms';
+      readonly request: number;
+      readonly snapshots: readonly Uint8Array[];
+    }
+  | { readonly kind: 'fault'; readonly message: string; readonly stack: string }
+  /** Nothing is in flight any more and every connection is closed; the thread ends by itself. */
+  | { readonly kind: 'drained'; readonly cut: number };
+
+export type ToWorker =
+  | { readonly kind: 'log-taken'; readonly bytes: number }
+  | { readonly kind: 'histograms'; readonly request: number }
+  /** Finish what runs, for at most so long, and end. */
+  | { readonly kind: 'drain'; readonly timeoutMs: number };

@@ -1,0 +1,137 @@
+/** Builds what one worker runs exchanges with, from the configuration, and is the relays' host. */
+import { createKeyTable } from '../authenticate/keys.js';
+import { Deadlines } from '../core/deadlines.js';
+import type { GatewayError } from '../core/errors.js';
+import { DIALECTS, mayNameModel } from '../dialects/registry.js';
+import type { Exchange } from '../exchange.js';
+import { BodyInspector } from '../inspect/body.js';
+import { copyPatched, encodeJsonString } from '../inspect/body-patch.js';
+import { createAccessLine } from '../observe/access-line.js';
+import { CounterColumn, createCounterLayout } from '../observe/counters.js';
+import { WorkerHistograms } from '../observe/histograms.js';
+import { LogBatch } from '../observe/log-batch.js';
+import { listSecrets, Recorder } from '../observe/recorder.js';
+import { createRedact } from '../observe/redact.js';
+import type { Stages } from '../pipeline.js';
+import { ModelList } from '../route/model-list.js';
+import { ModelTable } from '../route/models.js';
+import { Forwarder } from '../upstream/forward.js';
+import { Provider, shareOfWorker } from '../upstream/provider.js';
+import type { ToPrimary, WorkerStart } from './messages.js';
+
+export class WorkerRuntime implements Stages {
+  readonly keys: Stages['keys'];
+  readonly bodies: BodyInspector;
+  readonly modelList: ModelList;
+  readonly models: ModelTable;
+  readonly forwarder: Forwarder;
+  readonly histograms = new WorkerHistograms();
+  readonly log: LogBatch;
+  isDraining = false;
+  isClosing = false;
+  readonly #recorder: Recorder;
+  readonly #providers: readonly Provider[];
+  readonly #send: (message: ToPrimary) => void;
+  readonly #countConnections: (delta: number) => void;
+  readonly #idPrefix: string;
+  #connections = 0;
+  #lastId = 0;
+
+  constructor(start: WorkerStart, send: (message: ToPrimary) => void) {
+    const { config } = start;
+    const layout = createCounterLayout(config);
+    const column = new CounterColumn(layout, start.counters, start.index);
+    this.#send = send;
+    this.#idPrefix = `${start.idPrefix}${start.index.toString(36).padStart(2, '0')}`;
+    this.#countConnections = (delta) => {
+      this.#connections += delta;
+      column.add(layout.fixed.connectionsOpen, delta);
+      column.add(layout.fixed.connectionsTotal, Math.max(delta, 0));
+    };
+    this.log = new LogBatch({
+      send: (lines, lineCount) => send({ kind: 'log', lines, lineCount }),
+      countDropped: () => column.add(layout.fixed.logLinesDropped, 1),
+    });
+    const writeLine = config.log.access
+      ? createAccessLine(this.log, createRedact(listSecrets(config)))
+      : null;
+    this.#recorder = new Recorder(layout, column, this.histograms, writeLine);
+    this.keys = createKeyTable(config.consumers);
+    this.bodies = new BodyInspector(
+      (heldBytes) => column.set(layout.fixed.bodyBytesHeld, heldBytes),
+      mayNameModel,
+    );
+    this.models = new ModelTable(config);
+    this.modelList = new ModelList(this.models, start.startedWallMs);
+    const deadlines = new Deadlines();
+    this.#providers = config.providers.map((provider) => {
+      const slots = layout.providers.get(provider.name);
+      return new Provider(provider, shareOfWorker(provider, config.workers), deadlines, {
+        onConnections: (delta) => column.add(slots?.connectionsOpen ?? 0, delta),
+        onQueue: (delta) => column.add(slots?.queueLength ?? 0, delta),
+        onQueueRefused: () => column.add(slots?.queueRejected ?? 0, 1),
+      });
+    });
+    this.forwarder = new Forwarder(this.#providers, DIALECTS, { copyPatched, encodeJsonString });
+  }
+
+  get inFlight(): number {
+    return this.#recorder.inFlight;
+  }
+
+  get connections(): number {
+    return this.#connections;
+  }
+
+  onConnections(delta: number): void {
+    this.#countConnections(delta);
+  }
+
+  /** Unique among all workers and starts: `<start><worker>-<number>`. */
+  createId(): string {
+    this.#lastId += 1;
+    return `${this.#idPrefix}-${this.#lastId.toString(36)}`;
+  }
+
+  onBegun(): void {
+    this.#recorder.begin();
+  }
+
+  onEnded(exchange: Exchange): void {
+    this.#recorder.end(exchange);
+  }
+
+  formatError(exchange: Exchange, error: GatewayError): string {
+    return DIALECTS[exchange.dialect].formatError(error, exchange.id);
+  }
+
+  formatStreamError(exchange: Exchange, error: GatewayError): string {
+    return DIALECTS[exchange.dialect].formatStreamError(error, exchange.id);
+  }
+
+  onFault(where: Exchange | null, thrown: unknown): void {
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+    const message = where === null ? error.message : `${error.message} (exchange ${where.id})`;
+    this.#send({ kind: 'fault', message, stack: error.stack ?? '' });
+  }
+
+  /** One snapshot after another, with a turn of the loop in between, so that none holds it up. */
+  sendHistograms(request: number): void {
+    const snapshots: Uint8Array[] = [];
+    const next = (): void => {
+      if (this.histograms.hasChanges) {
+        snapshots.push(this.histograms.takeSnapshot());
+        setImmediate(next);
+      } else {
+        this.#send({ kind: 'histograms', request, snapshots });
+      }
+    };
+    next();
+  }
+
+  closeProviders(): void {
+    for (const provider of this.#providers) {
+      provider.close();
+    }
+  }
+}
