@@ -65,9 +65,9 @@ export const EDGES: Readonly<Record<string, Edges>> = {
 const CONFINED: readonly { readonly module: string; readonly parts: readonly string[] }[] = [
   { module: 'uWebSockets.js', parts: ['accept'] },
   { module: 'undici', parts: ['upstream'] },
-  // primary probes whether a port is free; config asks isIP() only.
+  // primary tries out the port and the certificate before it starts; config asks isIP() only.
   { module: 'node:net', parts: ['upstream', 'primary', 'config'] },
-  { module: 'node:tls', parts: ['upstream'] },
+  { module: 'node:tls', parts: ['upstream', 'primary'] },
   { module: 'node:https', parts: [] },
   { module: 'node:http2', parts: [] },
 ];
