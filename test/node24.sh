@@ -135,7 +135,11 @@ build_tree() {
   [[ -d $tree ]] || build_tree
 ) 9>"$tree.lock"
 
-[[ $# -gt 0 ]] || set -- "${default_tests[@]}"
+if [[ $# -eq 0 ]]; then
+  for folder in "${default_tests[@]}"; do
+    if compgen -G "$repository/$folder/*.test.ts" >/dev/null; then set -- "$@" "$folder"; fi
+  done
+fi
 echo "node24: Debian $(cat "$tree/etc/debian_version"), tests: $*"
 fixtures=$(realpath -m "${WEIR_FIXTURES:-$repository/../shared/fixtures}")
 # The namespace of processes ends with its first one, and with it whatever a test has left running.
