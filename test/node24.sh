@@ -48,7 +48,12 @@ if [[ ${1:-} == --inside ]]; then
     modules=$(realpath "$repository/node_modules")
     bind_read_only "$modules" "$tree$modules"
   fi
-  if [[ -d $fixtures ]]; then bind_read_only "$fixtures" "$tree/weir/shared/fixtures"; fi
+  # An empty mount point of an earlier run must not pass for fixtures.
+  fixtures_inside=/weir/no-fixtures
+  if [[ -d $fixtures ]]; then
+    fixtures_inside=/weir/shared/fixtures
+    bind_read_only "$fixtures" "$tree$fixtures_inside"
+  fi
   # What a test writes goes to /tmp and is gone afterwards: the tree serves the next run unchanged.
   mount -o remount,bind,ro "$tree"
   settings=()
@@ -59,7 +64,7 @@ if [[ ${1:-} == --inside ]]; then
   status=0
   chroot "$tree" /usr/bin/env -i \
     HOME=/tmp PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin LANG=C.UTF-8 \
-    "${settings[@]}" WEIR_FIXTURES=/weir/shared/fixtures \
+    "${settings[@]}" WEIR_FIXTURES="$fixtures_inside" \
     node /weir/repository/test/run.mjs "$@" || status=$?
   exit "$status"
 fi
@@ -135,7 +140,11 @@ build_tree() {
   [[ -d $tree ]] || build_tree
 ) 9>"$tree.lock"
 
-[[ $# -gt 0 ]] || set -- "${default_tests[@]}"
+if [[ $# -eq 0 ]]; then
+  for folder in "${default_tests[@]}"; do
+    if compgen -G "$repository/$folder/*.test.ts" >/dev/null; then set -- "$@" "$folder"; fi
+  done
+fi
 echo "node24: Debian $(cat "$tree/etc/debian_version"), tests: $*"
 fixtures=$(realpath -m "${WEIR_FIXTURES:-$repository/../shared/fixtures}")
 # The namespace of processes ends with its first one, and with it whatever a test has left running.
