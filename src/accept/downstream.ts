@@ -7,7 +7,7 @@
  * of the body (docs/decisions/0003).
  */
 import type { HttpResponse } from 'uWebSockets.js';
-import type { AnswerHead } from './answer-head.js';
+import type { AnswerHead } from '../core/answer-head.js';
 
 /** What the owner of a Downstream is told. */
 export interface DownstreamObserver {

@@ -1,8 +1,9 @@
 /**
  * One request to the simulated LLM: finds its API, reads its body, and starts the answer.
  */
-import { type AnswerHead, createHead } from '../accept/answer-head.js';
+
 import type { Downstream, DownstreamObserver } from '../accept/downstream.js';
+import { type AnswerHead, createHead } from '../core/answer-head.js';
 import type { DialectName } from '../core/errors.js';
 import type { RequestHead } from '../exchange.js';
 import { messages, writeAnthropicModel, writeAnthropicModels } from './anthropic.js';

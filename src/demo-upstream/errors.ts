@@ -2,7 +2,7 @@
  * Errors as the real APIs shape them, so that SDKs raise the same classes and retry in the same cases.
  */
 import { STATUS_CODES } from 'node:http';
-import { type AnswerHead, createHead } from '../accept/answer-head.js';
+import { type AnswerHead, createHead } from '../core/answer-head.js';
 import type { DialectName } from '../core/errors.js';
 
 /** A request that the simulated LLM refuses, or was asked to refuse. */

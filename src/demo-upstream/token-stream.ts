@@ -3,8 +3,9 @@
  * a late one does not push back those after it; what is overdue leaves together. Without a pace the events
  * leave in runs, as fast as the client takes them.
  */
-import type { AnswerHead } from '../accept/answer-head.js';
+
 import type { Downstream, DownstreamObserver } from '../accept/downstream.js';
+import type { AnswerHead } from '../core/answer-head.js';
 import { nowMs } from '../core/clock.js';
 import type { Behaviour } from './behaviour.js';
 import { TURN_BYTES_MAX } from './bounds.js';

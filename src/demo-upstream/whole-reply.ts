@@ -2,8 +2,9 @@
  * Sends an answer whose length is known: waits if it was asked to, sends as fast as the client takes it,
  * and breaks off where it was asked to.
  */
-import type { AnswerHead } from '../accept/answer-head.js';
+
 import type { Downstream, DownstreamObserver } from '../accept/downstream.js';
+import type { AnswerHead } from '../core/answer-head.js';
 import { nowMs } from '../core/clock.js';
 import { TURN_BYTES_MAX } from './bounds.js';
 import { Alarm, type PaceWheel } from './pace-wheel.js';

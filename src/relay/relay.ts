@@ -5,13 +5,14 @@
  * What one read from the provider brought is written in one cork, hence one send. A head waits for the first bytes of
  * its body (docs/decisions/0003).
  */
-import { type AnswerHead, createHead } from '../accept/answer-head.js';
+
 import type { DownstreamObserver } from '../accept/downstream.js';
+import { type AnswerHead, createHead } from '../core/answer-head.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs } from '../core/clock.js';
 import { GatewayError } from '../core/errors.js';
 import type { Ended, Exchange, Phase } from '../exchange.js';
-import { formatOwnLines } from './answer-head.js';
+import { formatOwnLines } from './own-lines.js';
 
 /** The provider's side, as far as a relay needs it. */
 export interface RelayedCall {

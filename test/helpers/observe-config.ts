@@ -16,6 +16,7 @@ export function createRoutesConfig(
         baseUrl: 'http://127.0.0.1:1',
         apiKey: null,
         timeouts: { connectMs: 1, firstByteMs: 1, idleMs: 1 },
+        engine: 'auto',
         connections: { max: 1, queue: 1, queueTimeoutMs: 1, keepAliveMs: 1 },
       }),
     ),
