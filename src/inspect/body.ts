@@ -5,7 +5,8 @@
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs } from '../core/clock.js';
 import { GatewayError } from '../core/errors.js';
-import { type Exchange, findHeader, type RequestHead } from '../exchange.js';
+import { findHeader } from '../core/headers.js';
+import type { Exchange, RequestHead } from '../exchange.js';
 import { ByteBudget } from './budget.js';
 import {
   createJsonScan,
