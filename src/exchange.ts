@@ -54,7 +54,7 @@ export class Exchange {
   model: string | null = null;
   /** inspect: bytes of the body that have come in so far. */
   requestBytes = 0;
-  /** inspect: gives back what the body was counted with; called when the exchange is over. */
+  /** inspect: gives back what the body was counted with; see dropBody(). */
   releaseBody: (() => void) | null = null;
   /** inspect: when the request could be passed on. */
   readyMs = 0;
@@ -86,6 +86,18 @@ export class Exchange {
     this.downstream = downstream;
     this.dialect = dialect;
     this.startedMs = startedMs;
+  }
+
+  /**
+   * Lets go of the request's body: when the provider has begun to answer, because a long stream must not keep a long
+   * prompt in memory, and at the latest when the exchange is over. A body that still streams stays until then.
+   */
+  dropBody(isOver: boolean): void {
+    if (isOver || this.body?.upload === null) {
+      this.releaseBody?.();
+      this.releaseBody = null;
+      this.body = null;
+    }
   }
 
   /**

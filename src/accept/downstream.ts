@@ -53,11 +53,12 @@ export class Downstream {
    * Delivers the request's body. A chunk is borrowed: its memory is gone when the callback returns (U-4).
    * The last call has isLast; a request without a body gets one empty chunk.
    */
-  readBody(onChunk: (chunk: Uint8Array, isLast: boolean) => void): void {
+  readBody(onChunk: (chunk: Buffer, isLast: boolean) => void): void {
     if (this.#isOpen) {
       this.#response.onData((chunk, isLast) => {
         if (this.#isOpen) {
-          onChunk(new Uint8Array(chunk), isLast);
+          // A view, not a copy.
+          onChunk(Buffer.from(chunk), isLast);
         }
       });
     }

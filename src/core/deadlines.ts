@@ -26,6 +26,7 @@ export class Deadlines {
   #timer: NodeJS.Timeout | null = null;
   #waiting = 0;
   #emptyTicks = 0;
+  #wasLate = false;
 
   createList(durationMs: number): DeadlineList {
     const list = new DeadlineList(this, durationMs);
@@ -56,10 +57,13 @@ export class Deadlines {
       return;
     }
     this.#emptyTicks = 0;
-    if (sinceLastMs > LATE_TICKS_MAX * BOUNDS.timerTickMs) {
-      // The loop was held up. What came in meanwhile is read after the timers, so nobody is late yet.
+    if (sinceLastMs > LATE_TICKS_MAX * BOUNDS.timerTickMs && !this.#wasLate) {
+      // The loop was held up. What came in meanwhile is read after the timers, so nobody is late yet. But only once:
+      // a loop that is late at every tick must not wait for ever.
+      this.#wasLate = true;
       return;
     }
+    this.#wasLate = false;
     for (const list of this.#lists) {
       list.expire(now);
     }

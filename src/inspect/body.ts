@@ -94,17 +94,16 @@ export class BodyInspector {
     });
   }
 
-  #inspectWhole(exchange: Exchange, kind: Kind, chunk: Uint8Array, outcome: InspectOutcome): void {
+  #inspectWhole(exchange: Exchange, kind: Kind, chunk: Buffer, outcome: InspectOutcome): void {
     exchange.requestBytes = chunk.length;
     exchange.readyMs = exchange.startedMs;
     try {
       let range: Range | null = null;
       if (kind.scans !== 'nothing' && chunk.length > 0) {
-        const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
         range =
           kind.scans === 'json'
-            ? this.#findInJson(exchange, kind.isDeclared, bytes)
-            : findInForm(exchange, createMultipartScan(kind.boundary), bytes, true);
+            ? this.#findInJson(exchange, kind.isDeclared, chunk)
+            : findInForm(exchange, createMultipartScan(kind.boundary), chunk, true);
       }
       exchange.body = {
         bytes: chunk,

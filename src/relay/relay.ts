@@ -140,6 +140,7 @@ export class Relay implements DownstreamObserver {
     const exchange = this.#exchange;
     exchange.headMs = nowMs();
     exchange.status = head.status;
+    exchange.dropBody(false);
     this.#head = head;
     this.#isBodiless =
       exchange.head.method === 'HEAD' || head.status === 204 || head.status === 304;
@@ -315,7 +316,7 @@ export class Relay implements DownstreamObserver {
     if (exchange.ended === null) {
       exchange.ended = ended;
       this.#pieces = [];
-      exchange.releaseBody?.();
+      exchange.dropBody(true);
       this.#host.onEnded(exchange);
     }
   }

@@ -124,6 +124,7 @@ export class UpstreamCall implements ResponseHandler, Timed {
 
   onHead(head: ResponseHead): void {
     this.phase = 'streaming';
+    this.request.pieces = NO_PIECES;
     this.#host.idleDeadlines.add(this);
     this.#observer.onUpstreamHead(head);
   }
@@ -161,6 +162,8 @@ export class UpstreamCall implements ResponseHandler, Timed {
     this.deadlineList?.remove(this);
   }
 }
+
+const NO_PIECES: readonly Uint8Array[] = [];
 
 function describeTimeout(provider: string, phase: CallPhase, isQueued: boolean): GatewayError {
   if (isQueued) {
