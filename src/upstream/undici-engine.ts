@@ -3,8 +3,9 @@
  * without bound and looks through all its clients at each dispatch (D-2), its timers are coarse (D-3), and its
  * connector can't be cancelled; so it is given none of these tasks.
  */
+import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
-import { Client, type Dispatcher } from 'undici';
+import type { Client, Dispatcher } from 'undici';
 import type { Dial, Dialer } from './dial.js';
 import type {
   ConnectionEvents,
@@ -35,6 +36,14 @@ export class UndiciEngine implements Engine {
   }
 }
 
+/** Loaded when a provider asks for it: it takes a tenth of a second in every worker, a third of the whole start. */
+let undici: typeof import('undici') | null = null;
+
+function loadUndici(): typeof import('undici') {
+  undici ??= createRequire(import.meta.url)('undici') as typeof import('undici');
+  return undici;
+}
+
 /** Of an answer's head, as in the lean engine. Beyond it undici fails with UND_ERR_HEADERS_OVERFLOW. */
 const RESPONSE_HEADER_BYTES_MAX = 64 * 1024;
 
@@ -52,7 +61,7 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
 
   constructor(origin: string, keepAliveMs: number, socket: Socket, events: ConnectionEvents) {
     this.#socket = socket;
-    this.#client = new Client(origin, {
+    this.#client = new (loadUndici().Client)(origin, {
       connect: (_options, callback) => {
         // Called again after the socket was lost; this connection then is over and does not get another.
         if (this.#isConnected) {
