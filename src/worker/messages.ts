@@ -29,5 +29,5 @@ export type ToPrimary =
 export type ToWorker =
   | { readonly kind: 'log-taken'; readonly bytes: number }
   | { readonly kind: 'histograms'; readonly request: number }
-  /** Finish what runs, for at most so long, and end. */
+  /** Finish what runs, for at most so long from now, and end. A later one changes the time. */
   | { readonly kind: 'drain'; readonly timeoutMs: number };
