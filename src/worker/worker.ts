@@ -42,6 +42,10 @@ port.on('message', (bytes: Uint8Array) => {
     case 'histograms':
       runtime.sendHistograms(message.request);
       break;
+    case 'stop-listening':
+      listener.stopListening();
+      send({ kind: 'not-listening' });
+      break;
     case 'drain':
       drain.begin(message.timeoutMs);
       break;
