@@ -4,29 +4,13 @@ import { after, before, describe, it } from 'node:test';
 import { type CommandResult, runWeir, ScratchFolder } from '../helpers/command.js';
 import { type Gateway, proxyConfig, spawnGateway, startGateway } from '../helpers/gateway.js';
 import { renderRequest } from '../helpers/http-text.js';
+import { injectAtStart, injectOnSignal } from '../helpers/injection.js';
 import { auditStreams, openStreams, startLoadUpstream } from '../helpers/load.js';
 import type { MockUpstream } from '../helpers/mock-upstream.js';
 import { RawClient } from '../helpers/raw-client.js';
 
 const SHAPE = { events: 30, paceMs: 20 };
 const STARTS = 6;
-
-/**
- * Loaded into every thread in front of Weir. Thread 2 is the second worker. SIGUSR2 to the process makes it throw
- * where nothing catches, as a defect would.
- */
-const THROWS_ON_SIGUSR2 = `
-import { threadId } from 'node:worker_threads';
-const channel = new BroadcastChannel('crash');
-channel.unref();
-if (threadId === 0) process.on('SIGUSR2', () => channel.postMessage('now'));
-if (threadId === 2) channel.onmessage = () => { throw new Error('injected defect'); };
-`;
-
-const THROWS_AT_START = `
-import { threadId } from 'node:worker_threads';
-if (threadId === 2) throw new Error('injected at start');
-`;
 
 describe('start', () => {
   let upstream: MockUpstream;
@@ -86,10 +70,9 @@ describe('start', () => {
   });
 
   it('worker-fails-and-the-rest-goes-on-as-if-nothing-were', async () => {
-    const preload = scratch.write('throws-on-sigusr2.mjs', THROWS_ON_SIGUSR2);
     const gateway = await startGateway({
       config: proxyConfig(upstream.baseUrl),
-      nodeArgs: ['--import', preload],
+      nodeArgs: injectOnSignal(scratch, 'throw'),
     });
     try {
       const streams = await openStreams(gateway.port, 8);
@@ -104,14 +87,13 @@ describe('start', () => {
   });
 
   it('worker-that-can-not-start-leaves-the-others-running', async () => {
-    const preload = scratch.write('throws-at-start.mjs', THROWS_AT_START);
     const config = { listen: '127.0.0.1:0', admin: '127.0.0.1:0', workers: 3 };
     const file = scratch.write(
       'weir.yaml',
       JSON.stringify({ ...config, ...proxyConfig(upstream.baseUrl) }),
     );
     const result: CommandResult = await runWeir(['--config', file], {
-      nodeArgs: ['--import', preload],
+      nodeArgs: injectAtStart(scratch),
     });
     assert.match(result.stderr, /injected at start/);
     assert.deepEqual({ code: result.code, signal: result.signal }, { code: 1, signal: null });
