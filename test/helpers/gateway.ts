@@ -21,6 +21,8 @@ export interface GatewayOptions {
   readonly workers?: number;
   readonly env?: Readonly<Record<string, string>>;
   readonly nodeArgs?: readonly string[];
+  /** Further arguments of the command line. */
+  readonly args?: readonly string[];
   readonly readyMs?: number;
 }
 
@@ -182,7 +184,14 @@ export function spawnGateway(options: GatewayOptions): Gateway {
   const file = join(folder, 'weir.yaml');
   writeFileSync(file, renderConfig(options));
   const main = findMain();
-  const command = [process.execPath, ...(options.nodeArgs ?? []), main, '--config', file];
+  const command = [
+    process.execPath,
+    ...(options.nodeArgs ?? []),
+    main,
+    '--config',
+    file,
+    ...(options.args ?? []),
+  ];
   // If the test process is killed, no exit handler runs: then the kernel takes the gateway down.
   if (existsSync(SETPRIV)) command.unshift(SETPRIV, '--pdeathsig', 'KILL', '--');
   const [program = '', ...args] = command;
