@@ -134,9 +134,8 @@ export class UpstreamCall implements ResponseHandler, Timed {
   }
 
   onTurn(): void {
-    if (this.deadlineList !== null) {
-      this.#host.idleDeadlines.touch(this);
-    }
+    // Nothing happens to a call that is paused, or whose head is not whole yet: it waits in no list, or in another.
+    this.#host.idleDeadlines.touch(this);
     this.#observer.onUpstreamTurn();
   }
 
