@@ -164,12 +164,13 @@ export class Relay implements DownstreamObserver {
     this.onUpstreamTurn();
   }
 
-  onUpstreamFailure(error: GatewayError): void {
-    // Once an answer has begun, what came before the failure goes down first; a client may use what it got.
-    if (this.#hasBegun && !this.#isCongested) {
+  onUpstreamFailure(failure: unknown): void {
+    // Once an answer has begun, what came before the failure goes down first; a client may use what it got. After a
+    // defect of this relay's own nothing does: half of it may be gone already.
+    if (failure instanceof GatewayError && this.#hasBegun && !this.#isCongested) {
       this.#flush();
     }
-    this.refuse(error);
+    this.refuse(failure);
   }
 
   /** The engine's memory is lent for a turn only; what the client is not ready for is copied. */
