@@ -55,6 +55,7 @@ export interface RelayHost {
 
 const EMPTY = Buffer.alloc(0);
 const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
 
 export class Relay implements DownstreamObserver {
   readonly #exchange: Exchange;
@@ -328,7 +329,8 @@ function endsEvent(piece: Buffer): boolean {
   if (length < 2 || piece[length - 1] !== LINE_FEED) {
     return false;
   }
-  return piece[length - 2] === LINE_FEED || piece[length - 3] === LINE_FEED;
+  const last = piece[length - 2];
+  return last === LINE_FEED || (last === CARRIAGE_RETURN && piece[length - 3] === LINE_FEED);
 }
 
 function retryHeaders(error: GatewayError): string[] {
