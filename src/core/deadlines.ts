@@ -94,8 +94,11 @@ export class DeadlineList {
     this.#append(entry);
   }
 
-  /** The wait of an entry of this list begins anew. */
+  /** The wait of an entry of this list begins anew; any other entry is left alone. */
   touch(entry: Timed): void {
+    if (entry.deadlineList !== this) {
+      return;
+    }
     entry.deadlineStartMs = this.#clock.coarseMs;
     if (entry !== this.#tail) {
       this.#unlink(entry);

@@ -78,7 +78,7 @@ export class BodyInspector {
     this.#mayNameModel = mayNameModel;
   }
 
-  /** @throws GatewayError `body_too_large` when the head alone tells it. */
+  /** @throws GatewayError `bad_body` when the head alone tells it. */
   inspect(exchange: Exchange, outcome: InspectOutcome): void {
     const kind = this.#chooseKind(exchange.head);
     let intake: Intake | null = null;

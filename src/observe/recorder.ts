@@ -74,10 +74,11 @@ export class Recorder {
     }
     if (exchange.headMs > 0 && exchange.status !== null) {
       column.add(statusSlot(route, exchange.status), 1);
-      this.#histograms.recordFirstByte(
-        route.index,
-        (exchange.firstByteMs - exchange.startedMs) * 1000,
-      );
+      // A client that leaves between the provider's head and its first byte has seen none.
+      if (exchange.firstByteMs > 0) {
+        const firstByteMs = exchange.firstByteMs - exchange.startedMs;
+        this.#histograms.recordFirstByte(route.index, firstByteMs * 1000);
+      }
       this.#histograms.recordAdded(exchange.addedMs * 1000);
     }
     this.#histograms.recordDuration(route.index, (endedMs - exchange.startedMs) * 1000);

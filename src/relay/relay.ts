@@ -55,6 +55,7 @@ export interface RelayHost {
 
 const EMPTY = Buffer.alloc(0);
 const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
 
 export class Relay implements DownstreamObserver {
   readonly #exchange: Exchange;
@@ -164,12 +165,13 @@ export class Relay implements DownstreamObserver {
     this.onUpstreamTurn();
   }
 
-  onUpstreamFailure(error: GatewayError): void {
-    // Once an answer has begun, what came before the failure goes down first; a client may use what it got.
-    if (this.#hasBegun && !this.#isCongested) {
+  onUpstreamFailure(failure: unknown): void {
+    // Once an answer has begun, what came before the failure goes down first; a client may use what it got. After a
+    // defect of this relay's own nothing does: half of it may be gone already.
+    if (failure instanceof GatewayError && this.#hasBegun && !this.#isCongested) {
       this.#flush();
     }
-    this.refuse(error);
+    this.refuse(failure);
   }
 
   /** The engine's memory is lent for a turn only; what the client is not ready for is copied. */
@@ -338,7 +340,8 @@ function endsEvent(piece: Buffer): boolean {
   if (length < 2 || piece[length - 1] !== LINE_FEED) {
     return false;
   }
-  return piece[length - 2] === LINE_FEED || piece[length - 3] === LINE_FEED;
+  const last = piece[length - 2];
+  return last === LINE_FEED || (last === CARRIAGE_RETURN && piece[length - 3] === LINE_FEED);
 }
 
 function retryHeaders(error: GatewayError): string[] {

@@ -16,7 +16,8 @@ export interface UpstreamObserver {
   onUpstreamData(chunk: Buffer): void;
   onUpstreamTurn(): void;
   onUpstreamEnd(): void;
-  onUpstreamFailure(failure: GatewayError): void;
+  /** A GatewayError, or whatever this observer threw: then the defect is Weir's, and not the provider's. */
+  onUpstreamFailure(failure: unknown): void;
 }
 
 export type CallPhase = 'queued' | 'connecting' | 'waiting' | 'streaming' | 'done';
@@ -119,25 +120,40 @@ export class UpstreamCall implements ResponseHandler, Timed {
   }
 
   onSent(): void {
-    this.#observer.onUpstreamSent();
+    try {
+      this.#observer.onUpstreamSent();
+    } catch (thrown) {
+      this.#giveUp(thrown);
+    }
   }
 
   onHead(head: ResponseHead): void {
     this.phase = 'streaming';
     this.request.pieces = NO_PIECES;
     this.#host.idleDeadlines.add(this);
-    this.#observer.onUpstreamHead(head);
+    try {
+      this.#observer.onUpstreamHead(head);
+    } catch (thrown) {
+      this.#giveUp(thrown);
+    }
   }
 
   onData(chunk: Buffer): void {
-    this.#observer.onUpstreamData(chunk);
+    try {
+      this.#observer.onUpstreamData(chunk);
+    } catch (thrown) {
+      this.#giveUp(thrown);
+    }
   }
 
   onTurn(): void {
-    if (this.deadlineList !== null) {
-      this.#host.idleDeadlines.touch(this);
+    // Nothing happens to a call that is paused, or whose head is not whole yet: it waits in no list, or in another.
+    this.#host.idleDeadlines.touch(this);
+    try {
+      this.#observer.onUpstreamTurn();
+    } catch (thrown) {
+      this.#giveUp(thrown);
     }
-    this.#observer.onUpstreamTurn();
   }
 
   onEnd(): void {
@@ -146,7 +162,11 @@ export class UpstreamCall implements ResponseHandler, Timed {
     if (connection !== null) {
       this.#host.release(connection);
     }
-    this.#observer.onUpstreamEnd();
+    try {
+      this.#observer.onUpstreamEnd();
+    } catch (thrown) {
+      this.#giveUp(thrown);
+    }
   }
 
   onError(error: unknown): void {
@@ -154,6 +174,12 @@ export class UpstreamCall implements ResponseHandler, Timed {
     const connection = this.#connection;
     this.fail(error, point);
     connection?.destroy();
+  }
+
+  /** The observer threw. In an engine's hands that would pass for an answer that is not valid. */
+  #giveUp(thrown: unknown): void {
+    this.cancel();
+    this.#observer.onUpstreamFailure(thrown);
   }
 
   #finish(): void {

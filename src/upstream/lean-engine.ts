@@ -111,12 +111,13 @@ class LeanConnection implements UpstreamConnection, ResponseSink, Timed {
     this.#closesAfter = false;
     this.#parser.begin(request.method === 'HEAD');
     this.#write(request);
-    handler.onSent();
     if (request.upload !== null) {
       this.#pump = new UploadPump(this.#socket, request.upload, request.bodyBytes < 0, (error) =>
         this.#fail(error),
       );
     }
+    // Last, because it may destroy this connection.
+    handler.onSent();
   }
 
   pause(): void {
@@ -177,7 +178,8 @@ class LeanConnection implements UpstreamConnection, ResponseSink, Timed {
     const isUploadDone = this.#pump === null || this.#pump.isDone;
     this.#pump?.stop();
     this.#pump = null;
-    if (this.#closesAfter || !isExact || !isUploadDone || this.#socket.writableLength > 0) {
+    const isSpent = this.#closesAfter || this.#idleMsMax <= 0;
+    if (isSpent || !isExact || !isUploadDone || this.#socket.writableLength > 0) {
       this.#isUsable = false;
     } else {
       this.#idle.add(this);

@@ -122,7 +122,7 @@ export class Provider implements CallHost {
     }
   }
 
-  /** Closes every connection. Calls that still run fail. */
+  /** Closes every connection. Calls that still run hear nothing of it: their exchanges must be over. */
   close(): void {
     this.#isClosed = true;
     for (const connection of this.#connections) {
@@ -140,6 +140,8 @@ export class Provider implements CallHost {
       if (connection.isUsable) {
         return connection;
       }
+      // One that is kept by nobody must not count as open until its server closes it.
+      connection.destroy();
     }
     return null;
   }

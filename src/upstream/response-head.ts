@@ -52,6 +52,11 @@ export function formatStatus(status: number): string {
   return STANDARD_LINES.get(status) ?? `${status} Unknown`;
 }
 
+/** Whether `text`, in Latin-1, is nothing but header lines, each with its CR LF. */
+export function areHeaderLines(text: string): boolean {
+  return HEADER_LINES.test(text);
+}
+
 /**
  * @param text a whole head as Latin-1, from `HTTP/` to the CR LF of its last header, without the empty line.
  * @throws MalformedResponse
@@ -63,7 +68,7 @@ export function parseHead(text: string): ResponseHead {
     throw new MalformedResponse('STATUS_LINE');
   }
   const headers = lineEnd < 0 ? '' : text.slice(lineEnd + 2);
-  if (!HEADER_LINES.test(headers)) {
+  if (!areHeaderLines(headers)) {
     throw new MalformedResponse('HEADER');
   }
   return readHeaders(Number(match[2]), match[3] ?? '', headers, match[1] === '0');
@@ -87,7 +92,11 @@ export function readHeaders(
     throw new MalformedResponse('LENGTH_AND_CHUNKED');
   }
   const { connection } = found;
-  const closes = isHttp10 ? !connection.includes('keep-alive') : connection.includes('close');
+  const isChunked = found.transferEncoding !== '';
+  // HTTP/1.0 knows no chunks: such an answer is read, and nothing after it trusted (RFC 9112 section 6.1).
+  const closes = isHttp10
+    ? isChunked || !connection.includes('keep-alive')
+    : connection.includes('close');
   const lines = namesHeaders(connection) ? dropNamed(found.lines, connection) : found.lines;
   return {
     status,
@@ -95,7 +104,7 @@ export function readHeaders(
     lines,
     isBeyondAscii: BEYOND_ASCII.test(lines),
     contentLength: found.contentLength === '' ? -1 : Number(found.contentLength),
-    isChunked: found.transferEncoding !== '',
+    isChunked,
     closes,
     keepAliveHintMs: readKeepAliveHint(found.keepAlive),
     isEventStream: found.contentType.startsWith('text/event-stream'),

@@ -2,7 +2,12 @@
  * Parses the answers of one connection, one after the other, from reads of any size (RFC 9112). Strict where a lax
  * reading could be two: what two parsers might frame differently is an error, and the connection is over.
  */
-import { MalformedResponse, parseHead, type ResponseHead } from './response-head.js';
+import {
+  areHeaderLines,
+  MalformedResponse,
+  parseHead,
+  type ResponseHead,
+} from './response-head.js';
 
 /** Told of one answer's parts, in order. */
 export interface ResponseSink {
@@ -16,9 +21,11 @@ export interface ResponseSink {
 const HEAD_BYTES_MAX = 64 * 1024;
 /** 1xx heads before a final one; a server may send several 102 and 103, and one that never stops is broken. */
 const INTERIM_HEADS_MAX = 32;
-/** Of a chunk's size line with its extensions, as nginx and llhttp bound it or tighter. */
-const CHUNK_LINE_BYTES_MAX = 4096;
+/** Of a chunk's size line with its extensions, or of a trailer, with its CR; as nginx and llhttp bound it or tighter. */
+const LINE_BYTES_MAX = 4096;
 
+const EMPTY = Buffer.alloc(0);
+const HEAD_START = Buffer.from('HTTP/1.');
 const HEAD_END = Buffer.from('\r\n\r\n');
 const LF = 0x0a;
 const CR = 0x0d;
@@ -32,6 +39,7 @@ type State =
   | 'chunk-line'
   | 'chunk'
   | 'chunk-end'
+  | 'chunk-end-lf'
   | 'trailers';
 
 export class ResponseParser {
@@ -43,7 +51,8 @@ export class ResponseParser {
   #bodyBytesLeft = 0;
   #trailerBytes = 0;
   /** The beginning of a head or line whose end has not come yet. */
-  #kept: Buffer | null = null;
+  #kept: Buffer = EMPTY;
+  #keptBytes = 0;
 
   constructor(sink: ResponseSink) {
     this.#sink = sink;
@@ -54,7 +63,8 @@ export class ResponseParser {
     this.#state = 'head';
     this.#isToHead = isToHead;
     this.#interimHeads = 0;
-    this.#kept = null;
+    this.#trailerBytes = 0;
+    this.#dropKept();
   }
 
   /** Between answers. */
@@ -87,6 +97,7 @@ export class ResponseParser {
           at = this.#takeChunkLine(bytes, at);
           break;
         case 'chunk-end':
+        case 'chunk-end-lf':
           at = this.#takeChunkEnd(bytes, at);
           break;
         case 'trailers':
@@ -109,22 +120,35 @@ export class ResponseParser {
   }
 
   #takeHead(bytes: Buffer, at: number): number {
-    const kept = this.#kept;
-    // The empty line may lie across two reads, so the search begins three bytes back.
-    const searchFrom = kept === null ? at : Math.max(0, kept.length - 3);
-    const all = kept === null ? bytes : Buffer.concat([kept, bytes.subarray(at)]);
-    const end = all.indexOf(HEAD_END, searchFrom);
-    const start = kept === null ? at : 0;
-    if (end < 0) {
-      return this.#keep(all.subarray(start), HEAD_BYTES_MAX, bytes.length);
+    const keptBytes = this.#keptBytes;
+    if (keptBytes === 0) {
+      const end = bytes.indexOf(HEAD_END, at);
+      if (end >= 0) {
+        this.#endHead(bytes, at, end);
+        return end + 4;
+      }
     }
+    this.#keep(bytes, at);
+    const all = this.#kept.subarray(0, this.#keptBytes);
+    // The empty line may lie across two reads, so the search begins three bytes back.
+    const end = keptBytes === 0 ? -1 : all.indexOf(HEAD_END, Math.max(0, keptBytes - 3));
+    if (end >= 0) {
+      this.#dropKept();
+      this.#endHead(all, 0, end);
+      return at + end + 4 - keptBytes;
+    }
+    refuseHopeless(all, keptBytes);
+    if (all.length > HEAD_BYTES_MAX + 3) {
+      throw new MalformedResponse('HEAD_TOO_LARGE');
+    }
+    return bytes.length;
+  }
+
+  #endHead(bytes: Buffer, start: number, end: number): void {
     if (end - start > HEAD_BYTES_MAX) {
       throw new MalformedResponse('HEAD_TOO_LARGE');
     }
-    this.#kept = null;
-    const next = kept === null ? end + 4 : end + 4 - kept.length + at;
-    this.#beginBody(parseHead(all.toString('latin1', start, end + 2)));
-    return next;
+    this.#beginBody(parseHead(bytes.toString('latin1', start, end + 2)));
   }
 
   #beginBody(head: ResponseHead): void {
@@ -161,18 +185,17 @@ export class ResponseParser {
   }
 
   #takeChunkLine(bytes: Buffer, at: number): number {
-    const size = this.#kept === null ? readPlainSize(bytes, at) : -1;
+    const size = this.#keptBytes === 0 ? readPlainSize(bytes, at) : -1;
     if (size >= 0) {
       this.#beginChunk(size);
       return plainEnd;
     }
     const end = bytes.indexOf(LF, at);
     if (end < 0) {
-      return this.#keepMore(bytes, at, CHUNK_LINE_BYTES_MAX);
+      return this.#keepLine(bytes, at);
     }
-    const line = this.#takeLine(bytes, at, end);
-    const match = CHUNK_LINE.exec(line);
-    if (match === null || line.length > CHUNK_LINE_BYTES_MAX) {
+    const match = CHUNK_LINE.exec(this.#takeLine(bytes, at, end));
+    if (match === null) {
       throw new MalformedResponse('CHUNK_SIZE');
     }
     this.#beginChunk(Number.parseInt(match[1] as string, 16));
@@ -184,18 +207,18 @@ export class ResponseParser {
     this.#state = size === 0 ? 'trailers' : 'chunk';
   }
 
+  /** CR LF after a chunk's data. */
   #takeChunkEnd(bytes: Buffer, at: number): number {
-    if (this.#kept === null) {
+    if (this.#state === 'chunk-end') {
       if (bytes[at] !== CR) {
         throw new MalformedResponse('CHUNK_END');
       }
-      if (at + 1 === bytes.length) {
-        this.#kept = JUST_CR;
-        return bytes.length;
-      }
       at += 1;
+      if (at === bytes.length) {
+        this.#state = 'chunk-end-lf';
+        return at;
+      }
     }
-    this.#kept = null;
     if (bytes[at] !== LF) {
       throw new MalformedResponse('CHUNK_END');
     }
@@ -207,53 +230,83 @@ export class ResponseParser {
   #takeTrailers(bytes: Buffer, at: number): number {
     const end = bytes.indexOf(LF, at);
     if (end < 0) {
-      return this.#keepMore(bytes, at, CHUNK_LINE_BYTES_MAX);
+      return this.#keepLine(bytes, at);
     }
-    this.#trailerBytes += end + 1 - at;
+    const line = this.#takeLine(bytes, at, end);
+    this.#trailerBytes += line.length + 2;
     if (this.#trailerBytes > HEAD_BYTES_MAX) {
       throw new MalformedResponse('TRAILERS_TOO_LARGE');
     }
-    if (this.#takeLine(bytes, at, end) === '') {
-      this.#trailerBytes = 0;
+    if (line === '') {
       this.#state = 'idle';
+    } else if (!areHeaderLines(`${line}\r\n`)) {
+      throw new MalformedResponse('TRAILER');
     }
     return end + 1;
   }
 
   /** A line without its CR LF. */
   #takeLine(bytes: Buffer, at: number, end: number): string {
-    const kept = this.#kept;
-    const line =
-      kept === null
-        ? bytes.toString('latin1', at, end)
-        : kept.toString('latin1', 0, kept.length) + bytes.toString('latin1', at, end);
-    this.#kept = null;
+    if (this.#keptBytes + end - at > LINE_BYTES_MAX) {
+      throw new MalformedResponse('LINE_TOO_LONG');
+    }
+    let line = bytes.toString('latin1', at, end);
+    if (this.#keptBytes > 0) {
+      line = this.#kept.toString('latin1', 0, this.#keptBytes) + line;
+      this.#dropKept();
+    }
     if (!line.endsWith('\r')) {
       throw new MalformedResponse('BARE_LF');
     }
     return line.slice(0, -1);
   }
 
-  #keepMore(bytes: Buffer, at: number, bytesMax: number): number {
-    const more = bytes.subarray(at);
-    return this.#keep(
-      this.#kept === null ? more : Buffer.concat([this.#kept, more]),
-      bytesMax,
-      bytes.length,
-    );
-  }
-
-  /** What is kept is copied: the bytes given to parse() are only lent. */
-  #keep(bytes: Buffer, bytesMax: number, next: number): number {
-    if (bytes.length > bytesMax) {
+  #keepLine(bytes: Buffer, at: number): number {
+    this.#keep(bytes, at);
+    if (this.#keptBytes > LINE_BYTES_MAX) {
       throw new MalformedResponse('LINE_TOO_LONG');
     }
-    this.#kept = Buffer.from(bytes);
-    return next;
+    return bytes.length;
+  }
+
+  /**
+   * What is kept is copied: the bytes given to parse() are only lent. Room doubles, so that a head that comes byte by
+   * byte is not copied anew with each.
+   */
+  #keep(bytes: Buffer, at: number): void {
+    const needed = this.#keptBytes + bytes.length - at;
+    if (needed > this.#kept.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#kept.length * 2));
+      this.#kept.copy(grown, 0, 0, this.#keptBytes);
+      this.#kept = grown;
+    }
+    bytes.copy(this.#kept, this.#keptBytes, at);
+    this.#keptBytes = needed;
+  }
+
+  #dropKept(): void {
+    this.#kept = EMPTY;
+    this.#keptBytes = 0;
   }
 }
 
-const JUST_CR = Buffer.from('\r');
+/**
+ * A beginning that can't become a head any more is refused as soon as it is seen: a server that speaks something else
+ * would be waited for until the first-byte timeout.
+ */
+function refuseHopeless(head: Buffer, checkedBytes: number): void {
+  if (checkedBytes < HEAD_START.length) {
+    const length = Math.min(head.length, HEAD_START.length);
+    if (head.compare(HEAD_START, 0, length, 0, length) !== 0) {
+      throw new MalformedResponse('STATUS_LINE');
+    }
+  }
+  for (let at = head.indexOf(LF, checkedBytes); at >= 0; at = head.indexOf(LF, at + 1)) {
+    if (head[at - 1] !== CR) {
+      throw new MalformedResponse('BARE_LF');
+    }
+  }
+}
 
 /** Where the size line ended that readPlainSize read last; a second result without an object. */
 let plainEnd = 0;

@@ -175,8 +175,9 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     const code = (error as NodeJS.ErrnoException).code;
-    if (this.#status === 304 && code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') {
-      // undici misses the body that a 304 announces and never has (RFC 9110 section 15.4.5).
+    const isBodiless = this.#status === 304 || this.#status === 204;
+    if (isBodiless && code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') {
+      // undici misses the body that such an answer may announce and never has (RFC 9110 sections 15.3.5, 15.4.5).
       this.#take()?.onEnd();
       return;
     }
