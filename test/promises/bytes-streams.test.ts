@@ -44,9 +44,7 @@ async function replayAll(
     const where = `${testCase.name}, ${testCase.framing}, seed ${random.seed}`;
     const client = await RawClient.connect({ port: gateway.port });
     try {
-      client.send(
-        renderRequest({ target: testCase.target, body: '{"model":"m","stream":true}' }),
-      );
+      client.send(renderRequest({ target: testCase.target, body: '{"model":"m","stream":true}' }));
       const response = await client.readResponse();
       assert.equal(response.status, 200, where);
       assert.equal(response.framing, framingDownstream(testCase.framing), where);
@@ -76,7 +74,9 @@ function describeEngine(engine: EngineName): void {
     let gateway: Gateway;
 
     before(async () => {
-      upstream = await MockUpstream.start({ script: ({ target }) => scripts.get(target) ?? [fin()] });
+      upstream = await MockUpstream.start({
+        script: ({ target }) => scripts.get(target) ?? [fin()],
+      });
       gateway = await startGateway({ config: engineConfig(upstream.baseUrl, engine) });
     });
 
