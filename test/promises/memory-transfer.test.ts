@@ -7,13 +7,14 @@ import { ENGINES, type EngineName, engineConfig } from '../helpers/engines.js';
 import { type Gateway, startGateway } from '../helpers/gateway.js';
 import { formatMb, MB, MemoryWatch } from '../helpers/memory-watch.js';
 
-const BYTES = 1024 * MB;
+/** The promise is a GB; undici, which is only the reference, gets less for the sake of time. */
+const BYTES: Readonly<Record<EngineName, number>> = { lean: 1024 * MB, undici: 256 * MB };
 const WARM_UP_BYTES = 64 * MB;
 const GROWTH_BYTES_MAX = 100 * MB;
 const PASS_MS_MAX = 60_000;
 
 function describeEngine(engine: EngineName): void {
-  describe(`a GB through Weir, ${engine}`, () => {
+  describe(`${formatMb(BYTES[engine])} through Weir, ${engine}`, () => {
     let upstream: BulkUpstream;
     let gateway: Gateway;
 
@@ -50,10 +51,10 @@ function describeEngine(engine: EngineName): void {
     });
 
     const passes: readonly (readonly [string, () => Promise<void>])[] = [
-      ['an answer with a length', () => download(BYTES, '')],
-      ['an answer in chunks', () => download(BYTES, '&chunked')],
-      ['an upload with a length', () => upload(BYTES, 'length')],
-      ['an upload in chunks', () => upload(BYTES, 'chunked')],
+      ['an answer with a length', () => download(BYTES[engine], '')],
+      ['an answer in chunks', () => download(BYTES[engine], '&chunked')],
+      ['an upload with a length', () => upload(BYTES[engine], 'length')],
+      ['an upload in chunks', () => upload(BYTES[engine], 'chunked')],
     ];
     for (const [name, pass] of passes) {
       it(`${name} is altered or piles up`, async (context) => {
