@@ -32,13 +32,19 @@ export class TickingUpstream {
   #slot = 0;
   port = 0;
 
-  private constructor(everyMs: number) {
-    this.#slots = Array.from({ length: Math.max(1, Math.round(everyMs / TICK_MS)) }, () => []);
+  private constructor(everyMs: number | null) {
+    this.#slots = Array.from(
+      { length: Math.max(1, Math.round((everyMs ?? 0) / TICK_MS)) },
+      () => [],
+    );
     this.#server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
-    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    this.#timer = setInterval(() => {
+      if (everyMs !== null) this.#tick();
+    }, TICK_MS);
   }
 
-  static async start(everyMs: number): Promise<TickingUpstream> {
+  /** @param everyMs between two events of a stream; null: only the first comes. */
+  static async start(everyMs: number | null): Promise<TickingUpstream> {
     const upstream = new TickingUpstream(everyMs);
     await new Promise<void>((resolve) => {
       upstream.#server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, resolve);
