@@ -2,6 +2,9 @@
  * The engine on undici: one Client a connection, over a socket that is open already. undici's own pool queues
  * without bound and looks through all its clients at each dispatch (D-2), its timers are coarse (D-3), and its
  * connector can't be cancelled; so it is given none of these tasks.
+ *
+ * What it can't do, and the lean engine can: take a `100 Continue` that was not asked for (it ends the connection, hence
+ * 502), and give the whole of a provider's own reason phrase that came in two reads.
  */
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
@@ -14,7 +17,7 @@ import type {
   UpstreamConnection,
   UpstreamRequest,
 } from './engine.js';
-import { readHeaders } from './response-head.js';
+import { formatStatus, readHeaders } from './response-head.js';
 
 export class UndiciEngine implements Engine {
   readonly #origin: string;
@@ -145,7 +148,7 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
     if (status >= 200) {
       this.#status = status;
       const lines = joinHeaders(controller.rawHeaders as Buffer[]);
-      this.#handler?.onHead(readHeaders(status, statusText ?? '', lines, false));
+      this.#handler?.onHead(readHeaders(status, mendReason(status, statusText), lines, false));
     }
   }
 
@@ -190,6 +193,12 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
     this.#controller = null;
     return handler;
   }
+}
+
+/** Of a reason that came in two reads undici gives only the end, so the end of the standard words stands for them. */
+function mendReason(status: number, reason = ''): string {
+  const standard = formatStatus(status).slice(4);
+  return standard.endsWith(reason) ? standard : reason;
 }
 
 function joinHeaders(raw: readonly Buffer[]): string {

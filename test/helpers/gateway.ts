@@ -115,6 +115,14 @@ export class Gateway {
     return listFamily(this.pid).reduce((sum, pid) => sum + readRssBytes(pid), 0);
   }
 
+  /** Files and sockets that the process and its descendants hold open. */
+  countOpenFiles(): number {
+    return listFamily(this.pid).reduce(
+      (sum, pid) => sum + readdirSync(`/proc/${pid}/fd`).length,
+      0,
+    );
+  }
+
   waitForExit(timeoutMs: number): Promise<NonNullable<Gateway['exit']>> {
     return this.#changes.until(() => this.exit ?? undefined, timeoutMs, 'the gateway to exit');
   }
