@@ -3,6 +3,7 @@
  * system's error code, never an address with credentials in it or a header.
  */
 import { type ErrorCode, GatewayError } from '../core/errors.js';
+import { MalformedResponse } from './response-head.js';
 
 /** How far a call had come; decides which code an error means. */
 export type FailurePoint = 'connecting' | 'before-head' | 'after-head';
@@ -66,11 +67,15 @@ function readCode(error: unknown): string {
 }
 
 function isMalformed(error: unknown, code: string): boolean {
-  if (code.startsWith('HPE_') || MALFORMED_CODES.has(code)) {
+  if (error instanceof MalformedResponse || MALFORMED_CODES.has(code)) {
     return true;
   }
-  // undici reports answers out of turn and unasked-for upgrades as plain socket errors.
+  // undici's parser errors have no code but their name, and answers out of turn and unasked-for upgrades are plain
+  // socket errors.
   return (
-    error instanceof Error && (error.message === 'bad response' || error.message === 'bad upgrade')
+    error instanceof Error &&
+    (error.name === 'HTTPParserError' ||
+      error.message === 'bad response' ||
+      error.message === 'bad upgrade')
   );
 }

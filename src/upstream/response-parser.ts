@@ -15,7 +15,7 @@ export interface ResponseSink {
 /** Of a head or of trailers. Cloudflare's cookies and policies take some KB; 64 KB is what Envoy allows. */
 const HEAD_BYTES_MAX = 64 * 1024;
 /** 1xx heads before a final one; a server may send several 102 and 103, and one that never stops is broken. */
-const INTERIM_HEADS_MAX = 32;
+export const INTERIM_HEADS_MAX = 32;
 /** Of a chunk's size line with its extensions, as nginx and llhttp bound it or tighter. */
 const CHUNK_LINE_BYTES_MAX = 4096;
 
@@ -116,6 +116,9 @@ export class ResponseParser {
     const end = all.indexOf(HEAD_END, searchFrom);
     const start = kept === null ? at : 0;
     if (end < 0) {
+      if (!mayBeginHead(all, start)) {
+        throw new MalformedResponse('STATUS_LINE');
+      }
       return this.#keep(all.subarray(start), HEAD_BYTES_MAX, bytes.length);
     }
     if (end - start > HEAD_BYTES_MAX) {
@@ -254,6 +257,13 @@ export class ResponseParser {
 }
 
 const JUST_CR = Buffer.from('\r');
+const HEAD_BEGIN = Buffer.from('HTTP/1.');
+
+/** What is no HTTP need not hold an empty line, so it is not waited for. */
+function mayBeginHead(bytes: Buffer, start: number): boolean {
+  const length = Math.min(HEAD_BEGIN.length, bytes.length - start);
+  return bytes.compare(HEAD_BEGIN, 0, length, start, start + length) === 0;
+}
 
 /** Where the size line ended that readPlainSize read last; a second result without an object. */
 let plainEnd = 0;
