@@ -9,6 +9,7 @@ import type { Downstream } from '../accept/downstream.js';
 import { BOUNDS } from '../core/bounds.js';
 import type { ByteBudget } from './budget.js';
 
+/** Emits `progress` whenever the provider has taken something. */
 export class Upload extends Readable {
   readonly #downstream: Downstream;
   readonly #budget: ByteBudget;
@@ -45,6 +46,7 @@ export class Upload extends Readable {
   }
 
   override _read(): void {
+    this.emit('progress');
     this.#settleHeld(this.readableLength);
     if (this.#isPaused && !this.#isOver) {
       this.#isPaused = false;

@@ -68,6 +68,7 @@ export class UpstreamCall implements ResponseHandler, Timed {
     this.#connection = connection;
     this.phase = 'waiting';
     this.#host.firstByteDeadlines.add(this);
+    this.request.upload?.on('progress', () => this.#onUploadProgress());
     connection.send(this.request, this);
   }
 
@@ -153,6 +154,13 @@ export class UpstreamCall implements ResponseHandler, Timed {
     const connection = this.#connection;
     this.fail(error, point);
     connection?.destroy();
+  }
+
+  /** Nobody answers before the upload is there, however long that takes. */
+  #onUploadProgress(): void {
+    if (this.phase === 'waiting') {
+      this.#host.firstByteDeadlines.touch(this);
+    }
   }
 
   #finish(): void {
