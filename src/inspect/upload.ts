@@ -1,13 +1,15 @@
 /**
  * A request body too large to hold: a stream from the client to the provider, with backpressure. Once the
  * provider is behind, the client is paused. While it is paused uWebSockets.js notices neither FIN nor RST, so a
- * little more is read once a tick, within bounds, to learn of a client that has gone (P-12).
+ * little more is read once a tick, within bounds, to learn of a client that has gone (P-12). At the bound, which only a
+ * provider that takes nothing at all leads to, that is learnt when the provider takes something again or times out.
  */
 import { Readable } from 'node:stream';
 import type { Downstream } from '../accept/downstream.js';
 import { BOUNDS } from '../core/bounds.js';
 import type { ByteBudget } from './budget.js';
 
+/** Emits `progress` whenever the provider has taken something. */
 export class Upload extends Readable {
   readonly #downstream: Downstream;
   readonly #budget: ByteBudget;
@@ -44,6 +46,7 @@ export class Upload extends Readable {
   }
 
   override _read(): void {
+    this.emit('progress');
     this.#settleHeld(this.readableLength);
     if (this.#isPaused && !this.#isOver) {
       this.#isPaused = false;

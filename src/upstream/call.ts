@@ -69,6 +69,7 @@ export class UpstreamCall implements ResponseHandler, Timed {
     this.#connection = connection;
     this.phase = 'waiting';
     this.#host.firstByteDeadlines.add(this);
+    this.request.upload?.on('progress', () => this.#onUploadProgress());
     connection.send(this.request, this);
   }
 
@@ -180,6 +181,13 @@ export class UpstreamCall implements ResponseHandler, Timed {
   #giveUp(thrown: unknown): void {
     this.cancel();
     this.#observer.onUpstreamFailure(thrown);
+  }
+
+  /** Nobody answers before the upload is there, however long that takes. */
+  #onUploadProgress(): void {
+    if (this.phase === 'waiting') {
+      this.#host.firstByteDeadlines.touch(this);
+    }
   }
 
   #finish(): void {

@@ -15,6 +15,7 @@ export interface UpstreamRequest {
   readonly headers: readonly string[];
   /** The body, or its beginning where `upload` follows, in pieces. Borrowed: see UpstreamConnection.send. */
   pieces: readonly Uint8Array[];
+  /** Emits `progress` whenever something of it has been taken. */
   readonly upload: Readable | null;
   /** Length of the whole body; -1 where it goes out in chunks. */
   readonly bodyBytes: number;

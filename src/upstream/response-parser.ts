@@ -20,7 +20,7 @@ export interface ResponseSink {
 /** Of a head or of trailers. Cloudflare's cookies and policies take some KB; 64 KB is what Envoy allows. */
 const HEAD_BYTES_MAX = 64 * 1024;
 /** 1xx heads before a final one; a server may send several 102 and 103, and one that never stops is broken. */
-const INTERIM_HEADS_MAX = 32;
+export const INTERIM_HEADS_MAX = 32;
 /** Of a chunk's size line with its extensions, or of a trailer, with its CR; as nginx and llhttp bound it or tighter. */
 const LINE_BYTES_MAX = 4096;
 

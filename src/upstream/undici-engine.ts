@@ -17,7 +17,8 @@ import type {
   UpstreamConnection,
   UpstreamRequest,
 } from './engine.js';
-import { formatStatus, readHeaders } from './response-head.js';
+import { formatStatus, MalformedResponse, readHeaders } from './response-head.js';
+import { INTERIM_HEADS_MAX } from './response-parser.js';
 
 export class UndiciEngine implements Engine {
   readonly #origin: string;
@@ -61,6 +62,7 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
   #isConnected = false;
   #isTurnScheduled = false;
   #status = 0;
+  #interimHeads = 0;
 
   constructor(origin: string, keepAliveMs: number, socket: Socket, events: ConnectionEvents) {
     this.#socket = socket;
@@ -96,6 +98,7 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
 
   send(request: UpstreamRequest, handler: ResponseHandler): void {
     this.#handler = handler;
+    this.#interimHeads = 0;
     const { upload, bodyBytes } = request;
     // undici keeps the body until the answer is over, so borrowed pieces are copied.
     const start = request.pieces.length === 0 ? null : Buffer.concat(request.pieces);
@@ -145,7 +148,12 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
     statusText?: string,
   ): void {
     // undici reports 1xx as well (P-25).
-    if (status >= 200) {
+    if (status < 200) {
+      this.#interimHeads += 1;
+      if (this.#interimHeads > INTERIM_HEADS_MAX) {
+        controller.abort(new MalformedResponse('TOO_MANY_INTERIM'));
+      }
+    } else {
       this.#status = status;
       const lines = joinHeaders(controller.rawHeaders as Buffer[]);
       this.#handler?.onHead(readHeaders(status, mendReason(status, statusText), lines, false));
