@@ -137,22 +137,13 @@ export class Downstream {
       return false;
     }
     this.#bodyBytesTotal = bodyBytesTotal;
-    const response = this.#response;
-    response.cork(() => {
-      if (head !== null) {
-        writeHead(response, head);
-      }
-      if (this.#held.length === 0) {
-        this.#offer(pieces);
-      } else {
-        this.#held.push(...pieces.map(keep));
-      }
-      if (isLast && bodyBytesTotal < 0 && this.#held.length === 0) {
-        this.#isOpen = false;
-        // Never end(…, true) here: in chunked framing uWebSockets.js would write "Connection: close" into the body.
-        response.end();
-      }
-    });
+    if (this.#held.length > 0) {
+      this.#held.push(...pieces.map(keep));
+    } else if (bodyBytesTotal < 0) {
+      this.#sendChunks(head, pieces, isLast);
+    } else {
+      this.#sendOfLength(head, pieces);
+    }
     if (this.#isOpen && this.#isCongested) {
       this.#awaitWritable();
       return false;
@@ -172,41 +163,80 @@ export class Downstream {
     }
   }
 
-  /** Gives pieces to uWebSockets.js until the client is behind; the rest is held. */
-  #offer(pieces: readonly Uint8Array[]): void {
-    for (let i = 0; i < pieces.length; i += 1) {
-      const piece = pieces[i] as Uint8Array;
-      const rest = this.#bodyBytesTotal < 0 ? this.#offerChunk(piece) : this.#offerOfLength(piece);
-      if (rest !== null) {
-        this.#isCongested = true;
-        this.#held = [rest, ...pieces.slice(i + 1)].map(keep);
-        return;
-      }
-    }
-    this.#held = NOTHING;
-  }
-
   /**
+   * Gives pieces to uWebSockets.js until the client is behind; the rest is held. A cork is never given more than it has
+   * room for: it would be sent first, and when the kernel does not take it whole, older binaries throw away the chunk
+   * that did not fit while its size has gone out already.
+   *
    * write() buffers without bound whatever it is given and only says so (U-5, U-6). So once the client is behind,
    * slices are offered that are smaller than what one writable event drains, and the buffer can't grow.
    */
-  #offerChunk(piece: Uint8Array): Uint8Array | null {
+  #sendChunks(head: AnswerHead | null, pieces: readonly Uint8Array[], isLast: boolean): void {
     const response = this.#response;
-    if (!this.#isCongested) {
-      return response.write(piece as Uint8Array<ArrayBuffer>) ? null : EMPTY;
-    }
-    if (piece.length === 0) {
-      // Only the mark that a piece has gone before: whether it is through, the next piece will tell.
-      return null;
-    }
-    for (let from = 0; from < piece.length; from += SLICE_BYTES) {
-      const slice = piece.subarray(from, from + SLICE_BYTES);
-      if (!response.write(slice as Uint8Array<ArrayBuffer>)) {
-        return piece.subarray(from + slice.length);
+    let index = 0;
+    let from = 0;
+    let isTaken = true;
+    const fillCork = (): void => {
+      let room = CORK_BYTES;
+      if (head !== null) {
+        room -= writeHead(response, head);
+        head = null;
       }
+      while (isTaken && index < pieces.length) {
+        const piece = pieces[index] as Uint8Array;
+        const bytesMax = this.#isCongested ? Math.min(SLICE_BYTES, room) : room;
+        if (bytesMax <= 0) {
+          return;
+        }
+        const end = Math.min(piece.length, from + bytesMax);
+        const isWhole = from === 0 && end === piece.length;
+        const slice = isWhole ? piece : piece.subarray(from, end);
+        // An empty one is only the mark that a piece has gone before: whether it is through, the next will tell.
+        isTaken = slice.length === 0 || response.write(slice as Uint8Array<ArrayBuffer>);
+        room -= slice.length + CHUNK_FRAME_BYTES;
+        from = end;
+        if (from === piece.length) {
+          this.#isCongested = this.#isCongested && (!isTaken || piece.length === 0);
+          index += 1;
+          from = 0;
+        }
+      }
+      if (isTaken && isLast) {
+        this.#isOpen = false;
+        // Never end(…, true) here: in chunked framing uWebSockets.js would write "Connection: close" into the body.
+        response.end();
+      }
+    };
+    do {
+      response.cork(fillCork);
+    } while (isTaken && index < pieces.length);
+    this.#held = isTaken ? NOTHING : this.#keepRest(pieces, index, from);
+  }
+
+  /** What is left of pieces that the client is behind with; never empty, so that it is known to be behind. */
+  #keepRest(pieces: readonly Uint8Array[], index: number, from: number): Uint8Array[] {
+    this.#isCongested = true;
+    if (index === pieces.length) {
+      return [EMPTY];
     }
-    this.#isCongested = false;
-    return null;
+    return [(pieces[index] as Uint8Array).subarray(from), ...pieces.slice(index + 1)].map(keep);
+  }
+
+  #sendOfLength(head: AnswerHead | null, pieces: readonly Uint8Array[]): void {
+    this.#response.cork(() => {
+      if (head !== null) {
+        writeHead(this.#response, head);
+      }
+      for (let i = 0; i < pieces.length; i += 1) {
+        const rest = this.#offerOfLength(pieces[i] as Uint8Array);
+        if (rest !== null) {
+          this.#isCongested = true;
+          this.#held = [rest, ...pieces.slice(i + 1)].map(keep);
+          return;
+        }
+      }
+      this.#held = NOTHING;
+    });
   }
 
   /** @returns null when the piece went out whole, else its end that must be offered again. */
@@ -246,9 +276,11 @@ export class Downstream {
       return;
     }
     // uWebSockets.js sends nothing of its own buffer while a handler is set; the end of a cork makes it do so.
-    this.#response.cork(() => {
-      this.#offer(this.#held);
-    });
+    if (this.#bodyBytesTotal < 0) {
+      this.#sendChunks(null, this.#held, false);
+    } else {
+      this.#sendOfLength(null, this.#held);
+    }
     if (this.#held.length === 0) {
       // What uWebSockets.js still holds is less than a slice, or the next piece will find it congested.
       this.#isCongested = this.#isCongested && this.#bodyBytesTotal < 0;
@@ -268,9 +300,19 @@ const NOTHING: Uint8Array[] = [];
 /** Below a third of the smallest send buffer that Linux gives a socket, which is what one writable event drains. */
 const SLICE_BYTES = 4096;
 
-/** writeStatus is given the whole head; it writes what it is given and a line end. */
-function writeHead(response: HttpResponse, { status, lines, isBeyondAscii }: AnswerHead): void {
+/** uWebSockets.js corks 16 KB; the rest is room for the headers that it writes itself and for the end of a body. */
+const CORK_BYTES = 16_000;
+/** Around each chunk: its size in hexadecimal and two line ends. */
+const CHUNK_FRAME_BYTES = 8;
+
+/**
+ * writeStatus is given the whole head; it writes what it is given and a line end.
+ *
+ * @returns the head's length.
+ */
+function writeHead(response: HttpResponse, { status, lines, isBeyondAscii }: AnswerHead): number {
   const text = lines === '' ? status : `${status}\r\n${lines.slice(0, -2)}`;
   // A string would be encoded as UTF-8, which makes two bytes of one beyond ASCII.
   response.writeStatus(isBeyondAscii ? Buffer.from(text, 'latin1') : text);
+  return text.length;
 }

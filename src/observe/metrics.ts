@@ -142,8 +142,11 @@ export function createMetrics(source: MetricsSource): Metrics {
     { labels: { direction: 'received' }, value: readFixed('bytesReceived') },
     { labels: { direction: 'sent' }, value: readFixed('bytesSent') },
   ]);
-  add('counter', 'weir_request_bytes_total', 'Bytes of request bodies sent to providers.', () =>
-    perRoute((route) => route.requestBytes),
+  add(
+    'counter',
+    'weir_request_bytes_total',
+    'Bytes of request bodies received, by where they went.',
+    () => perRoute((route) => route.requestBytes),
   );
   add('counter', 'weir_response_bytes_total', 'Bytes of answers received from providers.', () =>
     perRoute((route) => route.responseBytes),

@@ -91,7 +91,7 @@ export class Primary {
     try {
       await this.#startWorkers(mode, port);
     } catch (error) {
-      await this.#admin.close();
+      await this.#abandon();
       throw error;
     }
     this.#readiness = { ready: true, reason: '' };
@@ -112,11 +112,7 @@ export class Primary {
     this.#readiness = { ready: false, reason: 'draining' };
     const { drainTimeoutMs } = this.#config;
     this.logger.info({ reason, timeout_ms: drainTimeoutMs }, 'draining');
-    const watchdog = setTimeout(() => {
-      this.logger.fatal('the workers did not end in time; killing the process');
-      this.#sink.flushSync();
-      process.kill(process.pid, 'SIGKILL');
-    }, drainTimeoutMs + BOUNDS.watchdogMs).unref();
+    const watchdog = this.#startWatchdog(drainTimeoutMs + BOUNDS.watchdogMs);
     this.#acceptor?.stop();
     const cut = await this.#workers.drain(drainTimeoutMs);
     this.#acceptor?.close();
@@ -128,6 +124,24 @@ export class Primary {
     await this.#sink.drain();
     clearTimeout(watchdog);
     this.#options.onEnded(this.#exitCode);
+  }
+
+  /** Takes back a start that failed, so that nothing is left running. */
+  async #abandon(): Promise<void> {
+    const watchdog = this.#startWatchdog(BOUNDS.watchdogMs);
+    this.#acceptor?.stop();
+    await this.#workers.drain(0);
+    this.#acceptor?.close();
+    await this.#admin.close();
+    clearTimeout(watchdog);
+  }
+
+  #startWatchdog(ms: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      this.logger.fatal('the workers did not end in time; killing the process');
+      this.#sink.flushSync();
+      process.kill(process.pid, 'SIGKILL');
+    }, ms).unref();
   }
 
   async #startWorkers(mode: AcceptMode, port: number): Promise<void> {

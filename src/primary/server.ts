@@ -26,14 +26,27 @@ export async function runServer(options: ServerOptions): Promise<void> {
       }
     },
   });
+  // A signal during the start must not be lost: as process 1 of a container nothing else would act on it.
+  let early: NodeJS.Signals | null = null;
+  let isUp = false;
+  for (const signal of SIGNALS) {
+    process.on(signal, () => {
+      if (isUp) {
+        void primary.drain(signal);
+      } else {
+        early ??= signal;
+      }
+    });
+  }
   try {
     await primary.start();
   } catch (error) {
     demo?.close();
     throw error;
   }
-  for (const signal of SIGNALS) {
-    process.on(signal, () => void primary.drain(signal));
+  isUp = true;
+  if (early !== null) {
+    void primary.drain(early);
   }
   process.on('SIGHUP', () => {
     primary.logger.warn('SIGHUP: this version can’t reload its configuration; nothing was changed');

@@ -17,6 +17,8 @@ interface Member {
   readonly exited: Promise<void>;
   isAlive: boolean;
   isAskedToEnd: boolean;
+  /** Resolves when it listens no more. */
+  readonly deaf: Promise<void>;
   /** Exchanges that were cut at the end of its draining. */
   cut: number;
 }
@@ -36,6 +38,7 @@ export class WorkerSet {
   readonly #members: Member[] = [];
   readonly #scrapes = new Map<number, Scrape>();
   #lastScrape = 0;
+  #drainTimeoutMs = Number.POSITIVE_INFINITY;
 
   constructor(events: WorkerSetEvents) {
     this.#events = events;
@@ -75,14 +78,34 @@ export class WorkerSet {
     });
   }
 
-  /** @returns how many exchanges had to be cut, after every thread has ended. */
+  /**
+   * First nobody listens, then clients are told to connect anew: one that came while another worker still listened would
+   * be reset in that worker's queue. Asked again, the shorter time counts.
+   *
+   * @returns how many exchanges had to be cut, after every thread has ended.
+   */
   async drain(timeoutMs: number): Promise<number> {
+    this.#drainTimeoutMs = Math.min(this.#drainTimeoutMs, timeoutMs);
     for (const member of this.#members) {
       member.isAskedToEnd = true;
-      this.#send(member, { kind: 'drain', timeoutMs });
+      this.#send(member, { kind: 'stop-listening' });
+    }
+    await this.#untilDeaf();
+    for (const member of this.#members) {
+      this.#send(member, { kind: 'drain', timeoutMs: this.#drainTimeoutMs });
     }
     await Promise.all(this.#members.map((member) => member.exited));
     return this.#members.reduce((sum, member) => sum + member.cut, 0);
+  }
+
+  async #untilDeaf(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, BOUNDS.stopListeningMs);
+    });
+    const all = this.#members.map(({ deaf, exited }) => Promise.race([deaf, exited]));
+    await Promise.race([Promise.all(all), late]);
+    clearTimeout(timer);
   }
 
   #startOne(start: WorkerStart): Promise<ListeningWorker> {
@@ -106,7 +129,11 @@ export class WorkerSet {
           onExited();
         });
       });
-      const member: Member = { worker, exited, isAlive: true, isAskedToEnd: false, cut: 0 };
+      let onDeaf = (): void => {};
+      const deaf = new Promise<void>((resolveDeaf) => {
+        onDeaf = resolveDeaf;
+      });
+      const member: Member = { worker, exited, deaf, isAlive: true, isAskedToEnd: false, cut: 0 };
       this.#members[start.index] = member;
       worker.on('error', (error) => {
         reject(error);
@@ -117,6 +144,8 @@ export class WorkerSet {
         if (message.kind === 'listening') {
           clearTimeout(timer);
           resolve({ descriptor: message.descriptor });
+        } else if (message.kind === 'not-listening') {
+          onDeaf();
         } else {
           this.#onMessage(start.index, member, message);
         }
@@ -127,7 +156,7 @@ export class WorkerSet {
   #onMessage(
     index: number,
     member: Member,
-    message: Exclude<ToPrimary, { kind: 'listening' }>,
+    message: Exclude<ToPrimary, { kind: 'listening' | 'not-listening' }>,
   ): void {
     switch (message.kind) {
       case 'log': {

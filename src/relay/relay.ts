@@ -11,7 +11,7 @@ import { type AnswerHead, createHead } from '../core/answer-head.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs } from '../core/clock.js';
 import { GatewayError } from '../core/errors.js';
-import type { Ended, Exchange, Phase } from '../exchange.js';
+import type { Ended, Exchange, Phase, RequestHead } from '../exchange.js';
 import { formatOwnLines } from './own-lines.js';
 
 /** The provider's side, as far as a relay needs it. */
@@ -249,9 +249,10 @@ export class Relay implements DownstreamObserver {
     };
   }
 
-  /** After a chunked request two parsers may disagree about where the next one begins; after it, or when draining, close. */
+  /** Where two parsers may disagree about where the next request begins, or when draining, this is the last answer. */
   #closes(): boolean {
-    return this.#exchange.head.isChunked || this.#host.isDraining;
+    const { head } = this.#exchange;
+    return this.#host.isDraining || head.isChunked || hidesLength(head);
   }
 
   #hasMuchUnread(): boolean {
@@ -322,6 +323,16 @@ export class Relay implements DownstreamObserver {
       this.#host.onEnded(exchange);
     }
   }
+}
+
+/**
+ * A method that comes with a body, and no length of one: clients send 0. It may stand behind an empty header name, where
+ * uWebSockets.js shows no header; then the body is still to come and must not be read as a request.
+ */
+function hidesLength({ method, contentLength, isChunked }: RequestHead): boolean {
+  return (
+    contentLength < 0 && !isChunked && (method === 'POST' || method === 'PUT' || method === 'PATCH')
+  );
 }
 
 function endsEvent(piece: Buffer): boolean {

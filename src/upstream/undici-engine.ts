@@ -2,9 +2,13 @@
  * The engine on undici: one Client a connection, over a socket that is open already. undici's own pool queues
  * without bound and looks through all its clients at each dispatch (D-2), its timers are coarse (D-3), and its
  * connector can't be cancelled; so it is given none of these tasks.
+ *
+ * What it can't do, and the lean engine can: take a `100 Continue` that was not asked for (it ends the connection, hence
+ * 502), and give the whole of a provider's own reason phrase that came in two reads.
  */
+import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
-import { Client, type Dispatcher } from 'undici';
+import type { Client, Dispatcher } from 'undici';
 import type { Dial, Dialer } from './dial.js';
 import type {
   ConnectionEvents,
@@ -13,7 +17,7 @@ import type {
   UpstreamConnection,
   UpstreamRequest,
 } from './engine.js';
-import { readHeaders } from './response-head.js';
+import { formatStatus, readHeaders } from './response-head.js';
 
 export class UndiciEngine implements Engine {
   readonly #origin: string;
@@ -35,6 +39,14 @@ export class UndiciEngine implements Engine {
   }
 }
 
+/** Loaded when a provider asks for it: it takes a tenth of a second in every worker, a third of the whole start. */
+let undici: typeof import('undici') | null = null;
+
+function loadUndici(): typeof import('undici') {
+  undici ??= createRequire(import.meta.url)('undici') as typeof import('undici');
+  return undici;
+}
+
 /** Of an answer's head, as in the lean engine. Beyond it undici fails with UND_ERR_HEADERS_OVERFLOW. */
 const RESPONSE_HEADER_BYTES_MAX = 64 * 1024;
 
@@ -52,7 +64,7 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
 
   constructor(origin: string, keepAliveMs: number, socket: Socket, events: ConnectionEvents) {
     this.#socket = socket;
-    this.#client = new Client(origin, {
+    this.#client = new (loadUndici().Client)(origin, {
       connect: (_options, callback) => {
         // Called again after the socket was lost; this connection then is over and does not get another.
         if (this.#isConnected) {
@@ -136,7 +148,7 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
     if (status >= 200) {
       this.#status = status;
       const lines = joinHeaders(controller.rawHeaders as Buffer[]);
-      this.#handler?.onHead(readHeaders(status, statusText ?? '', lines, false));
+      this.#handler?.onHead(readHeaders(status, mendReason(status, statusText), lines, false));
     }
   }
 
@@ -181,6 +193,12 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
     this.#controller = null;
     return handler;
   }
+}
+
+/** Of a reason that came in two reads undici gives only the end, so the end of the standard words stands for them. */
+function mendReason(status: number, reason = ''): string {
+  const standard = formatStatus(status).slice(4);
+  return standard.endsWith(reason) ? standard : reason;
 }
 
 function joinHeaders(raw: readonly Buffer[]): string {

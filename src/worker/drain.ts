@@ -8,36 +8,55 @@ import { nowMs } from '../core/clock.js';
 import type { WorkerRuntime } from './runtime.js';
 
 /** @param onDrained told how many exchanges had to be cut; called once, after everything is closed. */
-export function drain(
-  listener: Listener,
-  runtime: WorkerRuntime,
-  timeoutMs: number,
-  onDrained: (cut: number) => void,
-): void {
-  const startedMs = nowMs();
-  let quietSinceMs: number | null = null;
-  runtime.isDraining = true;
-  listener.stopListening();
-  const timer = setInterval(() => {
-    const now = nowMs();
-    const isLate = now - startedMs >= timeoutMs;
-    if (runtime.inFlight > 0) {
-      quietSinceMs = null;
-    } else {
-      quietSinceMs ??= now;
-    }
-    // A client that has its answer may still be reading the end of it out of uWebSockets.js's buffer.
-    const isQuiet =
-      quietSinceMs !== null && (runtime.connections === 0 || now - quietSinceMs >= BOUNDS.lingerMs);
-    if (!isQuiet && !isLate) {
+export class Drain {
+  readonly #listener: Listener;
+  readonly #runtime: WorkerRuntime;
+  readonly #onDrained: (cut: number) => void;
+  #deadlineMs: number | null = null;
+  #quietSinceMs: number | null = null;
+
+  constructor(listener: Listener, runtime: WorkerRuntime, onDrained: (cut: number) => void) {
+    this.#listener = listener;
+    this.#runtime = runtime;
+    this.#onDrained = onDrained;
+  }
+
+  /** Asked again, only the time that is left changes: a second signal cuts at once. */
+  begin(timeoutMs: number): void {
+    const hasBegun = this.#deadlineMs !== null;
+    this.#deadlineMs = nowMs() + timeoutMs;
+    if (hasBegun) {
       return;
     }
-    clearInterval(timer);
-    const cut = runtime.inFlight;
-    runtime.isClosing = true;
-    listener.close();
-    runtime.closeProviders();
-    runtime.log.close();
-    onDrained(cut);
-  }, BOUNDS.timerTickMs);
+    this.#runtime.isDraining = true;
+    this.#listener.stopListening();
+    const timer = setInterval(() => {
+      if (this.#isOver(nowMs())) {
+        clearInterval(timer);
+        this.#end();
+      }
+    }, BOUNDS.timerTickMs);
+  }
+
+  #isOver(now: number): boolean {
+    const { inFlight, connections } = this.#runtime;
+    this.#quietSinceMs = inFlight > 0 ? null : (this.#quietSinceMs ?? now);
+    if (this.#deadlineMs !== null && now >= this.#deadlineMs) {
+      return true;
+    }
+    // A client that has its answer may still be reading the end of it out of uWebSockets.js's buffer.
+    return (
+      this.#quietSinceMs !== null &&
+      (connections === 0 || now - this.#quietSinceMs >= BOUNDS.lingerMs)
+    );
+  }
+
+  #end(): void {
+    const cut = this.#runtime.inFlight;
+    this.#runtime.isClosing = true;
+    this.#listener.close();
+    this.#runtime.closeProviders();
+    this.#runtime.log.close();
+    this.#onDrained(cut);
+  }
 }

@@ -16,6 +16,8 @@ export interface WorkerStart {
 
 export type ToPrimary =
   | { readonly kind: 'listening'; readonly descriptor: unknown; readonly startMs: number }
+  /** The answer to `stop-listening`. */
+  | { readonly kind: 'not-listening' }
   | { readonly kind: 'log'; readonly lines: Uint8Array; readonly lineCount: number }
   | {
       readonly kind: 'histograms';
@@ -29,5 +31,7 @@ export type ToPrimary =
 export type ToWorker =
   | { readonly kind: 'log-taken'; readonly bytes: number }
   | { readonly kind: 'histograms'; readonly request: number }
-  /** Finish what runs, for at most so long, and end. */
+  /** New connections are refused from now on; all else goes on. */
+  | { readonly kind: 'stop-listening' }
+  /** Finish what runs, for at most so long from now, and end. A later one changes the time. */
   | { readonly kind: 'drain'; readonly timeoutMs: number };

@@ -4,7 +4,7 @@ import { Listener } from '../accept/listener.js';
 import { nowMs } from '../core/clock.js';
 import { decodeMessage, encodeMessage } from '../core/wire.js';
 import { runExchange } from '../pipeline.js';
-import { drain } from './drain.js';
+import { Drain } from './drain.js';
 import type { ToPrimary, ToWorker, WorkerStart } from './messages.js';
 import { WorkerRuntime } from './runtime.js';
 
@@ -29,7 +29,10 @@ const listener = new Listener({
 
 process.on('uncaughtException', (error) => runtime.onFault(null, error));
 
-let isDraining = false;
+const drain = new Drain(listener, runtime, (cut) => {
+  send({ kind: 'drained', cut });
+  port.close();
+});
 port.on('message', (bytes: Uint8Array) => {
   const message = decodeMessage(bytes) as ToWorker;
   switch (message.kind) {
@@ -39,14 +42,12 @@ port.on('message', (bytes: Uint8Array) => {
     case 'histograms':
       runtime.sendHistograms(message.request);
       break;
+    case 'stop-listening':
+      listener.stopListening();
+      send({ kind: 'not-listening' });
+      break;
     case 'drain':
-      if (!isDraining) {
-        isDraining = true;
-        drain(listener, runtime, message.timeoutMs, (cut) => {
-          send({ kind: 'drained', cut });
-          port.close();
-        });
-      }
+      drain.begin(message.timeoutMs);
       break;
   }
 });

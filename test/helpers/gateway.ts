@@ -21,6 +21,8 @@ export interface GatewayOptions {
   readonly workers?: number;
   readonly env?: Readonly<Record<string, string>>;
   readonly nodeArgs?: readonly string[];
+  /** Further arguments of the command line. */
+  readonly args?: readonly string[];
   readonly readyMs?: number;
 }
 
@@ -113,6 +115,14 @@ export class Gateway {
     return listFamily(this.pid).reduce((sum, pid) => sum + readRssBytes(pid), 0);
   }
 
+  /** Files and sockets that the process and its descendants hold open. */
+  countOpenFiles(): number {
+    return listFamily(this.pid).reduce(
+      (sum, pid) => sum + readdirSync(`/proc/${pid}/fd`).length,
+      0,
+    );
+  }
+
   waitForExit(timeoutMs: number): Promise<NonNullable<Gateway['exit']>> {
     return this.#changes.until(() => this.exit ?? undefined, timeoutMs, 'the gateway to exit');
   }
@@ -182,7 +192,14 @@ export function spawnGateway(options: GatewayOptions): Gateway {
   const file = join(folder, 'weir.yaml');
   writeFileSync(file, renderConfig(options));
   const main = findMain();
-  const command = [process.execPath, ...(options.nodeArgs ?? []), main, '--config', file];
+  const command = [
+    process.execPath,
+    ...(options.nodeArgs ?? []),
+    main,
+    '--config',
+    file,
+    ...(options.args ?? []),
+  ];
   // If the test process is killed, no exit handler runs: then the kernel takes the gateway down.
   if (existsSync(SETPRIV)) command.unshift(SETPRIV, '--pdeathsig', 'KILL', '--');
   const [program = '', ...args] = command;
