@@ -45,9 +45,19 @@ export class Upload extends Readable {
     }
   }
 
+  /** Whoever takes the bytes comes through here; `_read` is not called again before something new has come in. */
+  override read(size?: number): unknown {
+    const taken: unknown = super.read(size);
+    this.#settleHeld();
+    return taken;
+  }
+
   override _read(): void {
+<<<<<<< HEAD
     this.emit('progress');
     this.#settleHeld(this.readableLength);
+=======
+>>>>>>> units
     if (this.#isPaused && !this.#isOver) {
       this.#isPaused = false;
       this.#stopProbe();
@@ -57,7 +67,7 @@ export class Upload extends Readable {
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     this.#stopProbe();
-    this.#settleHeld(0);
+    this.#settleHeld();
     if (this.#isPaused) {
       this.#isPaused = false;
       // Whatever still comes is thrown away, so that the answer can be read.
@@ -75,14 +85,14 @@ export class Upload extends Readable {
   }
 
   #readOnTrial(): void {
-    this.#settleHeld(this.readableLength);
     if (this.#heldBytes < BOUNDS.uploadProbedBytesMax && this.#budget.hasRoom(0)) {
       // What comes in pauses again through takeIn().
       this.#downstream.resumeReading();
     }
   }
 
-  #settleHeld(heldBytes: number): void {
+  #settleHeld(): void {
+    const heldBytes = this.destroyed ? 0 : this.readableLength;
     this.#budget.release(this.#heldBytes - heldBytes);
     this.#heldBytes = heldBytes;
   }
