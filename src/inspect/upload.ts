@@ -31,9 +31,12 @@ export class Upload extends Readable {
       return;
     }
     if (chunk.length > 0) {
-      this.#budget.hold(chunk.length);
-      this.#heldBytes += chunk.length;
       const wantsMore = this.push(chunk);
+      // Where the provider is ready for it, it has been passed on already and nothing is held.
+      this.#settleHeld();
+      if (this.#heldBytes < chunk.length) {
+        this.emit('progress');
+      }
       if (!wantsMore && !isLast) {
         this.#pause();
       }
@@ -45,19 +48,17 @@ export class Upload extends Readable {
     }
   }
 
-  /** Whoever takes the bytes comes through here; `_read` is not called again before something new has come in. */
+  /** Whoever takes held bytes comes through here; `_read` is not called again before something new has come in. */
   override read(size?: number): unknown {
     const taken: unknown = super.read(size);
     this.#settleHeld();
+    if (taken !== null) {
+      this.emit('progress');
+    }
     return taken;
   }
 
   override _read(): void {
-<<<<<<< HEAD
-    this.emit('progress');
-    this.#settleHeld(this.readableLength);
-=======
->>>>>>> units
     if (this.#isPaused && !this.#isOver) {
       this.#isPaused = false;
       this.#stopProbe();
@@ -91,10 +92,16 @@ export class Upload extends Readable {
     }
   }
 
+  /** Counts what is held now: read from the client, not yet taken by the provider. */
   #settleHeld(): void {
     const heldBytes = this.destroyed ? 0 : this.readableLength;
-    this.#budget.release(this.#heldBytes - heldBytes);
+    const delta = heldBytes - this.#heldBytes;
     this.#heldBytes = heldBytes;
+    if (delta > 0) {
+      this.#budget.hold(delta);
+    } else {
+      this.#budget.release(-delta);
+    }
   }
 
   #stopProbe(): void {
