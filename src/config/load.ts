@@ -4,6 +4,7 @@ import { OperatorError } from '../core/errors.js';
 import { checkConsistency } from './consistency.js';
 import { SourceDocument } from './document.js';
 import type { WeirConfig } from './model.js';
+import { isNestedTooDeeply } from './nesting.js';
 import { isRecord, Problems } from './problems.js';
 import { checkReferences } from './references.js';
 import { Refusal } from './refusal.js';
@@ -36,13 +37,8 @@ export function parseConfig(text: string, file: string, env: NodeJS.ProcessEnv):
 }
 
 function readDocument(text: string, file: string, env: NodeJS.ProcessEnv): SourceDocument {
-  try {
-    return new SourceDocument(text, env);
-  } catch (error) {
-    if (error instanceof RangeError)
-      throw new OperatorError(`${file}:1:1: YAML: nested too deeply`);
-    throw error;
-  }
+  if (isNestedTooDeeply(text)) throw new OperatorError(`${file}:1:1: YAML: nested too deeply`);
+  return new SourceDocument(text, env);
 }
 
 function readText(file: string): string {

@@ -37,6 +37,7 @@ export const BOUND_TABLE = {
   watchdogMs: bound(5_000, 'ms', 'After the time for draining is over; a process that has not ended by then kills itself.'),
   metricsReplyMs: bound(500, 'ms', 'The longest that a scrape waits for a worker’s histograms; a later one is shown with its last known values.'),
   adminRequestBytesMax: bound(64 * KB, 'bytes', 'Of a request to the admin port.'),
+  configDepthMax: bound(64, 'count', 'Levels of a configuration file; a valid one has 6. The YAML library calls itself for each, and where it runs out of stack V8 may end the process.'),
   suggestionsMax: bound(3, 'count', 'Nearest names in an error message; more would hide the best one.'),
   suggestionNameCharsMax: bound(128, 'count', 'Characters of a name that are compared when the nearest is sought; model names of providers stay below, and the asked one is a stranger’s.'),
   suggestionCandidatesMax: bound(5_000, 'count', 'Names that are compared when the nearest is sought; it runs on the event loop of a worker, and that many take about 10 ms if all are alike, far less otherwise.'),

@@ -70,6 +70,7 @@ test('defaults of the smallest file', () => {
         baseUrl: 'http://a/v1',
         apiKey: null,
         timeouts: { connectMs: 5000, firstByteMs: 600_000, idleMs: 300_000 },
+        engine: 'auto',
         connections: { max: 16_384, queue: 1024, queueTimeoutMs: 5000, keepAliveMs: 4000 },
       },
     ],
@@ -106,6 +107,7 @@ test('every field', () => {
     baseUrl: 'https://b.test/v1',
     apiKey: null,
     timeouts: { connectMs: 1000, firstByteMs: 2000, idleMs: 3000 },
+    engine: 'auto',
     connections: { max: 4, queue: 5, queueTimeoutMs: 6000, keepAliveMs: 7000 },
   });
   assert.deepEqual(config.models, [

@@ -76,7 +76,21 @@ test('aliases of aliases are not multiplied without end', () => {
   assert.deepEqual(refusalsOf(`l0: &l0 [x]\n${levels.join('\n')}\n`), [
     'w.yaml:1:1: YAML: Excessive alias count indicates a resource exhaustion attack',
   ]);
-  assert.deepEqual(refusalsOf(`${'['.repeat(100_000)}\n`), ['w.yaml:1:1: YAML: nested too deeply']);
+});
+
+test('a text that nests without end is refused before anything calls itself for each level', () => {
+  const deep = [
+    '['.repeat(100_000),
+    '{a: '.repeat(65),
+    `${'- '.repeat(2000)}x`,
+    Array.from({ length: 500 }, (_, i) => `${' '.repeat(i)}a:`).join('\n'),
+    '? '.repeat(2000),
+  ];
+  for (const text of deep) {
+    assert.deepEqual(refusalsOf(`${text}\n`), ['w.yaml:1:1: YAML: nested too deeply']);
+  }
+  const shallow = refusalsOf(`${'['.repeat(30)}${']'.repeat(30)}\n`);
+  assert.deepEqual(shallow, ['w.yaml:1:1: expected a mapping; got a list']);
 });
 
 test('a mistake behind an anchor is told once, where it stands', () => {
