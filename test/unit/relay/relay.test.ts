@@ -50,7 +50,7 @@ class Scene implements RelayHost {
   readonly #readBuffer = Buffer.alloc(64);
 
   constructor(options: ExchangeOptions = {}) {
-    this.exchange = createExchange({ ...options, downstream: this.downstream });
+    this.exchange = createExchange({ contentLength: 2, ...options, downstream: this.downstream });
     this.relay = new Relay(this.exchange, this);
   }
 
@@ -256,6 +256,15 @@ test('the connection is closed after a chunked request, while draining, and when
   chunked.relay.onUpstreamData(Buffer.from('ok'));
   chunked.end();
   assert.equal(chunked.downstream.closes, true, 'whole in one write');
+  for (const [method, contentLength, closes] of [
+    ['POST', -1, true],
+    ['POST', 0, false],
+    ['GET', -1, false],
+  ] as const) {
+    const scene = new Scene({ method, contentLength });
+    scene.relay.answer(200, '{}');
+    assert.equal(scene.downstream.closes, closes, `${method} of length ${contentLength}`);
+  }
   const draining = new Scene();
   draining.isDraining = true;
   draining.relay.answer(200, '{}');
