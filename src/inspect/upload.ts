@@ -1,8 +1,8 @@
 /**
  * A request body too large to hold: a stream from the client to the provider, with backpressure. Once the
  * provider is behind, the client is paused. While it is paused uWebSockets.js notices neither FIN nor RST, so a
- * little more is read once a tick, within bounds, to learn of a client that has gone (P-12). At the bound, which only a
- * provider that takes nothing at all leads to, that is learnt when the provider takes something again or times out.
+ * little more is read once a tick, within bounds, to learn of a client that has gone (P-12). At the bound that is learnt
+ * only after the provider has taken half a MB more, which is what uWebSockets.js reads at a time, or when it times out.
  */
 import { Readable } from 'node:stream';
 import type { Downstream } from '../accept/downstream.js';

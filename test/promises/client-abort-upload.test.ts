@@ -146,7 +146,7 @@ describeEngines('client aborts an upload', 60_000, (engine) => {
       const uploading = await upload('deaf', deaf, 80 * MB);
       const { client, path, connection } = uploading;
       const { socket } = client;
-      await waitForStandstill(() => socket.bytesWritten - socket.writableLength, 400);
+      await waitForStandstill(() => socket.bytesWritten - socket.writableLength, 250);
       assert.ok(socket.writableLength > 0, 'the client should be held up');
       client.reset();
       // Whoever reads nothing of what the client sends does not learn of its end, until the provider reads on.

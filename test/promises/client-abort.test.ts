@@ -218,7 +218,7 @@ describeEngines('client aborts', 60_000, (engine) => {
         const client = await RawClient.connect({ port: gateway.port, isPaused: true });
         client.send(render(path, 'mock'));
         const connection = await waitForRequest(path);
-        await waitForStandstill(() => connection.sentBytes);
+        await waitForStandstill(() => connection.sentBytes, 120);
         assert.ok(connection.unsentBytes > 0, 'the upstream should be held up');
         return { client, path, connection };
       });

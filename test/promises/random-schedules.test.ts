@@ -18,7 +18,7 @@ import { LAST_CHUNK, renderChunk, renderHead, renderRequest } from '../helpers/h
 import { type MockConnection, MockUpstream, type Script, stall } from '../helpers/mock-upstream.js';
 import { RawClient } from '../helpers/raw-client.js';
 
-const SCHEDULES = 16;
+const SCHEDULES = 14;
 const EXCHANGES_MIN = 4;
 const EXCHANGES_MAX = 10;
 

@@ -10,6 +10,8 @@ import { fin, MockUpstream, type Script, send, stall } from '../helpers/mock-ups
 import { RawClient } from '../helpers/raw-client.js';
 
 const MB = 1024 * 1024;
+/** Of 8 KB, 125 ms apart: 1.5 s at 64 KB/s. */
+const SLOW_PIECES = 12;
 const PIECE = Buffer.alloc(64 * 1024, 'p');
 const REFUSAL = { error: { message: 'too large', type: 'invalid_request_error' } };
 
@@ -110,14 +112,14 @@ describeEngines('uploads', 60_000, (engine) => {
     const client = await RawClient.connect({ port: gateway.port });
     const piece = Buffer.alloc(8 * 1024, 's');
     client.send(
-      `POST /v1/slow HTTP/1.1\r\nhost: weir.test\r\ncontent-length: ${20 * 8192}\r\n\r\n`,
+      `POST /v1/slow HTTP/1.1\r\nhost: weir.test\r\ncontent-length: ${SLOW_PIECES * 8192}\r\n\r\n`,
     );
-    for (let sent = 0; sent < 20; sent++) {
+    for (let sent = 0; sent < SLOW_PIECES; sent++) {
       await client.sendAll(piece);
       await pause(125);
     }
     assert.equal((await client.readResponse()).status, 200);
-    assert.equal(upstream.requests.at(-1)?.bodyBytes, 20 * 8192);
+    assert.equal(upstream.requests.at(-1)?.bodyBytes, SLOW_PIECES * 8192);
     client.destroy();
   });
 
@@ -125,10 +127,10 @@ describeEngines('uploads', 60_000, (engine) => {
     // 64 KB/s for longer than the 1 s that the provider has for its first byte, once the upload has ended.
     const client = await RawClient.connect({ port: gateway.port });
     const piece = Buffer.alloc(8 * 1024, 's');
-    const total = 2 * MB + 20 * piece.length;
+    const total = 2 * MB + SLOW_PIECES * piece.length;
     client.send(`POST /v1/files HTTP/1.1\r\nhost: weir.test\r\ncontent-length: ${total}\r\n\r\n`);
     client.send(Buffer.alloc(2 * MB, 's'));
-    for (let sent = 0; sent < 20; sent++) {
+    for (let sent = 0; sent < SLOW_PIECES; sent++) {
       await client.sendAll(piece);
       await pause(125);
     }
