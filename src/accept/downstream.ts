@@ -36,7 +36,7 @@ export class Downstream {
     response.onAborted(() => {
       this.#isOpen = false;
       this.#held = NOTHING;
-      this.#observer?.onDownstreamGone();
+      guard(() => this.#observer?.onDownstreamGone());
     });
   }
 
@@ -58,7 +58,7 @@ export class Downstream {
       this.#response.onData((chunk, isLast) => {
         if (this.#isOpen) {
           // A view, not a copy.
-          onChunk(Buffer.from(chunk), isLast);
+          guard(() => onChunk(Buffer.from(chunk), isLast));
         }
       });
     }
@@ -284,8 +284,22 @@ export class Downstream {
     if (this.#held.length === 0) {
       // What uWebSockets.js still holds is less than a slice, or the next piece will find it congested.
       this.#isCongested = this.#isCongested && this.#bodyBytesTotal < 0;
-      this.#observer?.onDownstreamWritable();
+      guard(() => this.#observer?.onDownstreamWritable());
     }
+  }
+}
+
+/**
+ * What is thrown in a callback of uWebSockets.js must not reach native code, which can't say whose it was (U-1). Thrown
+ * again outside, it ends up where the worker's other defects do.
+ */
+function guard(run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
   }
 }
 

@@ -166,7 +166,6 @@ export class SourceDocument {
     const message =
       fault.code === 'UNEXPECTED_TOKEN' ? fault.message.replace(/: .*$/s, '') : fault.message;
     const isBareVariable = this.#text.slice(Math.max(0, offset - 1), offset + 2).includes('${');
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: the operator is shown the syntax itself.
     const hint = isBareVariable ? ' Inside { } or [ ] a ${NAME} needs quotes: "${NAME}".' : '';
     return { offset, text: `YAML: ${message}${hint === '' ? '' : `.${hint}`}` };
   }

@@ -18,7 +18,6 @@ export interface InterpolationFailure {
 
 // Either an escaped opening, or an opening with everything up to the first closing brace.
 const OPENING = /\$\$\{|\$\{([^}]*)(\}?)/g;
-// biome-ignore lint/suspicious/noTemplateCurlyInString: the operator is shown the syntax itself.
 const SYNTAX = 'not a variable; write ${NAME} or ${NAME:-default}, and $${ for a literal ${';
 const VARIABLE = /^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s;
 

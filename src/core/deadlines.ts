@@ -20,11 +20,10 @@ export interface Timed {
 
 /** The clock of all lists of a thread. */
 export class Deadlines {
-  /** Time of the last tick while anything waits; else as it was. For measuring coarse intervals only. */
-  coarseMs = nowMs();
   readonly #lists: DeadlineList[] = [];
   #timer: NodeJS.Timeout | null = null;
   #waiting = 0;
+  #tickedMs = 0;
   #emptyTicks = 0;
   #wasLate = false;
 
@@ -38,7 +37,7 @@ export class Deadlines {
   countWaiting(delta: number): void {
     this.#waiting += delta;
     if (this.#timer === null && this.#waiting > 0) {
-      this.coarseMs = nowMs();
+      this.#tickedMs = nowMs();
       this.#emptyTicks = 0;
       this.#timer = setInterval(() => this.#tick(), BOUNDS.timerTickMs).unref();
     }
@@ -46,8 +45,8 @@ export class Deadlines {
 
   #tick(): void {
     const now = nowMs();
-    const sinceLastMs = now - this.coarseMs;
-    this.coarseMs = now;
+    const sinceLastMs = now - this.#tickedMs;
+    this.#tickedMs = now;
     if (this.#waiting === 0) {
       this.#emptyTicks += 1;
       if (this.#emptyTicks > EMPTY_TICKS_MAX && this.#timer !== null) {
@@ -90,7 +89,7 @@ export class DeadlineList {
     entry.deadlineList?.remove(entry);
     this.#clock.countWaiting(1);
     entry.deadlineList = this;
-    entry.deadlineStartMs = this.#clock.coarseMs;
+    entry.deadlineStartMs = nowMs();
     this.#append(entry);
   }
 
@@ -99,7 +98,7 @@ export class DeadlineList {
     if (entry.deadlineList !== this) {
       return;
     }
-    entry.deadlineStartMs = this.#clock.coarseMs;
+    entry.deadlineStartMs = nowMs();
     if (entry !== this.#tail) {
       this.#unlink(entry);
       this.#append(entry);
@@ -108,7 +107,7 @@ export class DeadlineList {
 
   /** How long an entry of this list has waited; 0 for any other. */
   waitedMs(entry: Timed): number {
-    return entry.deadlineList === this ? this.#clock.coarseMs - entry.deadlineStartMs : 0;
+    return entry.deadlineList === this ? nowMs() - entry.deadlineStartMs : 0;
   }
 
   remove(entry: Timed): void {

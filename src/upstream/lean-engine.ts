@@ -101,7 +101,7 @@ class LeanConnection implements UpstreamConnection, ResponseSink, Timed {
       this.#isUsable &&
       this.#handler === null &&
       // A hint is checked when the connection is asked for; the list only knows the provider's own time.
-      this.#idle.waitedMs(this) < this.#idleMsMax
+      (this.#idleMsMax === Number.POSITIVE_INFINITY || this.#idle.waitedMs(this) < this.#idleMsMax)
     );
   }
 
