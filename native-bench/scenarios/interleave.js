@@ -41,8 +41,10 @@ export async function interleave(contenders, rounds, load, say) {
   return results;
 }
 
+/** So many loads without a better one: threads that compile each for itself improve in steps, with pauses between. */
+const STEADY_LOADS = 4;
 /** Loads of a proxy before it counts as warm, however it develops. */
-const WARM_LOADS_MAX = 12;
+const WARM_LOADS_MAX = 24;
 
 /**
  * Loads a proxy until its cost per unit of work has stopped falling. A fixed time would not do: each
@@ -54,7 +56,7 @@ const WARM_LOADS_MAX = 12;
 export async function warm(running, load, say) {
   let best = Number.POSITIVE_INFINITY;
   let steady = 0;
-  for (let i = 1; i <= WARM_LOADS_MAX && steady < 2; i++) {
+  for (let i = 1; i <= WARM_LOADS_MAX && steady < STEADY_LOADS; i++) {
     const readCpu = startCpuCount(running.proxy.pid);
     const units = await load(running);
     const cost = readCpu() / units;
