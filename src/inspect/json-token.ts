@@ -214,6 +214,12 @@ export function readJsonBoolean(buffer: Buffer, start: number, end: number): boo
   return null;
 }
 
+/** The JSON token for a string, quotes included. */
+export function encodeJsonString(value: string): Buffer {
+  // JSON.stringify escapes lone surrogates, so what it gives is always encodable.
+  return Buffer.from(JSON.stringify(value), 'utf8');
+}
+
 function parseToken(text: string): unknown {
   try {
     return JSON.parse(text);

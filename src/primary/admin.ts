@@ -6,8 +6,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { ListenAddress } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
-import { OperatorError } from '../core/errors.js';
 import { METRICS_CONTENT_TYPE } from '../observe/metrics.js';
+import { describeListenError } from './endpoint.js';
 
 export interface Readiness {
   readonly ready: boolean;
@@ -141,22 +141,10 @@ function dropBody(request: IncomingMessage, response: ServerResponse): boolean {
   return true;
 }
 
-const LISTEN_MISTAKES: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'port is in use',
-  EACCES: 'no permission to listen on this port',
-  EADDRNOTAVAIL: 'this machine has no such address',
-  ENOTFOUND: 'this host name is unknown',
-};
-
 function listenAt(server: Server, address: ListenAddress): Promise<ListenAddress> {
   return new Promise((resolve, reject) => {
     const onError = (error: NodeJS.ErrnoException): void => {
-      const mistake = LISTEN_MISTAKES[error.code ?? ''];
-      reject(
-        mistake === undefined
-          ? error
-          : new OperatorError(`admin ${printAddress(address)}: ${mistake}`),
-      );
+      reject(describeListenError('admin', address, error) ?? error);
     };
     server.once('error', onError);
     server.listen({ host: address.host, port: address.port }, () => {
@@ -166,10 +154,6 @@ function listenAt(server: Server, address: ListenAddress): Promise<ListenAddress
       resolve(readAddress(server) ?? address);
     });
   });
-}
-
-function printAddress({ host, port }: ListenAddress): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function readAddress(server: Server): ListenAddress | null {

@@ -17,6 +17,18 @@ const MISTAKES: Readonly<Record<string, string>> = {
   EAFNOSUPPORT: 'this machine does not speak that kind of address',
 };
 
+/** What an operator did wrong, `field` being the one of the configuration; null where it was not the operator. */
+export function describeListenError(
+  field: string,
+  address: ListenAddress,
+  error: NodeJS.ErrnoException,
+): OperatorError | null {
+  const mistake = MISTAKES[error.code ?? ''];
+  return mistake === undefined
+    ? null
+    : new OperatorError(`${field} ${formatAddress(address)}: ${mistake}`);
+}
+
 /**
  * @returns the port, chosen by the system where the configuration says 0.
  * @throws OperatorError when the address can't be listened on.
@@ -25,8 +37,7 @@ export function probeAddress(address: ListenAddress): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', (error: NodeJS.ErrnoException) => {
-      const why = MISTAKES[error.code ?? ''] ?? error.message;
-      reject(new OperatorError(`listen ${formatAddress(address)}: ${why}`));
+      reject(describeListenError('listen', address, error) ?? error);
     });
     probe.listen({ host: address.host, port: address.port, exclusive: true }, () => {
       const bound = probe.address();

@@ -5,7 +5,7 @@ import type { GatewayError } from '../core/errors.js';
 import { DIALECTS, mayNameModel } from '../dialects/registry.js';
 import type { Exchange } from '../exchange.js';
 import { BodyInspector } from '../inspect/body.js';
-import { encodeJsonString } from '../inspect/body-patch.js';
+import { encodeJsonString } from '../inspect/json-token.js';
 import { createAccessLine } from '../observe/access-line.js';
 import { CounterColumn, createCounterLayout } from '../observe/counters.js';
 import { WorkerHistograms } from '../observe/histograms.js';

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { copyPatched, encodeJsonString } from '../../src/inspect/body-patch.js';
 import {
   createJsonScan,
   type JsonScan,
@@ -12,6 +11,7 @@ import {
   SCANNED_KEYS,
   scanJson,
 } from '../../src/inspect/json-scan.js';
+import { encodeJsonString } from '../../src/inspect/json-token.js';
 
 const spacing = fc.constantFrom('', '', '', ' ', '\n', '\t \r\n');
 
@@ -220,19 +220,17 @@ test('a cut or changed body never names a model that JSON.parse does not see', (
 
 test('a patched model is the only change', () => {
   fc.assert(
-    fc.property(body, hostileText, fc.array(fc.nat(), { maxLength: 4 }), (sample, name, cuts) => {
+    fc.property(body, hostileText, (sample, name) => {
       fc.pre(countModels(sample) === 1);
       const { bytes } = sample;
       const scan = createJsonScan();
       scanJson(scan, bytes, true);
-      const places = [
-        0,
-        ...cuts.map((cut) => cut % (bytes.length + 1)).sort((a, b) => a - b),
-        bytes.length,
-      ];
-      const segments = places.slice(1).map((place, i) => bytes.subarray(places[i], place));
       const token = encodeJsonString(name);
-      const patched = copyPatched(segments, bytes.length, scan.model, token);
+      const patched = Buffer.concat([
+        bytes.subarray(0, scan.model.start),
+        token,
+        bytes.subarray(scan.model.end),
+      ]);
 
       const { start, end } = scan.model;
       assert.deepEqual(patched.subarray(0, start), bytes.subarray(0, start));

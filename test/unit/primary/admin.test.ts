@@ -127,7 +127,8 @@ test('a port in use is one clear line for the operator', async () => {
   await assert.rejects(
     listen('127.0.0.1', port),
     (error) =>
-      error instanceof OperatorError && error.message === `admin 127.0.0.1:${port}: port is in use`,
+      error instanceof OperatorError &&
+      error.message === `admin 127.0.0.1:${port}: the port is in use`,
   );
   await assert.rejects(
     listen('203.0.113.1', 8081),

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ProviderConfig } from '../../../src/config/model.js';
 import type { RequestBody } from '../../../src/inspect/body.js';
-import { encodeJsonString } from '../../../src/inspect/body-patch.js';
 import { ByteBudget } from '../../../src/inspect/budget.js';
+import { encodeJsonString } from '../../../src/inspect/json-token.js';
 import { Upload } from '../../../src/inspect/upload.js';
 import type { UpstreamRequest } from '../../../src/upstream/engine.js';
 import {
