@@ -22,6 +22,7 @@ export class Downstream {
   #observer: DownstreamObserver | null = null;
   #isOpen = true;
   #hasWritableHandler = false;
+  #isReadingPaused = false;
   /** The client is behind: what comes is offered in small slices, and what is not taken is held. */
   #isCongested = false;
   /** Pieces that wait for the client; a turn's worth of reads at most, because the caller pauses. */
@@ -70,13 +71,25 @@ export class Downstream {
    */
   pauseReading(): void {
     if (this.#isOpen) {
+      this.#isReadingPaused = true;
       this.#response.pause();
     }
   }
 
   resumeReading(): void {
     if (this.#isOpen) {
+      this.#isReadingPaused = false;
       this.#response.resume();
+    }
+  }
+
+  /**
+   * Before an answer ends: afterwards nothing can be called any more, and a connection that is paused then would never
+   * be read again, neither the rest of an upload nor the next request nor the client's leaving.
+   */
+  #readOn(): void {
+    if (this.#isReadingPaused) {
+      this.resumeReading();
     }
   }
 
@@ -85,6 +98,7 @@ export class Downstream {
     if (!this.#isOpen) {
       return;
     }
+    this.#readOn();
     this.#isOpen = false;
     const response = this.#response;
     response.cork(() => {
@@ -106,6 +120,7 @@ export class Downstream {
     if (!this.#isOpen) {
       return;
     }
+    this.#readOn();
     this.#isOpen = false;
     const response = this.#response;
     response.cork(() => {
@@ -202,6 +217,7 @@ export class Downstream {
         }
       }
       if (isTaken && isLast) {
+        this.#readOn();
         this.#isOpen = false;
         // Never end(…, true) here: in chunked framing uWebSockets.js would write "Connection: close" into the body.
         response.end();
@@ -241,6 +257,9 @@ export class Downstream {
 
   /** @returns null when the piece went out whole, else its end that must be offered again. */
   #offerOfLength(piece: Uint8Array): Uint8Array | null {
+    if (this.#bodyBytesTaken + piece.length >= this.#bodyBytesTotal) {
+      this.#readOn();
+    }
     const [isTaken, isDone] = this.#response.tryEnd(
       piece as Uint8Array<ArrayBuffer>,
       this.#bodyBytesTotal,
@@ -257,7 +276,8 @@ export class Downstream {
     const offset = this.#response.getWriteOffset();
     const rest = piece.subarray(offset - this.#bodyBytesTaken);
     this.#bodyBytesTaken = offset;
-    return rest;
+    // To offer nothing would end the answer.
+    return rest.length === 0 ? null : rest;
   }
 
   #awaitWritable(): void {
