@@ -149,7 +149,10 @@ describeEngines('client aborts an upload', 60_000, (engine) => {
       const { client, path, connection } = uploading;
       const { socket } = client;
       await waitForStandstill(() => socket.bytesWritten - socket.writableLength, 250);
-      assert.ok(socket.writableLength > 0, 'the client should be held up');
+      assert.ok(
+        socket.writableLength > 0,
+        `the client should be held up: ${client.closeKind}, ${gateway.rssBytes()} bytes resident`,
+      );
       client.reset();
       // Whoever reads nothing of what the client sends does not learn of its end, until the provider reads on.
       const resumedWallMs = Date.now();
