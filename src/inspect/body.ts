@@ -41,7 +41,7 @@ export interface RequestBody {
 export interface InspectOutcome {
   /** The body is there as far as it must be. Called at most once. */
   onInspected(exchange: Exchange): void;
-  /** Called at most once, instead of onInspected. */
+  /** Called at most once: instead of onInspected, or after it when an upload outgrows what may be held. */
   onRefused(exchange: Exchange, error: unknown): void;
 }
 
@@ -193,14 +193,14 @@ class Intake {
 
   take(chunk: Uint8Array, isLast: boolean): void {
     this.#exchange.requestBytes += chunk.length;
-    if (this.#upload !== null) {
-      this.#upload.takeIn(Buffer.from(chunk), isLast);
-      return;
-    }
-    if (this.#isOver) {
+    if (this.#isOver && this.#upload === null) {
       return;
     }
     try {
+      if (this.#upload !== null) {
+        this.#upload.takeIn(chunk, isLast);
+        return;
+      }
       this.#append(chunk);
       if (isLast) {
         this.#finish(this.#find(true), null);

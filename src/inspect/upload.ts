@@ -3,10 +3,15 @@
  * provider is behind, the client is paused. While it is paused uWebSockets.js notices neither FIN nor RST, so a
  * little more is read once a tick, within bounds, to learn of a client that has gone (P-12). At the bound that is learnt
  * only after the provider has taken half a MB more, which is what uWebSockets.js reads at a time, or when it times out.
+ *
+ * The binaries for Node 24 read a client on in a loop of their own for as long as every read fills half a MB, and look at
+ * a pause only behind it (uSockets, `read_more` in loop.c; the same was found in oven-sh/bun#43596). So a client that
+ * sends faster than it is read, which takes one on the same machine, is held up late; the budget bounds what it costs.
  */
 import { Readable } from 'node:stream';
 import type { Downstream } from '../accept/downstream.js';
 import { BOUNDS } from '../core/bounds.js';
+import { GatewayError } from '../core/errors.js';
 import type { ByteBudget } from './budget.js';
 
 /** Emits `progress` whenever the provider has taken something. */
@@ -25,13 +30,24 @@ export class Upload extends Readable {
     this.#budget = budget;
   }
 
-  /** `chunk` is the stream's own from now on. */
+  /**
+   * `chunk` is borrowed.
+   *
+   * @throws GatewayError `overloaded` when the worker's uploads hold as much as they may.
+   */
   takeIn(chunk: Uint8Array, isLast: boolean): void {
     if (this.destroyed || this.#isOver) {
       return;
     }
+    if (!this.#budget.hasRoom(chunk.length)) {
+      throw new GatewayError(
+        'overloaded',
+        'The gateway holds as much of request bodies that providers have not taken yet as it may.',
+        { retryAfterMs: 1000 },
+      );
+    }
     if (chunk.length > 0) {
-      const wantsMore = this.push(chunk);
+      const wantsMore = this.push(Buffer.from(chunk));
       // Where the provider is ready for it, it has been passed on already and nothing is held.
       this.#settleHeld();
       if (this.#heldBytes < chunk.length) {
@@ -86,7 +102,7 @@ export class Upload extends Readable {
   }
 
   #readOnTrial(): void {
-    if (this.#heldBytes < BOUNDS.uploadProbedBytesMax && this.#budget.hasRoom(0)) {
+    if (this.#heldBytes < BOUNDS.uploadProbedBytesMax && this.#budget.hasRoom(READ_BYTES_MAX)) {
       // What comes in pauses again through takeIn().
       this.#downstream.resumeReading();
     }
@@ -111,3 +127,6 @@ export class Upload extends Readable {
     }
   }
 }
+
+/** What uWebSockets.js reads at a time. */
+const READ_BYTES_MAX = 512 * 1024;

@@ -17,7 +17,7 @@ const READERS = 100;
 const STREAM_BYTES = 20 * MB;
 const READER_BYTES_MAX = 256 * KB;
 /** Shorter than uWebSockets.js lets a client stall. */
-const PAUSED_MS = 3000;
+const PAUSED_MS = 2000;
 
 const SLOW_BYTES = 4 * MB;
 const BITE_BYTES = 64 * KB;
@@ -31,8 +31,8 @@ const UPLOAD_BYTES = 100 * MB;
 /** Longer than uWebSockets.js lets a client that owes a body be silent. */
 const HELD_MS = 15_000;
 /** While it is held, and once it flows: the gateway is fresh, so what Node itself takes first is in it. */
-const HELD_GROWTH_BYTES_MAX = 40 * MB;
-const UPLOAD_GROWTH_BYTES_MAX = 100 * MB;
+const HELD_GROWTH_BYTES_MAX = 64 * MB;
+const UPLOAD_GROWTH_BYTES_MAX = 128 * MB;
 
 async function withGateway(
   engine: EngineName,
@@ -84,7 +84,7 @@ async function pauseReaders(gateway: Gateway, upstream: BulkUpstream, context: T
   const stalled = () => clients.filter((_client, number) => find(number)?.isStalled).length;
   await pollUntil(
     () => stalled() === READERS,
-    4000,
+    5500,
     () => `stalled writes (${stalled()} are)`,
   );
   await pause(PAUSED_MS);

@@ -62,13 +62,23 @@ test('while it is paused a little more is read once a tick, up to a bound', (t) 
 });
 
 test('nothing is read on trial when all uploads together hold too much', (t) => {
-  const scene = new Scene(t, 4 * PIECE - 1);
+  const readBytes = 512 * KB;
+  const scene = new Scene(t, 4 * PIECE + readBytes);
   scene.give(4);
+  scene.budget.hold(1);
   scene.clock.advance(BOUNDS.timerTickMs * 3);
   assert.deepEqual(scene.downstream.reads, ['pause']);
   scene.budget.release(1);
   scene.clock.advance(BOUNDS.timerTickMs);
   assert.deepEqual(scene.downstream.reads, ['pause', 'resume']);
+  scene.upload.destroy();
+});
+
+test('a client that is read on in spite of the pause can’t outgrow what all uploads may hold', (t) => {
+  const scene = new Scene(t, 8 * PIECE);
+  scene.give(8);
+  assert.throws(() => scene.give(1), { code: 'overloaded' });
+  assert.equal(scene.heldBytes, 8 * PIECE);
   scene.upload.destroy();
 });
 
