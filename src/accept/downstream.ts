@@ -257,6 +257,10 @@ export class Downstream {
 
   /** @returns null when the piece went out whole, else its end that must be offered again. */
   #offerOfLength(piece: Uint8Array): Uint8Array | null {
+    if (piece.length === 0 && this.#bodyBytesTotal > 0) {
+      // Newer binaries take an empty one for the end of the answer, however much of it is still to come.
+      return null;
+    }
     if (this.#bodyBytesTaken + piece.length >= this.#bodyBytesTotal) {
       this.#readOn();
     }

@@ -161,6 +161,10 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (chunk.length === 0) {
+      // When it is resumed with nothing read in between, undici's parser may report no bytes as a piece of the body.
+      return;
+    }
     this.#handler?.onData(chunk);
     if (!this.#isTurnScheduled) {
       this.#isTurnScheduled = true;

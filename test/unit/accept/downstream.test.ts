@@ -79,3 +79,11 @@ test('a connection that was not paused is resumed', () => {
   downstream.cut();
   assert.deepEqual(calls, ['end']);
 });
+
+test('an empty piece ends an answer of which more is to come', () => {
+  const { calls, response } = createResponse();
+  const downstream = new Downstream(response);
+  downstream.send(HEAD, [Buffer.from('abc'), Buffer.alloc(0)], 6, false);
+  assert.deepEqual(calls, ['tryEnd']);
+  assert.equal(downstream.isOpen, true);
+});
