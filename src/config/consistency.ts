@@ -10,8 +10,15 @@ import { isRecord, type Problems } from './problems.js';
 import { Refusal } from './refusal.js';
 import { ADMIN_HOST_DEFAULT, PUBLIC_HOST_DEFAULT } from './schema.js';
 
-const LIMIT_KINDS = ['requests', 'tokens', 'cost', 'concurrency'] as const;
-const LIMIT_KEYS: readonly string[] = [...LIMIT_KINDS, 'per', 'burst'];
+const LIMIT_KINDS = [
+  'requests',
+  'tokens',
+  'input_tokens',
+  'output_tokens',
+  'cost',
+  'concurrency',
+] as const;
+const LIMIT_KEYS: readonly string[] = [...LIMIT_KINDS, 'per', 'burst', 'models', 'enforce'];
 const MODEL_KEYS: readonly string[] = ['provider', 'model', 'targets', 'balance', 'fallbacks'];
 
 export function checkConsistency(
@@ -63,7 +70,7 @@ function checkModel(path: Path, model: Record<string, unknown>, problems: Proble
     }
     return;
   }
-  for (const key of ['provider', 'model']) {
+  for (const key of ['provider', 'model', 'price']) {
     if (!Object.hasOwn(model, key)) continue;
     problems.refuseKey([...path, key], 'cannot stand beside targets; write it into a target');
   }
@@ -90,7 +97,7 @@ function checkLimit(path: Path, limit: Record<string, unknown>, problems: Proble
     checkBurst(path, kind, limit['burst'], problems);
     return;
   }
-  for (const key of ['per', 'burst']) {
+  for (const key of ['per', 'burst', 'enforce']) {
     if (Object.hasOwn(limit, key)) {
       problems.refuseKey([...path, key], 'has no meaning beside concurrency');
     }

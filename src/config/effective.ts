@@ -9,6 +9,7 @@ import type {
   ConsumerConfig,
   LimitConfig,
   ModelConfig,
+  PriceConfig,
   ProviderConfig,
   PublicListen,
   WeirConfig,
@@ -88,9 +89,22 @@ function formatModel(model: ModelConfig): object {
       provider: escapeVariables(target.provider),
       ...(target.model === null ? {} : { model: escapeVariables(target.model) }),
       weight: target.weight,
+      ...(target.price === null ? {} : { price: formatPrice(target.price) }),
     })),
     balance: model.balance,
     ...(model.fallbacks.length === 0 ? {} : { fallbacks: model.fallbacks.map(escapeVariables) }),
+  };
+}
+
+function formatPrice(price: PriceConfig): object {
+  const { input, output, cachedInput, cacheWrite, audioInput, audioOutput } = price;
+  return {
+    input,
+    output,
+    ...(cachedInput === null ? {} : { cached_input: cachedInput }),
+    ...(cacheWrite === null ? {} : { cache_write: cacheWrite }),
+    ...(audioInput === null ? {} : { audio_input: audioInput }),
+    ...(audioOutput === null ? {} : { audio_output: audioOutput }),
   };
 }
 
@@ -102,6 +116,8 @@ function formatConsumer(consumer: ConsumerConfig): object {
 }
 
 function formatLimit(limit: LimitConfig): object {
-  if (limit.kind === 'concurrency') return { concurrency: limit.amount };
-  return { [limit.kind]: limit.amount, per: formatDuration(limit.perMs), burst: limit.burst };
+  const models = limit.models === null ? {} : { models: limit.models.map(escapeVariables) };
+  if (limit.kind === 'concurrency') return { concurrency: limit.amount, ...models };
+  const { kind, amount, perMs, burst, enforce } = limit;
+  return { [kind]: amount, per: formatDuration(perMs), burst, enforce, ...models };
 }

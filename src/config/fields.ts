@@ -100,6 +100,18 @@ export function amount(max: number): z.ZodType<number> {
   });
 }
 
+/** A price: a number that may be 0. */
+export function price(max: number): z.ZodType<number> {
+  return field({
+    json: [{ type: 'number', minimum: 0, maximum: max }],
+    refusal: new Refusal(`a number from 0 to ${formatNumber(max)}`),
+    read: (value) => {
+      const number = readNumber(value);
+      return number >= 0 && number <= max ? { value: number } : null;
+    },
+  });
+}
+
 /** The number of worker threads; null stands for `auto`. */
 export function workerCount(max: number): z.ZodType<number | null> {
   return field({

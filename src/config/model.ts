@@ -50,6 +50,18 @@ export interface TargetConfig {
   /** The name that the provider knows; null passes the caller's on unchanged. */
   readonly model: string | null;
   readonly weight: number;
+  /** In place of the price list's; null: as the list says. */
+  readonly price: PriceConfig | null;
+}
+
+/** US dollars for a million tokens. What is null costs as much as `input` or `output`. */
+export interface PriceConfig {
+  readonly input: number;
+  readonly output: number;
+  readonly cachedInput: number | null;
+  readonly cacheWrite: number | null;
+  readonly audioInput: number | null;
+  readonly audioOutput: number | null;
 }
 
 export type BalanceName = 'weighted' | 'round-robin' | 'least-busy' | 'least-latency' | 'hash';
@@ -62,15 +74,28 @@ export interface ModelConfig {
   readonly fallbacks: readonly string[];
 }
 
-export type LimitConfig =
-  | {
-      readonly kind: 'requests' | 'tokens' | 'cost';
-      /** Requests, tokens or US dollars. */
-      readonly amount: number;
-      readonly perMs: number;
-      readonly burst: number;
-    }
-  | { readonly kind: 'concurrency'; readonly amount: number };
+/** What a bucket is charged with. Costs are in nano-dollars in the table, in US dollars in the configuration. */
+export type MeteredKind = 'requests' | 'tokens' | 'input_tokens' | 'output_tokens' | 'cost';
+
+export interface MeteredLimit {
+  readonly kind: MeteredKind;
+  /** Requests, tokens or US dollars. */
+  readonly amount: number;
+  readonly perMs: number;
+  readonly burst: number;
+  /** The limit counts requests for these models only, by the names that clients ask for; null: for all. */
+  readonly models: readonly string[] | null;
+  /** `stream`: a stream is ended when the bucket is empty while it runs. */
+  readonly enforce: 'request' | 'stream';
+}
+
+export interface ConcurrencyLimit {
+  readonly kind: 'concurrency';
+  readonly amount: number;
+  readonly models: readonly string[] | null;
+}
+
+export type LimitConfig = MeteredLimit | ConcurrencyLimit;
 
 export interface ConsumerConfig {
   readonly name: string;

@@ -32,9 +32,28 @@ export function checkReferences(file: File, problems: Problems): void {
   const tiers = namesOf(file, 'tiers');
   for (const [path, consumer] of entriesOf(file, 'consumers')) {
     checkName([...path, 'tier'], consumer['tier'], 'tier', tiers, problems);
+    checkLimitModels(path, consumer, models, problems);
+  }
+  for (const [path, tier] of entriesOf(file, 'tiers')) {
+    checkLimitModels(path, tier, models, problems);
   }
   checkFallbackCycles(file, problems);
   checkKeysUnique(file, problems);
+}
+
+function checkLimitModels(
+  path: Path,
+  owner: Readonly<Record<string, unknown>>,
+  models: ReadonlySet<string>,
+  problems: Problems,
+): void {
+  for (const [index, limit] of listOf(owner['limits']).entries()) {
+    if (!isRecord(limit)) continue;
+    for (const [place, name] of listOf(limit['models']).entries()) {
+      const at = [...path, 'limits', index, 'models', place];
+      checkName(at, name, 'model', models, problems);
+    }
+  }
 }
 
 function checkName(

@@ -5,6 +5,7 @@ import type {
   ConsumerConfig,
   LimitConfig,
   ModelConfig,
+  PriceConfig,
   ProviderConfig,
   PublicListen,
   WeirConfig,
@@ -13,6 +14,7 @@ import type { ParsedFile } from './schema.js';
 import { completeBaseUrl } from './secrets.js';
 import { describeUnenforced } from './unenforced.js';
 
+type ParsedPrice = NonNullable<ParsedFile['models'][string]['price']>;
 type ParsedLimit = NonNullable<ParsedFile['tiers']>[string]['limits'][number];
 
 /** `parsed` must have passed the checks of consistency.ts and references.ts. */
@@ -65,16 +67,33 @@ function toProvider(name: string, entry: ParsedFile['providers'][string]): Provi
 }
 
 function toModel(name: string, entry: ParsedFile['models'][string]): ModelConfig {
-  const short = { provider: entry.provider ?? '', model: entry.model, weight: 1 };
+  const short = {
+    provider: entry.provider ?? '',
+    model: entry.model,
+    weight: 1,
+    price: entry.price,
+  };
   return {
     name,
     targets: (entry.targets ?? [short]).map((target) => ({
       provider: target.provider,
       model: target.model ?? null,
       weight: target.weight,
+      price: target.price === undefined ? null : toPrice(target.price),
     })),
     balance: entry.balance ?? 'weighted',
     fallbacks: entry.fallbacks,
+  };
+}
+
+function toPrice(price: ParsedPrice): PriceConfig {
+  return {
+    input: price.input,
+    output: price.output,
+    cachedInput: price.cached_input ?? null,
+    cacheWrite: price.cache_write ?? null,
+    audioInput: price.audio_input ?? null,
+    audioOutput: price.audio_output ?? null,
   };
 }
 
@@ -94,12 +113,24 @@ function toConsumers(parsed: ParsedFile): ConsumerConfig[] | null {
   });
 }
 
+const METERED_KINDS = ['requests', 'tokens', 'input_tokens', 'output_tokens', 'cost'] as const;
+
 function toLimit(limit: ParsedLimit): LimitConfig {
-  if (limit.concurrency !== undefined) return { kind: 'concurrency', amount: limit.concurrency };
-  for (const kind of ['requests', 'tokens', 'cost'] as const) {
+  const models = limit.models ?? null;
+  if (limit.concurrency !== undefined) {
+    return { kind: 'concurrency', amount: limit.concurrency, models };
+  }
+  for (const kind of METERED_KINDS) {
     const amount = limit[kind];
     if (amount === undefined || limit.per === undefined) continue;
-    return { kind, amount, perMs: limit.per, burst: limit.burst ?? amount };
+    return {
+      kind,
+      amount,
+      perMs: limit.per,
+      burst: limit.burst ?? amount,
+      models,
+      enforce: limit.enforce ?? 'request',
+    };
   }
   throw new Error('A limit without a kind passed the checks.');
 }

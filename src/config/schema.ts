@@ -12,6 +12,7 @@ import {
   hasControlCharacters,
   host,
   onOff,
+  price as priceField,
   text,
   wholeNumber,
   workerCount,
@@ -27,6 +28,8 @@ const AMOUNT_MAX = 1e15;
 const NAME_CHARS_MAX = 256;
 const WORKERS_MAX = 256;
 const CONNECTIONS_MAX = 1_000_000;
+/** US dollars for a million tokens. */
+const PRICE_MAX = 1e6;
 const WEIGHT_MAX = 65_535;
 
 export const PUBLIC_HOST_DEFAULT = '0.0.0.0';
@@ -140,17 +143,29 @@ const upstreamModel = text('the name of a model').describe(
   'The name that the provider knows; left out: the caller’s name is passed on.',
 );
 
+const dollars = priceField(PRICE_MAX);
+const price = mapping({
+  input: dollars.describe('Of prompts.'),
+  output: dollars.describe('Of answers.'),
+  cached_input: dollars.optional().describe('Of prompts read from the provider’s cache.'),
+  cache_write: dollars.optional().describe('Of prompts written to the provider’s cache.'),
+  audio_input: dollars.optional().describe('Of audio in prompts.'),
+  audio_output: dollars.optional().describe('Of audio in answers.'),
+}).describe('US dollars for a million tokens, in place of the built-in price list.');
+
 const target = mapping({
   provider: providerName,
   model: upstreamModel.optional(),
   weight: wholeNumber(1, WEIGHT_MAX)
     .prefault(1)
     .describe('Share of the requests, relative to the other targets.'),
+  price: price.optional(),
 }).describe('A provider and the model name that it knows.');
 
 const model = mapping({
   provider: providerName.optional(),
   model: upstreamModel.optional(),
+  price: price.optional(),
   targets: z
     .array(target)
     .min(1)
@@ -171,17 +186,31 @@ const wholeAmount = wholeNumber(1, AMOUNT_MAX);
 const limit = mapping({
   requests: wholeAmount.optional().describe('Requests in each period.'),
   tokens: wholeAmount.optional().describe('Tokens, prompt and answer, in each period.'),
+  input_tokens: wholeAmount.optional().describe('Tokens of prompts in each period.'),
+  output_tokens: wholeAmount.optional().describe('Tokens of answers in each period.'),
   cost: amount(AMOUNT_MAX).optional().describe('US dollars in each period.'),
   concurrency: wholeAmount.optional().describe('Exchanges at the same time.'),
   per: duration(PERIOD_MS_MAX).optional().describe('The period.'),
   burst: amount(AMOUNT_MAX)
     .optional()
     .describe('What the bucket holds; the amount where left out.'),
+  models: z
+    .array(text('the name of a model'))
+    .min(1)
+    .optional()
+    .describe('Names under `models` that the limit counts; left out: all requests.'),
+  enforce: choice(['request', 'stream'])
+    .optional()
+    .describe(
+      '`stream` also ends a running stream when the bucket is empty; `request` refuses only the next.',
+    ),
 })
   .meta({
     oneOf: [
-      ...['requests', 'tokens', 'cost'].map((kind) => ({ required: [kind, 'per'] })),
-      { required: ['concurrency'], properties: { per: false, burst: false } },
+      ...['requests', 'tokens', 'input_tokens', 'output_tokens', 'cost'].map((kind) => ({
+        required: [kind, 'per'],
+      })),
+      { required: ['concurrency'], properties: { per: false, burst: false, enforce: false } },
     ],
   })
   .describe('A token bucket, or a number of exchanges at a time.');

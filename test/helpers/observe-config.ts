@@ -23,7 +23,7 @@ export function createRoutesConfig(
     models: Object.entries(models).map(
       ([name, providers]): ModelConfig => ({
         name,
-        targets: providers.map((provider) => ({ provider, model: null, weight: 1 })),
+        targets: providers.map((provider) => ({ provider, model: null, weight: 1, price: null })),
         balance: 'weighted',
         fallbacks: [],
       }),
