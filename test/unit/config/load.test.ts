@@ -43,15 +43,17 @@ providers:
 models:
   constructor: { provider: a }
   wide:
-    targets: [{ provider: a, model: x, weight: 3 }, { provider: b }]
+    targets: [{ provider: a, model: x, weight: 3, price: { input: 2.5, output: 10, cached_input: 0 } }, { provider: b }]
     balance: least-busy
     fallbacks: [constructor]
 tiers:
   gold: { limits: [{ requests: 6, per: 1m }, { concurrency: 2 }] }
 consumers:
-  one: { keys: [wk-one, "sha256:${'AB'.repeat(32)}"], tier: gold, limits: [{ cost: 0.5, per: 1d, burst: 2 }] }
+  one: { keys: [wk-one, "sha256:${'AB'.repeat(32)}"], tier: gold, limits: [{ cost: 0.5, per: 1d, burst: 2 }, { output_tokens: 9, per: 1s, models: [wide], enforce: stream }] }
   two: { keys: [wk-two] }
 `;
+
+const COUNTS_ALL = { models: null, enforce: 'request' } as const;
 
 test('defaults of the smallest file', () => {
   assert.deepEqual(parse(MINIMAL), {
@@ -77,7 +79,7 @@ test('defaults of the smallest file', () => {
     models: [
       {
         name: '*',
-        targets: [{ provider: 'p', model: null, weight: 1 }],
+        targets: [{ provider: 'p', model: null, weight: 1, price: null }],
         balance: 'weighted',
         fallbacks: [],
       },
@@ -113,15 +115,27 @@ test('every field', () => {
   assert.deepEqual(config.models, [
     {
       name: 'constructor',
-      targets: [{ provider: 'a', model: null, weight: 1 }],
+      targets: [{ provider: 'a', model: null, weight: 1, price: null }],
       balance: 'weighted',
       fallbacks: [],
     },
     {
       name: 'wide',
       targets: [
-        { provider: 'a', model: 'x', weight: 3 },
-        { provider: 'b', model: null, weight: 1 },
+        {
+          provider: 'a',
+          model: 'x',
+          weight: 3,
+          price: {
+            input: 2.5,
+            output: 10,
+            cachedInput: 0,
+            cacheWrite: null,
+            audioInput: null,
+            audioOutput: null,
+          },
+        },
+        { provider: 'b', model: null, weight: 1, price: null },
       ],
       balance: 'least-busy',
       fallbacks: ['constructor'],
@@ -134,9 +148,17 @@ test('every field', () => {
       keyDigests: [digest('wk-one'), 'ab'.repeat(32)],
       tier: 'gold',
       limits: [
-        { kind: 'requests', amount: 6, perMs: 60_000, burst: 6 },
-        { kind: 'concurrency', amount: 2 },
-        { kind: 'cost', amount: 0.5, perMs: 86_400_000, burst: 2 },
+        { kind: 'requests', amount: 6, perMs: 60_000, burst: 6, ...COUNTS_ALL },
+        { kind: 'concurrency', amount: 2, models: null },
+        { kind: 'cost', amount: 0.5, perMs: 86_400_000, burst: 2, ...COUNTS_ALL },
+        {
+          kind: 'output_tokens',
+          amount: 9,
+          perMs: 1000,
+          burst: 9,
+          models: ['wide'],
+          enforce: 'stream',
+        },
       ],
     },
     { name: 'two', keyDigests: [digest('wk-two')], tier: null, limits: [] },

@@ -134,7 +134,16 @@ const LIMITS: Record<string, string[]> = {
   ],
   '{ concurrency: 5, per: 1s }': ['43: per: has no meaning beside concurrency'],
   '{ concurrency: 5, burst: 1 }': ['43: burst: has no meaning beside concurrency'],
-  '{ per: 1s }': ['25: expected one of requests, tokens, cost, concurrency'],
+  '{ per: 1s }': [
+    '25: expected one of requests, tokens, input_tokens, output_tokens, cost, concurrency',
+  ],
+  '{ concurrency: 5, enforce: stream }': ['43: enforce: has no meaning beside concurrency'],
+  '{ tokens: 5, per: 1s, enforce: strem }': [
+    '56: enforce: expected one of request, stream; got "strem". Did you mean "stream"?',
+  ],
+  '{ tokens: 5, per: 1s, models: [n] }': [
+    '56: models[0]: expected a configured model: gpt-4o; got "n"',
+  ],
   '{ request: 5, per: 1s }': ['27: request: unknown key. Did you mean "requests"?'],
 };
 
