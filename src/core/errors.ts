@@ -54,6 +54,8 @@ export const ERRORS = {
   route_not_found: row(404, BAD, 'not_found_error', 'The path is not one that Weir serves.'),
   method_not_allowed: row(405, BAD, BAD, 'The HTTP method is not one that Weir forwards.'),
   body_too_large: row(413, BAD, 'request_too_large', 'The body is larger than Weir may hold for this request; the connection is closed.', { closes: true }),
+  rate_limit_exceeded: row(429, 'rate_limit_error', 'rate_limit_error', 'A limit of the consumer is reached; `retry-after-ms` says when the same request will pass.', { isRetryable: true }),
+  limit_reached: row(429, 'rate_limit_error', 'rate_limit_error', 'A limit with `enforce: stream` was used up while the stream ran; the stream is ended.', { isRetryable: true, isBilled: true }),
   headers_too_large: row(431, BAD, BAD, 'The request’s headers are too many or too large; the connection is closed.', { closes: true }),
   gateway_error: row(500, 'server_error', 'api_error', 'A defect in Weir; the log line of this exchange tells more.', { isRetryable: true }),
   upstream_refused: row(502, 'server_error', 'api_error', 'The provider could not be connected to.', { isRetryable: true }),

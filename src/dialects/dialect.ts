@@ -12,6 +12,11 @@ export interface Dialect {
   formatError(error: GatewayError, exchangeId: string): string;
   /** One SSE event that says the stream has failed; sent before the stream is cut. */
   formatStreamError(error: GatewayError, exchangeId: string): string;
+  /**
+   * The events that end a stream because its length is limited, for the model as the client named it; before
+   * formatStreamError's.
+   */
+  formatStreamLength(model: string, exchangeId: string, createdMs: number): string;
   /** The answer to `GET /v1/models`. */
   formatModels(models: readonly ModelEntry[], createdMs: number): string;
   /** The answer to `GET /v1/models/{id}`. */

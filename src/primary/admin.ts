@@ -15,10 +15,30 @@ export interface Readiness {
   readonly reason: string;
 }
 
+/** What an operator asked of a path under /api; `body` is the JSON that came along, undefined without one. */
+export interface ApiRequest {
+  readonly query: URLSearchParams;
+  readonly body: unknown;
+}
+
+export interface ApiAnswer {
+  readonly status: number;
+  /** Answered as JSON. */
+  readonly value: unknown;
+}
+
+/** One path under /api. */
+export interface ApiRoute {
+  readonly path: string;
+  readonly method: 'GET' | 'POST';
+  readonly answer: (request: ApiRequest) => ApiAnswer;
+}
+
 export interface AdminServerOptions {
   readonly address: ListenAddress;
   readonly isReady: () => Readiness;
   readonly renderMetrics: () => Promise<string>;
+  readonly api: readonly ApiRoute[];
 }
 
 export interface AdminServer {
@@ -33,23 +53,33 @@ interface Answer {
   readonly status: number;
   readonly contentType: string;
   readonly body: string;
+  /** The methods, where another one was used. */
+  readonly allow?: string;
 }
 
-type Handle = () => Answer | Promise<Answer>;
+interface Route {
+  readonly methods: readonly string[];
+  readonly handle: (request: IncomingMessage, body: Buffer) => Answer | Promise<Answer>;
+}
 
-const METHODS = ['GET', 'HEAD'];
+const READING = ['GET', 'HEAD'];
 
 /** How long close() lets a request that is being answered run on. */
 const CLOSE_GRACE_MS = 500;
 
 export function createAdminServer(options: AdminServerOptions): AdminServer {
-  const handlers = new Map<string, Handle>([
-    ['/healthz', () => answerJson(200, { status: 'ok' })],
-    ['/readyz', () => answerReadiness(options.isReady())],
+  const routes = new Map<string, Route>([
+    ['/healthz', reading(() => answerJson(200, { status: 'ok' }))],
+    ['/readyz', reading(() => answerReadiness(options.isReady()))],
     [
       '/metrics',
-      async () => ({ status: 200, contentType: METRICS_CONTENT_TYPE, body: await renderOnce() }),
+      reading(async () => ({
+        status: 200,
+        contentType: METRICS_CONTENT_TYPE,
+        body: await renderOnce(),
+      })),
     ],
+    ...options.api.map((route): [string, Route] => [route.path, createApiRoute(route)]),
   ]);
 
   // Scrapes that come together share one rendering, so that many scrapers cost no more than one.
@@ -70,11 +100,12 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
       connectionsCheckingInterval: 1_000,
     },
     (request, response) => {
-      if (!dropBody(request, response)) return;
-      handleRequest(handlers, request).then(
-        (answer) => sendAnswer(request, response, answer),
-        () => sendAnswer(request, response, answerJson(500, { error: 'internal_error' })),
-      );
+      takeBody(request, response, (body) => {
+        handleRequest(routes, request, body).then(
+          (answer) => sendAnswer(request, response, answer),
+          () => sendAnswer(request, response, answerJson(500, { error: 'internal_error' })),
+        );
+      });
     },
   );
 
@@ -85,17 +116,49 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
   };
 }
 
+function reading(handle: () => Answer | Promise<Answer>): Route {
+  return { methods: READING, handle };
+}
+
+function createApiRoute({ method, answer }: ApiRoute): Route {
+  return {
+    methods: method === 'GET' ? READING : [method],
+    handle: (request, body) => {
+      // A page in an operator's browser can send a form anywhere, but JSON only where it is let.
+      const isJson = /^application\/json\b/i.test(request.headers['content-type'] ?? '');
+      if (method === 'POST' && !isJson) {
+        return answerJson(415, { error: 'unsupported_media_type', expected: 'application/json' });
+      }
+      let value: unknown;
+      if (body.length > 0) {
+        try {
+          value = JSON.parse(body.toString('utf8'));
+        } catch {
+          return answerJson(400, { error: 'bad_body', expected: 'JSON' });
+        }
+      }
+      const query = new URLSearchParams((request.url ?? '').split('?')[1] ?? '');
+      const result = answer({ query, body: value });
+      return answerJson(result.status, result.value);
+    },
+  };
+}
+
 async function handleRequest(
-  handlers: ReadonlyMap<string, Handle>,
+  routes: ReadonlyMap<string, Route>,
   request: IncomingMessage,
+  body: Buffer,
 ): Promise<Answer> {
   const [path = '/'] = (request.url ?? '/').split('?', 1);
-  const handle = handlers.get(path);
-  if (handle === undefined)
-    return answerJson(404, { error: 'not_found', paths: [...handlers.keys()] });
-  if (!METHODS.includes(request.method ?? ''))
-    return answerJson(405, { error: 'method_not_allowed' });
-  return handle();
+  const route = routes.get(path);
+  if (route === undefined) {
+    return answerJson(404, { error: 'not_found', paths: [...routes.keys()] });
+  }
+  if (!route.methods.includes(request.method ?? '')) {
+    const refused = answerJson(405, { error: 'method_not_allowed' });
+    return { ...refused, allow: route.methods.join(', ') };
+  }
+  return route.handle(request, body);
 }
 
 function answerReadiness({ ready, reason }: Readiness): Answer {
@@ -119,26 +182,29 @@ function sendAnswer(request: IncomingMessage, response: ServerResponse, answer: 
   response.setHeader('content-length', Buffer.byteLength(answer.body));
   response.setHeader('cache-control', 'no-store');
   response.setHeader('x-content-type-options', 'nosniff');
-  if (answer.status === 405) response.setHeader('allow', METHODS.join(', '));
+  if (answer.allow !== undefined) response.setHeader('allow', answer.allow);
   response.end(request.method === 'HEAD' ? undefined : answer.body);
 }
 
-/** No path takes a body. One is read and forgotten up to the bound; beyond it the connection closes. */
-function dropBody(request: IncomingMessage, response: ServerResponse): boolean {
-  const refuse = (): void => {
+/** Hands the whole body over, up to the bound; beyond it the connection closes. */
+function takeBody(
+  request: IncomingMessage,
+  response: ServerResponse,
+  onBody: (body: Buffer) => void,
+): void {
+  if (Number(request.headers['content-length'] ?? 0) > BOUNDS.adminRequestBytesMax) {
     response.setHeader('connection', 'close');
     sendAnswer(request, response, answerJson(413, { error: 'body_too_large' }));
-  };
-  if (Number(request.headers['content-length'] ?? 0) > BOUNDS.adminRequestBytesMax) {
-    refuse();
-    return false;
+    return;
   }
+  const pieces: Buffer[] = [];
   let bytes = 0;
   request.on('data', (chunk: Buffer) => {
     bytes += chunk.byteLength;
     if (bytes > BOUNDS.adminRequestBytesMax) request.destroy();
+    else pieces.push(chunk);
   });
-  return true;
+  request.on('end', () => onBody(Buffer.concat(pieces)));
 }
 
 function listenAt(server: Server, address: ListenAddress): Promise<ListenAddress> {

@@ -77,6 +77,7 @@ export class Primary {
         });
         return metrics.render();
       },
+      api: [],
     });
   }
 

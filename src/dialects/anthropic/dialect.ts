@@ -6,6 +6,10 @@ export const anthropicDialect: Dialect = {
   formatError: (error, exchangeId) => JSON.stringify(describeError(error, exchangeId)),
   formatStreamError: (error, exchangeId) =>
     `event: error\ndata: ${JSON.stringify(describeError(error, exchangeId))}\n\n`,
+  formatStreamLength: () => {
+    const delta = { type: 'message_delta', delta: { stop_reason: 'max_tokens' } };
+    return `event: message_delta\ndata: ${JSON.stringify(delta)}\n\n`;
+  },
   formatModels: (models, createdMs) =>
     JSON.stringify({
       data: models.map((model) => describeModel(model, createdMs)),

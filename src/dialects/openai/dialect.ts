@@ -5,6 +5,16 @@ import type { Dialect, ModelEntry } from '../dialect.js';
 export const openaiDialect: Dialect = {
   formatError: (error) => JSON.stringify(describeError(error)),
   formatStreamError: (error) => `data: ${JSON.stringify(describeError(error))}\n\n`,
+  formatStreamLength: (model, exchangeId, createdMs) => {
+    const chunk = {
+      id: exchangeId,
+      object: 'chat.completion.chunk',
+      created: Math.trunc(createdMs / 1000),
+      model,
+      choices: [{ index: 0, delta: {}, finish_reason: 'length' }],
+    };
+    return `data: ${JSON.stringify(chunk)}\n\n`;
+  },
   formatModels: (models, createdMs) =>
     JSON.stringify({
       object: 'list',

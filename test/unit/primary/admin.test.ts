@@ -17,6 +17,7 @@ async function withServer(
     address: { host: '127.0.0.1', port: 0 },
     isReady: () => ({ ready: true, reason: '' }),
     renderMetrics: async () => 'weir_x 1\n',
+    api: [],
     ...options,
   });
   assert.equal(server.address(), null);
@@ -114,6 +115,33 @@ test('requests beyond the bound are refused, whether they say so or not', () =>
     assert.equal((await fetch(`${base}/healthz`)).status, 200);
   }));
 
+test('what an operator asks of /api is read, and answered as JSON', () =>
+  withServer(
+    {
+      api: [
+        {
+          path: '/api/ask',
+          method: 'GET',
+          answer: ({ query }) => ({ status: 200, value: query.get('a') }),
+        },
+        { path: '/api/do', method: 'POST', answer: ({ body }) => ({ status: 202, value: body }) },
+      ],
+    },
+    async (base) => {
+      assert.equal(await (await fetch(`${base}/api/ask?a=b`)).json(), 'b');
+      const post = (type: string, body: string) =>
+        fetch(`${base}/api/do`, { method: 'POST', headers: { 'content-type': type }, body });
+      const done = await post('application/json', '{"x":1}');
+      assert.equal(done.status, 202);
+      assert.deepEqual(await done.json(), { x: 1 });
+      assert.equal((await post('application/json', '{')).status, 400);
+      assert.equal((await post('text/plain', '{}')).status, 415, 'as a form on any page could');
+      const wrong = await fetch(`${base}/api/do`);
+      assert.equal(wrong.status, 405);
+      assert.equal(wrong.headers.get('allow'), 'POST');
+    },
+  ));
+
 test('a port in use is one clear line for the operator', async () => {
   const blocker = createServer().listen(0, '127.0.0.1');
   await once(blocker, 'listening');
@@ -123,6 +151,7 @@ test('a port in use is one clear line for the operator', async () => {
       address: { host, port: at },
       isReady: () => ({ ready: true, reason: '' }),
       renderMetrics: async () => '',
+      api: [],
     }).listen();
   await assert.rejects(
     listen('127.0.0.1', port),

@@ -1,0 +1,59 @@
+/**
+ * The header lines that tell a caller how much of its limits is left, as OpenAI writes them
+ * (platform.openai.com/docs/guides/rate-limits#rate-limits-in-headers).
+ */
+
+/** The tightest limit of one kind. */
+export interface LimitState {
+  readonly limit: number;
+  readonly remaining: number;
+  /** Until the bucket is full again. */
+  readonly resetMs: number;
+}
+
+/** Lines with their CR LF; empty where neither kind is limited. */
+export function formatLimitLines(requests: LimitState | null, tokens: LimitState | null): string {
+  return formatKind('requests', requests) + formatKind('tokens', tokens);
+}
+
+function formatKind(kind: 'requests' | 'tokens', state: LimitState | null): string {
+  return state === null
+    ? ''
+    : `x-ratelimit-limit-${kind}: ${state.limit}\r\n` +
+        `x-ratelimit-remaining-${kind}: ${state.remaining}\r\n` +
+        `x-ratelimit-reset-${kind}: ${formatReset(state.resetMs)}\r\n`;
+}
+
+/** As Go prints durations, which is what OpenAI sends: `20ms`, `1.5s`, `6m0s`, `1h0m3s`. Rounded up, so that it holds. */
+export function formatReset(ms: number): string {
+  const whole = Math.max(0, Math.ceil(ms));
+  if (whole < SECOND_MS) {
+    return whole === 0 ? '0s' : `${whole}ms`;
+  }
+  const hours = Math.floor(whole / HOUR_MS);
+  const minutes = Math.floor((whole % HOUR_MS) / MINUTE_MS);
+  const seconds = `${(whole % MINUTE_MS) / SECOND_MS}s`;
+  if (hours > 0) {
+    return `${hours}h${minutes}m${seconds}`;
+  }
+  return minutes > 0 ? `${minutes}m${seconds}` : seconds;
+}
+
+const SECOND_MS = 1000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+
+const PREFIX = 'x-ratelimit-';
+
+/** A provider's own limits are those of Weir's credential there: beside Weir's lines they would mislead. */
+export function dropLimitLines(lines: string): string {
+  if (!lines.toLowerCase().includes(PREFIX)) {
+    return lines;
+  }
+  return lines
+    .split(LINE_END)
+    .filter((line) => line.slice(0, PREFIX.length).toLowerCase() !== PREFIX)
+    .join(LINE_END);
+}
+
+const LINE_END = '\r\n';
