@@ -192,19 +192,28 @@ function takeBody(
   response: ServerResponse,
   onBody: (body: Buffer) => void,
 ): void {
-  if (Number(request.headers['content-length'] ?? 0) > BOUNDS.adminRequestBytesMax) {
-    response.setHeader('connection', 'close');
-    sendAnswer(request, response, answerJson(413, { error: 'body_too_large' }));
-    return;
-  }
   const pieces: Buffer[] = [];
-  let bytes = 0;
+  let bytes = Number(request.headers['content-length'] ?? 0);
+  let isRefused = false;
+  const refuseAbove = (bytesMax: number): void => {
+    if (bytes > bytesMax && !isRefused) {
+      isRefused = true;
+      response.setHeader('connection', 'close');
+      sendAnswer(request, response, answerJson(413, { error: 'body_too_large' }));
+    }
+  };
+  refuseAbove(BOUNDS.adminRequestBytesMax);
+  bytes = 0;
+  // What comes after a refusal is read and forgotten for a while: closing on unread bytes resets, and loses the answer.
   request.on('data', (chunk: Buffer) => {
     bytes += chunk.byteLength;
-    if (bytes > BOUNDS.adminRequestBytesMax) request.destroy();
-    else pieces.push(chunk);
+    if (bytes > 2 * BOUNDS.adminRequestBytesMax) request.destroy();
+    else if (!isRefused) pieces.push(chunk);
+    refuseAbove(BOUNDS.adminRequestBytesMax);
   });
-  request.on('end', () => onBody(Buffer.concat(pieces)));
+  request.on('end', () => {
+    if (!isRefused) onBody(Buffer.concat(pieces));
+  });
 }
 
 function listenAt(server: Server, address: ListenAddress): Promise<ListenAddress> {
