@@ -5,6 +5,7 @@
 import type { Downstream } from './accept/downstream.js';
 import type { Identity } from './authenticate/keys.js';
 import type { DialectName, GatewayError } from './core/errors.js';
+import type { Usage } from './core/usage.js';
 import type { RequestBody } from './inspect/body.js';
 import type { Target } from './route/models.js';
 
@@ -19,6 +20,16 @@ export interface Ended {
   readonly phase: Phase;
   /** `complete`, `aborted`, or a code of core/errors.ts. */
   readonly reason: string;
+}
+
+/** What an exchange has used in the end. */
+export interface Settled {
+  readonly usage: Usage;
+  /** 0 where the model has no price. */
+  readonly costNanoDollars: number;
+  readonly isPriced: boolean;
+  /** The provider did not say; it is an estimate by what went over the wire. */
+  readonly isEstimated: boolean;
 }
 
 /** The request's head, copied out of uWebSockets.js. Names are in lower case; values as received. */
@@ -61,6 +72,11 @@ export class Exchange {
 
   /** route */
   target: Target | null = null;
+
+  /** settle: null where nothing is metered, or nothing was used. */
+  settled: Settled | null = null;
+  /** admit: tokens that were thought to be needed, prompt and answer; -1 while nothing was. */
+  estimatedTokens = -1;
 
   /** relay: what the provider's connection is doing; `reading` until the request is passed on. */
   phase: Phase = 'reading';

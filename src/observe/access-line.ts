@@ -34,6 +34,19 @@ export interface AccessRecord {
   readonly addedMs: number | null;
   readonly ended: Ended;
   readonly error: { readonly code: ErrorCode; readonly detail: string } | null;
+  /** What was settled; null where nothing is metered, or nothing was used. */
+  readonly usage: AccessUsage | null;
+}
+
+export interface AccessUsage {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly cachedInputTokens: number;
+  readonly reasoningTokens: number;
+  /** null: the model has no price. */
+  readonly costDollars: number | null;
+  /** The provider did not say; it is an estimate by what went over the wire. */
+  readonly isEstimated: boolean;
 }
 
 /** Takes whole lines, each with its newline. */
@@ -101,8 +114,19 @@ export function createAccessLine(destination: LineDestination, redact: Redact): 
     if (error !== null) {
       fields += `,"error":{"code":"${error.code}","detail":${clip(error.detail, BOUNDS.logDetailBytesMax)}}`;
     }
+    if (record.usage !== null) {
+      fields += printUsage(record.usage);
+    }
     logger.info('exchange');
   };
+}
+
+function printUsage(usage: AccessUsage): string {
+  return (
+    `,"usage":{"input":${usage.inputTokens},"output":${usage.outputTokens}` +
+    `,"cached_input":${usage.cachedInputTokens},"reasoning":${usage.reasoningTokens}` +
+    `,"cost_dollars":${usage.costDollars}${usage.isEstimated ? ',"estimated":true' : ''}}`
+  );
 }
 
 /** `.000` to `.999`: putting a decimal together costs a third of what printing a fraction does. */

@@ -26,7 +26,7 @@ const FIXED_NAMES = [
 
 export type FixedSlotName = (typeof FIXED_NAMES)[number];
 
-const ROUTE_FIELDS = 10;
+const ROUTE_FIELDS = 16;
 const PROVIDER_FIELDS = 3;
 const CACHE_LINE_BYTES = 64;
 const SLOTS_PER_LINE = CACHE_LINE_BYTES / Float64Array.BYTES_PER_ELEMENT;
@@ -45,6 +45,14 @@ export interface RouteSlots {
   readonly endedByGateway: number;
   readonly requestBytes: number;
   readonly responseBytes: number;
+  /** Tokens as settled; cached ones are among the input's, reasoning ones among the output's. */
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly cachedInputTokens: number;
+  readonly reasoningTokens: number;
+  readonly costNanoDollars: number;
+  /** Exchanges with usage whose model has no known price. */
+  readonly unpriced: number;
 }
 
 export interface ProviderSlots {
@@ -102,6 +110,12 @@ export function createCounterLayout(
         endedByGateway: first + 7,
         requestBytes: first + 8,
         responseBytes: first + 9,
+        inputTokens: first + 10,
+        outputTokens: first + 11,
+        cachedInputTokens: first + 12,
+        reasoningTokens: first + 13,
+        costNanoDollars: first + 14,
+        unpriced: first + 15,
       };
       routes.push(route);
       return route;

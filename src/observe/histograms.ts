@@ -12,8 +12,8 @@ import { BOUNDS } from '../core/bounds.js';
 const LOWEST_US = 1;
 const HIGHEST_US = 3_600_000_000;
 
-/** What is measured. The numbers stand in snapshots. */
-export const MEASURE = { firstByte: 0, duration: 1, added: 2 } as const;
+/** What is measured. The numbers stand in snapshots. `estimate` is no time but a ratio, in millionths. */
+export const MEASURE = { firstByte: 0, duration: 1, added: 2, estimate: 3 } as const;
 export type Measure = (typeof MEASURE)[keyof typeof MEASURE];
 
 /** In place of a route's index: the whole worker, whatever the route. */
@@ -63,6 +63,7 @@ export class WorkerHistograms {
   readonly #added = new Series(MEASURE.added, ALL_ROUTES);
   readonly #firstByte: (Series | undefined)[] = [];
   readonly #duration: (Series | undefined)[] = [];
+  readonly #estimate: (Series | undefined)[] = [];
   readonly #all: Series[] = [this.#added];
   readonly #others = new Map<Measure, Series>();
   readonly #histogramsMax: number;
@@ -81,6 +82,12 @@ export class WorkerHistograms {
     (this.#duration[route] ?? this.#open(this.#duration, MEASURE.duration, route)).record(valueUs);
   }
 
+  /** Tokens that were estimated before a call, by those that the provider counted. */
+  recordEstimate(route: number, ratio: number): void {
+    const series = this.#estimate[route] ?? this.#open(this.#estimate, MEASURE.estimate, route);
+    series.record(ratio * 1e6);
+  }
+
   /** Time that Weir itself added to an exchange. */
   recordAdded(valueUs: number): void {
     this.#added.record(valueUs);
@@ -88,8 +95,8 @@ export class WorkerHistograms {
 
   #open(list: (Series | undefined)[], measure: Measure, route: number): Series {
     let series: Series | undefined;
-    // Two are set aside for the routes that find no place.
-    if (this.#all.length + 2 > this.#histogramsMax) {
+    // One for each measure is set aside for the routes that find no place.
+    if (this.#all.length + 3 > this.#histogramsMax) {
       series = this.#others.get(measure);
       if (series === undefined) {
         series = new Series(measure, OTHER_ROUTES);

@@ -38,6 +38,16 @@ const ADDED_BOUNDS_S = [
   0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1,
 ];
 
+/** How an estimate lies to the truth: 1 is exact. */
+const RATIO_BOUNDS = [0.25, 0.5, 0.75, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 5, 10, 100];
+
+const TOKEN_TYPES = [
+  ['input', 'inputTokens'],
+  ['output', 'outputTokens'],
+  ['cached_input', 'cachedInputTokens'],
+  ['reasoning', 'reasoningTokens'],
+] as const;
+
 const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;
 /** Shown from the start even at 0, because a rate can't be taken over a series that was not there yet. */
 const SHOWN_AT_ZERO: readonly string[] = ['2xx', '4xx', '5xx'];
@@ -151,6 +161,30 @@ export function createMetrics(source: MetricsSource): Metrics {
   add('counter', 'weir_response_bytes_total', 'Bytes of answers received from providers.', () =>
     perRoute((route) => route.responseBytes),
   );
+  add(
+    'counter',
+    'weir_tokens_total',
+    'Tokens as settled; cached_input is part of input, reasoning part of output.',
+    () =>
+      TOKEN_TYPES.flatMap(([type, field]) =>
+        perRoute((route) => route[field]).map(({ labels, value }) => ({
+          labels: { ...labels, type },
+          value,
+        })),
+      ),
+  );
+  add('counter', 'weir_cost_dollars_total', 'US dollars as settled, by the price list.', () =>
+    perRoute((route) => route.costNanoDollars).map(({ labels, value }) => ({
+      labels,
+      value: value / 1e9,
+    })),
+  );
+  add(
+    'counter',
+    'weir_unpriced_total',
+    'Exchanges with usage whose model has no price, which hence cost nothing.',
+    () => perRoute((route) => route.unpriced),
+  );
   add('gauge', 'weir_upstream_connections_open', 'Connections to providers.', () =>
     perProvider('connectionsOpen'),
   );
@@ -189,6 +223,12 @@ export function createMetrics(source: MetricsSource): Metrics {
     'From the request to the end of the answer.',
     MEASURE.duration,
     ANSWER_BOUNDS_S,
+  );
+  addHistogram(
+    'weir_estimate_ratio',
+    'Tokens estimated before a call, by the tokens that the provider counted.',
+    MEASURE.estimate,
+    RATIO_BOUNDS,
   );
   addHistogram(
     'weir_added_seconds',

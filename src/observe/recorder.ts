@@ -1,8 +1,8 @@
 /** The last stage: counts an exchange that is over, records its latencies and writes its line. One worker's. */
 import type { WeirConfig } from '../config/model.js';
 import { nowMs } from '../core/clock.js';
-import type { Exchange } from '../exchange.js';
-import type { WriteAccessLine } from './access-line.js';
+import type { Exchange, Settled } from '../exchange.js';
+import type { AccessUsage, WriteAccessLine } from './access-line.js';
 import { type CounterColumn, type CounterLayout, type RouteSlots, statusSlot } from './counters.js';
 import type { WorkerHistograms } from './histograms.js';
 
@@ -66,6 +66,9 @@ export class Recorder {
     const column = this.#column;
     column.add(route.requestBytes, exchange.requestBytes);
     column.add(route.responseBytes, exchange.responseBytes);
+    if (exchange.settled !== null) {
+      this.#countUsage(exchange, exchange.settled, route);
+    }
     const by = exchange.ended?.by;
     if (by === 'downstream') {
       column.add(route.endedByDownstream, 1);
@@ -82,6 +85,23 @@ export class Recorder {
       this.#histograms.recordAdded(exchange.addedMs * 1000);
     }
     this.#histograms.recordDuration(route.index, (endedMs - exchange.startedMs) * 1000);
+  }
+
+  #countUsage({ estimatedTokens }: Exchange, settled: Settled, route: RouteSlots): void {
+    const column = this.#column;
+    const { usage } = settled;
+    column.add(route.inputTokens, usage.inputTokens);
+    column.add(route.outputTokens, usage.outputTokens);
+    column.add(route.cachedInputTokens, usage.cachedInputTokens);
+    column.add(route.reasoningTokens, usage.reasoningTokens);
+    column.add(route.costNanoDollars, settled.costNanoDollars);
+    if (!settled.isPriced) {
+      column.add(route.unpriced, 1);
+    }
+    const tokens = usage.inputTokens + usage.outputTokens;
+    if (!settled.isEstimated && estimatedTokens >= 0 && tokens > 0) {
+      this.#histograms.recordEstimate(route.index, estimatedTokens / tokens);
+    }
   }
 }
 
@@ -104,6 +124,18 @@ function describe(exchange: Exchange, endedMs: number): Parameters<WriteAccessLi
     addedMs: exchange.headMs > 0 ? exchange.addedMs : null,
     ended: exchange.ended ?? { by: 'gateway', phase: 'done', reason: 'unknown' },
     error: error === null ? null : { code: error.code, detail: error.message },
+    usage: exchange.settled === null ? null : describeUsage(exchange.settled),
+  };
+}
+
+function describeUsage({ usage, costNanoDollars, isPriced, isEstimated }: Settled): AccessUsage {
+  return {
+    inputTokens: usage.inputTokens,
+    outputTokens: usage.outputTokens,
+    cachedInputTokens: usage.cachedInputTokens,
+    reasoningTokens: usage.reasoningTokens,
+    costDollars: isPriced ? costNanoDollars / 1e9 : null,
+    isEstimated,
   };
 }
 

@@ -23,6 +23,7 @@ const RECORD: AccessRecord = {
   addedMs: 0.0412,
   ended: { by: 'upstream', phase: 'done', reason: 'complete' },
   error: null,
+  usage: null,
 };
 
 function writeLine(record: AccessRecord, secrets: readonly string[] = [SECRET]): string {
@@ -61,6 +62,25 @@ test('the line has the documented fields, in the documented order', () => {
     ['ended', { by: 'upstream', phase: 'done', reason: 'complete' }],
     ['msg', 'exchange'],
   ]);
+});
+
+test('what was settled stands there, and whether it is an estimate', () => {
+  const usage = {
+    inputTokens: 100,
+    outputTokens: 20,
+    cachedInputTokens: 40,
+    reasoningTokens: 5,
+    costDollars: 0.0004,
+    isEstimated: false,
+  };
+  const printed = { input: 100, output: 20, cached_input: 40, reasoning: 5 };
+  assert.deepEqual(parseLine({ ...RECORD, usage })['usage'], { ...printed, cost_dollars: 0.0004 });
+  const estimate = { ...usage, costDollars: null, isEstimated: true };
+  assert.deepEqual(parseLine({ ...RECORD, usage: estimate })['usage'], {
+    ...printed,
+    cost_dollars: null,
+    estimated: true,
+  });
 });
 
 test('an exchange that ended early has nulls, and its error', () => {

@@ -26,6 +26,12 @@ test('both sides compute the same layout, and every slot has one meaning', () =>
       route.endedByGateway,
       route.requestBytes,
       route.responseBytes,
+      route.inputTokens,
+      route.outputTokens,
+      route.cachedInputTokens,
+      route.reasoningTokens,
+      route.costNanoDollars,
+      route.unpriced,
     ]),
     ...[...layout.providers.values()].flatMap((p) => [
       p.connectionsOpen,
