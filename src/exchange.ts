@@ -22,6 +22,15 @@ export interface Ended {
   readonly reason: string;
 }
 
+/** What of a request decides how much it may use. */
+export interface Asked {
+  readonly isStream: boolean;
+  /** The most tokens of an answer; -1 where the request does not say. */
+  readonly outputTokensMax: number;
+  /** How many answers; at least 1. */
+  readonly answers: number;
+}
+
 /** What an exchange has used in the end. */
 export interface Settled {
   readonly usage: Usage;
@@ -63,6 +72,10 @@ export class Exchange {
   body: RequestBody | null = null;
   /** inspect: the model's name as the client wrote it; null where the request names none. */
   model: string | null = null;
+  /** authenticate: what the caller uses is counted, so that more must be known of the request and the answer. */
+  isMetered = false;
+  /** inspect: what a metered request asks for; null where nothing is metered, or the body is no JSON. */
+  asked: Asked | null = null;
   /** inspect: bytes of the body that have come in so far. */
   requestBytes = 0;
   /** inspect: gives back what the body was counted with; see dropBody(). */

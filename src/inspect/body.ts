@@ -7,6 +7,7 @@ import { nowMs } from '../core/clock.js';
 import { GatewayError } from '../core/errors.js';
 import { findHeader } from '../core/headers.js';
 import type { Exchange, RequestHead } from '../exchange.js';
+import { readAsked } from './asked.js';
 import { ByteBudget } from './budget.js';
 import {
   createJsonScan,
@@ -307,6 +308,9 @@ function findInJson(
       throw new GatewayError('bad_body', 'The body is declared as JSON and is not valid JSON.');
     }
     return null;
+  }
+  if (exchange.isMetered) {
+    exchange.asked = readAsked(scan, bytes);
   }
   const { start, end } = scan.model;
   if (start < 0 || end < 0) {
