@@ -7,6 +7,9 @@ import type { Identity } from './authenticate/keys.js';
 import type { DialectName, GatewayError } from './core/errors.js';
 import type { Usage } from './core/usage.js';
 import type { RequestBody } from './inspect/body.js';
+import type { BodyEdit } from './inspect/usage-request.js';
+import type { Reservation } from './limits/reservation.js';
+import type { Meter } from './relay/meter.js';
 import type { Target } from './route/models.js';
 
 export type { DialectName };
@@ -29,6 +32,17 @@ export interface Asked {
   readonly outputTokensMax: number;
   /** How many answers; at least 1. */
   readonly answers: number;
+}
+
+/** What an exchange was thought to need before it began. */
+export interface Estimate {
+  /** The provider's name of the model. */
+  readonly modelKey: string;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** Of the request's body: text, and what is attached to it in base64. */
+  readonly textBytes: number;
+  readonly attachedBytes: number;
 }
 
 /** What an exchange has used in the end. */
@@ -86,10 +100,24 @@ export class Exchange {
   /** route */
   target: Target | null = null;
 
+  /** inspect: what makes the provider tell the usage although the client did not ask; null where nothing need be done. */
+  usageEdits: readonly BodyEdit[] | null = null;
+  /** authenticate: the provider must say what was used. */
+  asksUsage = false;
+  /** admit: what is held of the consumer's limits; null where there are none. */
+  reservation: Reservation | null = null;
+  /** admit: what the reservation was made for. */
+  estimate: Estimate | null = null;
+  /** admit: header lines about what is left; empty where nothing is limited. */
+  limitLines = '';
+  /** admit: the stream is ended when the reservation's limits are used up. */
+  endsWhenExhausted = false;
+  /** relay: null while there is no answer, or one that nobody looks into. */
+  meter: Meter | null = null;
+  /** relay: the provider's status; 0 while there is none. */
+  upstreamStatus = 0;
   /** settle: null where nothing is metered, or nothing was used. */
   settled: Settled | null = null;
-  /** admit: tokens that were thought to be needed, prompt and answer; -1 while nothing was. */
-  estimatedTokens = -1;
 
   /** relay: what the provider's connection is doing; `reading` until the request is passed on. */
   phase: Phase = 'reading';

@@ -87,7 +87,7 @@ export class Recorder {
     this.#histograms.recordDuration(route.index, (endedMs - exchange.startedMs) * 1000);
   }
 
-  #countUsage({ estimatedTokens }: Exchange, settled: Settled, route: RouteSlots): void {
+  #countUsage({ estimate }: Exchange, settled: Settled, route: RouteSlots): void {
     const column = this.#column;
     const { usage } = settled;
     column.add(route.inputTokens, usage.inputTokens);
@@ -99,8 +99,9 @@ export class Recorder {
       column.add(route.unpriced, 1);
     }
     const tokens = usage.inputTokens + usage.outputTokens;
-    if (!settled.isEstimated && estimatedTokens >= 0 && tokens > 0) {
-      this.#histograms.recordEstimate(route.index, estimatedTokens / tokens);
+    if (!settled.isEstimated && estimate !== null && tokens > 0) {
+      const estimated = estimate.inputTokens + estimate.outputTokens;
+      this.#histograms.recordEstimate(route.index, estimated / tokens);
     }
   }
 }

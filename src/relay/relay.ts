@@ -12,46 +12,9 @@ import { BOUNDS } from '../core/bounds.js';
 import { nowMs } from '../core/clock.js';
 import { GatewayError } from '../core/errors.js';
 import type { Ended, Exchange, Phase, RequestHead } from '../exchange.js';
+import { Meter } from './meter.js';
 import { formatOwnLines } from './own-lines.js';
-
-/** The provider's side, as far as a relay needs it. */
-export interface RelayedCall {
-  readonly phase: Phase;
-  /** Where it was when it ended. */
-  readonly endedIn: Phase;
-  pause(): void;
-  resume(): void;
-  cancel(): void;
-}
-
-/** A provider's head, as far as a relay needs it. */
-export interface RelayedHead {
-  readonly status: number;
-  readonly statusLine: string;
-  readonly lines: string;
-  readonly isBeyondAscii: boolean;
-  /** -1 where there is none. */
-  readonly contentLength: number;
-  readonly isEventStream: boolean;
-  readonly isEncoded: boolean;
-}
-
-/** What a relay needs of its worker. */
-export interface RelayHost {
-  /** Shapes of errors in the dialect of the caller. */
-  formatError(exchange: Exchange, error: GatewayError): string;
-  formatStreamError(exchange: Exchange, error: GatewayError): string;
-  /** Such as `404 Not Found`. */
-  formatStatus(status: number): string;
-  /** Something was thrown that is no GatewayError: a defect of Weir's. */
-  onFault(exchange: Exchange, thrown: unknown): void;
-  /** Called exactly once for each exchange, when it is over in whatever way. */
-  onEnded(exchange: Exchange): void;
-  /** The worker wants its connections to end. */
-  readonly isDraining: boolean;
-  /** The worker cuts what is left: the client did not go by itself. */
-  readonly isClosing: boolean;
-}
+import type { RelayedCall, RelayedHead, RelayHost } from './relay-host.js';
 
 const EMPTY = Buffer.alloc(0);
 const LINE_FEED = 0x0a;
@@ -141,15 +104,24 @@ export class Relay implements DownstreamObserver {
     const exchange = this.#exchange;
     exchange.headMs = nowMs();
     exchange.status = head.status;
+    exchange.upstreamStatus = head.status;
     exchange.dropBody(false);
     this.#head = head;
     this.#isBodiless =
       exchange.head.method === 'HEAD' || head.status === 204 || head.status === 304;
+    if (exchange.isMetered && !this.#isBodiless && !head.isEncoded && head.status < 300) {
+      exchange.meter = new Meter(head.isEventStream, exchange.usageEdits !== null);
+    }
   }
 
   onUpstreamData(chunk: Buffer): void {
+    const { meter } = this.#exchange;
     this.#exchange.responseBytes += chunk.length;
-    this.#pieces.push(chunk);
+    if (meter === null) {
+      this.#pieces.push(chunk);
+    } else {
+      meter.take(chunk, this.#pieces);
+    }
   }
 
   onUpstreamTurn(): void {
@@ -157,21 +129,55 @@ export class Relay implements DownstreamObserver {
       this.#keepPieces();
     } else {
       this.#flush();
+      this.#checkBudget();
     }
   }
 
   onUpstreamEnd(): void {
     this.#isUpstreamDone = true;
-    this.onUpstreamTurn();
+    this.#exchange.meter?.finish(this.#pieces);
+    if (this.#isCongested) {
+      this.#keepPieces();
+    } else {
+      this.#flush();
+    }
   }
 
   onUpstreamFailure(failure: unknown): void {
     // Once an answer has begun, what came before the failure goes down first; a client may use what it got. After a
     // defect of this relay's own nothing does: half of it may be gone already.
     if (failure instanceof GatewayError && this.#hasBegun && !this.#isCongested) {
+      this.#exchange.meter?.finish(this.#pieces);
       this.#flush();
     }
     this.refuse(failure);
+  }
+
+  /** A stream that has used up its consumer's limit is ended in the shape of its API, and says why. */
+  #checkBudget(): void {
+    const exchange = this.#exchange;
+    const { head, downstream } = { head: this.#head, downstream: exchange.downstream };
+    if (!exchange.endsWhenExhausted || exchange.ended !== null || !this.#hasBegun) {
+      return;
+    }
+    if (head?.isEventStream !== true || this.#isCongested || !this.#host.isExhausted(exchange)) {
+      return;
+    }
+    const error = new GatewayError(
+      'limit_reached',
+      'A limit of this consumer was used up; the stream ends here.',
+    );
+    const phase = this.#phase();
+    exchange.error = error;
+    this.#call?.cancel();
+    if (this.#bodyBytes(head) < 0) {
+      const gap = this.#isBetweenEvents ? '' : '\n\n';
+      const end = this.#host.formatStreamLength(exchange);
+      const event = this.#host.formatStreamError(exchange, error);
+      downstream.send(null, [Buffer.from(gap + end + event)], -1, true);
+    }
+    downstream.cut();
+    this.#end({ by: 'gateway', phase, reason: error.code });
   }
 
   /** The engine's memory is lent for a turn only; what the client is not ready for is copied. */
@@ -206,7 +212,7 @@ export class Relay implements DownstreamObserver {
     const isTaken = downstream.send(
       this.#hasBegun ? null : this.#beginAnswer(head, this.#closes()),
       pieces,
-      head.contentLength,
+      this.#bodyBytes(head),
       isLast,
     );
     if (isLast && !downstream.isOpen) {
@@ -217,10 +223,15 @@ export class Relay implements DownstreamObserver {
     }
   }
 
+  /** The length of what the client gets; -1 if it is not known beforehand. */
+  #bodyBytes(head: RelayedHead): number {
+    return this.#exchange.meter?.isFiltering === true ? -1 : head.contentLength;
+  }
+
   /** An answer that is there whole before anything of it was sent: one write. */
   #answerWhole(head: RelayedHead, pieces: readonly Buffer[]): boolean {
     const { downstream } = this.#exchange;
-    const { contentLength } = head;
+    const contentLength = this.#bodyBytes(head);
     const closes = this.#closes();
     if (this.#isBodiless && closes && this.#exchange.head.method === 'HEAD') {
       // Only an answer with a body, be it empty, closes the connection for certain.
@@ -242,9 +253,11 @@ export class Relay implements DownstreamObserver {
     this.#hasBegun = true;
     const exchange = this.#exchange;
     exchange.firstByteMs = nowMs();
+    const { limitLines } = exchange;
+    const lines = limitLines === '' ? head.lines : this.#host.dropLimitLines(head.lines) + limitLines;
     return {
       status: head.statusLine,
-      lines: head.lines + formatOwnLines(exchange.id, exchange.addedMs, announcesClose),
+      lines: lines + formatOwnLines(exchange.id, exchange.addedMs, announcesClose),
       isBeyondAscii: head.isBeyondAscii,
     };
   }
@@ -272,7 +285,7 @@ export class Relay implements DownstreamObserver {
       ...(error === null ? [] : retryHeaders(error)),
     ]);
     const own = formatOwnLines(exchange.id, exchange.firstByteMs - begunMs, false);
-    const head = { ...plain, lines: plain.lines + own };
+    const head = { ...plain, lines: plain.lines + exchange.limitLines + own };
     const isBodiless = exchange.head.method === 'HEAD';
     this.#hasBegun = true;
     exchange.responseBytes = isBodiless ? 0 : Buffer.byteLength(body);
@@ -289,7 +302,7 @@ export class Relay implements DownstreamObserver {
   #cutVisibly(error: GatewayError): void {
     const { downstream } = this.#exchange;
     const head = this.#head;
-    const canSayMore = head !== null && head.contentLength < 0 && !head.isEncoded;
+    const canSayMore = head !== null && this.#bodyBytes(head) < 0 && !head.isEncoded;
     if (canSayMore && head.isEventStream && !this.#isCongested) {
       const gap = this.#isBetweenEvents ? '' : '\n\n';
       const event = gap + this.#host.formatStreamError(this.#exchange, error);

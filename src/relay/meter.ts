@@ -1,0 +1,54 @@
+/** What is learned from an answer on its way through, and, where Weir had asked for usage, what is taken out of it. */
+import type { Usage } from '../core/usage.js';
+import { UsageFilter } from './usage-filter.js';
+import { UsageTap } from './usage-tap.js';
+
+export class Meter {
+  readonly #tap: UsageTap;
+  readonly #filter: UsageFilter | null;
+
+  /** @param hidesUsage the client did not ask for the usage that the stream will hold. */
+  constructor(isEventStream: boolean, hidesUsage: boolean) {
+    this.#tap = new UsageTap(isEventStream);
+    this.#filter = isEventStream && hidesUsage ? new UsageFilter(this.#tap) : null;
+  }
+
+  /** The client gets fewer bytes than the provider sent. */
+  get isFiltering(): boolean {
+    return this.#filter !== null;
+  }
+
+  get usage(): Usage | null {
+    return this.#tap.usage;
+  }
+
+  get hasInput(): boolean {
+    return this.#tap.hasInput;
+  }
+
+  get hasOutput(): boolean {
+    return this.#tap.hasOutput;
+  }
+
+  estimateDelivered(): number {
+    return this.#tap.estimateDelivered();
+  }
+
+  /** Adds to `kept` what the client is to get. */
+  take(piece: Buffer, kept: Buffer[]): void {
+    if (this.#filter === null) {
+      this.#tap.take(piece);
+      kept.push(piece);
+    } else {
+      this.#filter.take(piece, kept);
+    }
+  }
+
+  /** The answer is over, well or not. */
+  finish(kept: Buffer[]): void {
+    const held = this.#filter?.flush() ?? null;
+    if (held !== null) {
+      kept.push(held);
+    }
+  }
+}

@@ -1,0 +1,48 @@
+/** What a relay is given: its worker, the call to the provider and its head, each as far as a relay needs it. */
+import type { GatewayError } from '../core/errors.js';
+import type { Exchange, Phase } from '../exchange.js';
+
+/** The provider's side, as far as a relay needs it. */
+export interface RelayedCall {
+  readonly phase: Phase;
+  /** Where it was when it ended. */
+  readonly endedIn: Phase;
+  pause(): void;
+  resume(): void;
+  cancel(): void;
+}
+
+/** A provider's head, as far as a relay needs it. */
+export interface RelayedHead {
+  readonly status: number;
+  readonly statusLine: string;
+  readonly lines: string;
+  readonly isBeyondAscii: boolean;
+  /** -1 where there is none. */
+  readonly contentLength: number;
+  readonly isEventStream: boolean;
+  readonly isEncoded: boolean;
+}
+
+/** What a relay needs of its worker. */
+export interface RelayHost {
+  /** Shapes of errors in the dialect of the caller. */
+  formatError(exchange: Exchange, error: GatewayError): string;
+  formatStreamError(exchange: Exchange, error: GatewayError): string;
+  /** Ends a stream whose length is limited, before its error. */
+  formatStreamLength(exchange: Exchange): string;
+  /** The provider's lines without those that Weir's own take the place of. */
+  dropLimitLines(lines: string): string;
+  /** A limit that holds within streams has nothing left for this one. */
+  isExhausted(exchange: Exchange): boolean;
+  /** Such as `404 Not Found`. */
+  formatStatus(status: number): string;
+  /** Something was thrown that is no GatewayError: a defect of Weir's. */
+  onFault(exchange: Exchange, thrown: unknown): void;
+  /** Called exactly once for each exchange, when it is over in whatever way. */
+  onEnded(exchange: Exchange): void;
+  /** The worker wants its connections to end. */
+  readonly isDraining: boolean;
+  /** The worker cuts what is left: the client did not go by itself. */
+  readonly isClosing: boolean;
+}
