@@ -53,6 +53,8 @@ export const BOUND_TABLE = {
   adminRequestMs: bound(5_000, 'ms', 'The longest that the admin port waits for a request to be complete, and for an idle connection’s next one.'),
   uploadProbedBytesMax: bound(4 * MB, 'bytes', 'While an upload is paused uWebSockets.js does not see the client go, so once a tick a little more is read, up to here.'),
   streamedUploadsTotalBytesMax: bound(512 * MB, 'bytes', 'Of all streamed uploads of one worker that the providers have not taken yet; beyond it 503. Pausing a client keeps far below it, but on Node 24 one on the same machine may be read on for a while in spite of it.'),
+  usageObjectBytesMax: bound(16 * KB, 'bytes', 'Of a usage object in a provider’s answer that is gathered and read. Real ones stay below 1 KB, and Anthropic’s with a list of iterations below 8 KB; a larger one counts as none.'),
+  filteredEventBytesMax: bound(64 * KB, 'bytes', 'Of one event of a stream that is held until it is whole, where Weir asked for usage that the client must not see. Real ones stay below 2 KB; a larger one goes on as it is.'),
 } as const satisfies Record<string, Bound>;
 
 export type BoundName = keyof typeof BOUND_TABLE;

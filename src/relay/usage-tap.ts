@@ -1,0 +1,173 @@
+/**
+ * Reads in passing what a provider says an answer has used, without altering, copying or delaying it.
+ *
+ * An answer that is encoded (gzip) is not for a tap. Of an event stream most events are passed over with two native
+ * searches, for their end and for the name `usage`; only where that is followed by an object are the event's brackets
+ * and strings followed (json-walk.ts says which places are believed). So are events that are split, which can't be
+ * searched, and every eighth, for the estimate. A JSON answer is followed as a whole.
+ *
+ * Kept are the figures, a split name (18 bytes) and a split usage object (16 KB at most).
+ */
+import type { Usage } from '../core/usage.js';
+import { JsonWalk } from './json-walk.js';
+import { findEventEnd, hasCarriageReturn, SseLines } from './sse-lines.js';
+
+const NAME_BYTES = Buffer.from('usage');
+const QUOTE = 0x22;
+const COLON = 0x3a;
+const SPACE = 0x20;
+const SMALL_N = 0x6e;
+const NOWHERE = Number.MAX_SAFE_INTEGER;
+
+/** The first events of a stream are unlike the others (roles, openings of blocks) and are all counted out. */
+const HEAD_EVENTS = 8;
+/** CR and LF: more is an event. */
+const EMPTY_LINE_BYTES_MAX = 2;
+/** After them one in so many is; a power of two. */
+const SAMPLED_EACH = 8;
+/** Of text in JSON, English and code; what OpenAI and Anthropic tell their users. */
+const BYTES_PER_TOKEN = 4;
+
+export class UsageTap {
+  /** Of the document walked last; a filter looks there for what to cut. */
+  readonly walk = new JsonWalk();
+  /** Events that have ended; `[DONE]` is one, and some of the comments are. */
+  eventCount = 0;
+  readonly #isEventStream: boolean;
+  readonly #lines = new SseLines(this.walk);
+  #headTextEvents = 0;
+  #headTextBytes = 0;
+  #tailReadEvents = 0;
+  #tailTextEvents = 0;
+  #tailTextBytes = 0;
+
+  constructor(isEventStream: boolean) {
+    this.#isEventStream = isEventStream;
+  }
+
+  /** What the provider has said by now; null while it has said neither input nor output. */
+  get usage(): Usage | null {
+    return this.walk.figures.toUsage();
+  }
+
+  /**
+   * Whether the provider has stated the input, and the output. Anthropic states both at the beginning, the output
+   * then far too low: where a stream did not end well, `estimateDelivered()` is the better figure if it is higher.
+   */
+  get hasInput(): boolean {
+    return this.walk.figures.hasInput;
+  }
+
+  get hasOutput(): boolean {
+    return this.walk.figures.hasOutput;
+  }
+
+  /** Events that brought text of the model, counted in the first eight and in one of eight after them. */
+  get contentEventCount(): number {
+    if (this.#tailReadEvents === 0) return this.#headTextEvents;
+    const share = this.#tailTextEvents / this.#tailReadEvents;
+    return this.#headTextEvents + Math.round((this.eventCount - HEAD_EVENTS) * share);
+  }
+
+  /** Bytes of the model's text, as it is written in JSON: exact for a JSON answer, measured like the above for a stream. */
+  get contentBytes(): number {
+    if (!this.#isEventStream) return this.walk.textBytes;
+    if (this.#tailReadEvents === 0) return this.#headTextBytes;
+    const mean = this.#tailTextBytes / this.#tailReadEvents;
+    return this.#headTextBytes + Math.round((this.eventCount - HEAD_EVENTS) * mean);
+  }
+
+  /**
+   * Tokens of output that have been delivered, for an answer whose provider did not come to say it: a token for each
+   * event with text (OpenAI sends one or two in each), or for each four bytes of text (Anthropic and Gemini send more in
+   * each), whichever is more. Reasoning that is not shown can't be known.
+   */
+  estimateDelivered(): number {
+    return Math.max(this.contentEventCount, Math.ceil(this.contentBytes / BYTES_PER_TOKEN));
+  }
+
+  /** The next bytes of the answer; they need not outlive the call. Never throws. */
+  take(piece: Buffer): void {
+    if (!this.#isEventStream) {
+      this.walk.walk(piece, 0, piece.length);
+      return;
+    }
+    const hasCr = hasCarriageReturn(piece);
+    let at = this.resume(piece, hasCr);
+    let usageAt = findUsage(piece, at);
+    while (at < piece.length) {
+      const end = findEventEnd(piece, at, hasCr);
+      if (end < 0 || usageAt < end || this.isReadDue()) {
+        at = this.readEvent(piece, at, hasCr);
+        if (usageAt < at) usageAt = findUsage(piece, at);
+      } else {
+        this.passOver(piece, at, end);
+        at = end;
+      }
+    }
+  }
+
+  /** Reads what is left of an event that began in an earlier piece; gives where the next one begins. */
+  resume(piece: Buffer, hasCr: boolean): number {
+    const from = this.#lines.skipFeed(piece);
+    return this.#lines.isBetweenEvents ? from : this.readEvent(piece, from, hasCr);
+  }
+
+  /** Reads one event, or as much of it as there is; gives where it ends. */
+  readEvent(bytes: Buffer, from: number, hasCr: boolean): number {
+    const end = this.#lines.read(bytes, from, hasCr);
+    if (this.#lines.isBetweenEvents) {
+      if (this.#lines.takeHasData()) this.#count();
+      // Without data the walk was at no document, and must not show that of another event.
+      else this.walk.reset();
+    }
+    return end;
+  }
+
+  /** One event is whole, ends here and holds no usage. */
+  passOver(bytes: Buffer, from: number, end: number): void {
+    if (end - from > EMPTY_LINE_BYTES_MAX) this.eventCount += 1;
+    this.#lines.passOver(bytes, end);
+  }
+
+  /** The next event should be read, whatever it holds. */
+  isReadDue(): boolean {
+    const count = this.eventCount;
+    return count < HEAD_EVENTS || (count & (SAMPLED_EACH - 1)) === 0;
+  }
+
+  get isBetweenEvents(): boolean {
+    return this.#lines.isBetweenEvents;
+  }
+
+  #count(): void {
+    const { textBytes } = this.walk;
+    const isText = textBytes > 0 ? 1 : 0;
+    if (this.eventCount < HEAD_EVENTS) {
+      this.#headTextEvents += isText;
+      this.#headTextBytes += textBytes;
+    } else {
+      this.#tailReadEvents += 1;
+      this.#tailTextEvents += isText;
+      this.#tailTextBytes += textBytes;
+    }
+    this.eventCount += 1;
+  }
+}
+
+/** Where the next name that begins with `usage` stands and is not followed by null; NOWHERE if there is none. */
+export function findUsage(bytes: Buffer, from: number): number {
+  let at = bytes.indexOf(NAME_BYTES, from);
+  while (at >= 0) {
+    // A name stands in plain quotes; in a string they are escaped.
+    if (bytes[at - 1] === QUOTE) {
+      let next = at + NAME_BYTES.length;
+      if (bytes[next] !== QUOTE) return at;
+      next += 1;
+      while (bytes[next] === SPACE || bytes[next] === COLON) next += 1;
+      if (bytes[next] !== SMALL_N) return at;
+    }
+    at = bytes.indexOf(NAME_BYTES, at + NAME_BYTES.length);
+  }
+  return NOWHERE;
+}
