@@ -138,14 +138,15 @@ export class Estimator {
 
 const SECOND_CHANCES_MAX = 8;
 
-/** Each part learns what is left when the other's usual share is taken off; the larger unknown alone. */
+/** One number can teach one ratio: that of the part which should have most of the tokens, less the other's share. */
 function learnInput(model: ModelStatistics, text: number, attached: number, input: number): void {
-  if (attached === 0) {
-    model.text.add(clampRatio(input / text));
-    return;
-  }
   const textTokens = text * clampRatio(model.text.mean);
-  model.attached.add(clampRatio(Math.max(0, input - textTokens) / attached));
+  const attachedTokens = attached * clampRatio(model.attached.mean);
+  if (textTokens >= attachedTokens) {
+    model.text.add(clampRatio((input - attachedTokens) / text));
+  } else {
+    model.attached.add(clampRatio((input - textTokens) / attached));
+  }
 }
 
 function clampRatio(tokensAByte: number): number {
