@@ -55,6 +55,19 @@ export const BOUND_TABLE = {
   streamedUploadsTotalBytesMax: bound(512 * MB, 'bytes', 'Of all streamed uploads of one worker that the providers have not taken yet; beyond it 503. Pausing a client keeps far below it, but on Node 24 one on the same machine may be read on for a while in spite of it.'),
   usageObjectBytesMax: bound(16 * KB, 'bytes', 'Of a usage object in a provider’s answer that is gathered and read. Real ones stay below 1 KB, and Anthropic’s with a list of iterations below 8 KB; a larger one counts as none.'),
   filteredEventBytesMax: bound(64 * KB, 'bytes', 'Of one event of a stream that is held until it is whole, where Weir asked for usage that the client must not see. Real ones stay below 2 KB; a larger one goes on as it is.'),
+  tokensMax: bound(100_000_000, 'count', 'The most tokens that one exchange is believed to use. No model reads a tenth of it; a larger number is a mistake or a lie, and sums of it would not be exact.'),
+  pricedNamesMax: bound(1024, 'count', 'Prices found for names that clients write (`"*"`), kept for each target of a worker; the oldest makes room.'),
+  pricedNameCharsMax: bound(256, 'count', 'A longer name of a model is not looked up in the price list. The longest listed name has 80 characters.'),
+  estimatedModelsMax: bound(512, 'count', 'Models of which one worker has learned how many tokens their requests and answers have, some 200 bytes each; the longest unused makes room.'),
+  exactCountBodyBytesMax: bound(8 * MB, 'bytes', 'A larger body is estimated, never counted: counting takes a thread some 30 ms a megabyte of text.'),
+  exactCountThreadsMax: bound(2, 'count', 'Threads that count tokens, of the whole gateway; each holds 60 to 100 MB of vocabularies.'),
+  exactCountQueueMax: bound(32, 'count', 'Bodies that wait to be counted, of the whole gateway; beyond it the estimate is used.'),
+  exactCountPendingMax: bound(16, 'count', 'Counts that one worker waits for; beyond it the estimate is used.'),
+  exactCountMs: bound(250, 'ms', 'The longest that an exchange waits for its exact count; then the estimate is used.'),
+  exactCountTaskMs: bound(5_000, 'ms', 'The longest that a thread may count at one body, loading its vocabulary included; then the thread is ended.'),
+  exactCountIdleMs: bound(300_000, 'ms', 'A counting thread without work ends after it, and its memory is free.'),
+  exactCountHeapBytesMax: bound(512 * MB, 'bytes', 'Heap of one counting thread; a body whose parsed form needs more ends the thread, and the estimate is used.'),
+  exactCountRunCharsMax: bound(128, 'count', 'Longer runs without a space are counted in pieces, because merging bytes to tokens takes time by the square of a run.'),
 } as const satisfies Record<string, Bound>;
 
 export type BoundName = keyof typeof BOUND_TABLE;

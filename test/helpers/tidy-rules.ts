@@ -53,7 +53,8 @@ export const EDGES: Readonly<Record<string, Edges>> = {
   'demo-upstream': { uses: ['core', 'accept', 'config/model'], types: ['exchange'] },
   worker: { uses: [...GROUND, ...WAY, 'config', 'dialects', 'limits', 'observe', 'pipeline'] },
   primary: {
-    uses: [...GROUND, 'accept', 'config', 'limits', 'observe', 'worker', 'demo-upstream'],
+    // admit: the price list is read once, and tokens are counted on one pool of threads, for all workers.
+    uses: [...GROUND, 'accept', 'admit', 'config', 'limits', 'observe', 'worker', 'demo-upstream'],
   },
   supervisor: { uses: ['core', 'config', 'config/model', 'observe'] },
   main: {
@@ -68,6 +69,9 @@ const CONFINED: readonly { readonly module: string; readonly parts: readonly str
   // primary tries out the port and the certificate before it starts; config asks isIP() only.
   { module: 'node:net', parts: ['upstream', 'primary', 'config'] },
   { module: 'node:tls', parts: ['upstream', 'primary'] },
+  // Vocabularies and price lists cost tens of megabytes; admit knows which threads may load them.
+  { module: 'gpt-tokenizer', parts: ['admit'] },
+  { module: '@pydantic/genai-prices', parts: ['admit'] },
   { module: 'node:https', parts: [] },
   { module: 'node:http2', parts: [] },
 ];
@@ -150,7 +154,8 @@ function findImports({ code, raw }: SourceText): Import[] {
 function judgeImport(path: string, { specifier, isType }: Import): string | null {
   const part = findPart(path);
   const confined = CONFINED.find(
-    ({ module }) => specifier === module || `node:${specifier}` === module,
+    ({ module }) =>
+      specifier === module || specifier.startsWith(`${module}/`) || `node:${specifier}` === module,
   );
   if (confined !== undefined && !confined.parts.includes(part)) {
     return `${confined.module} belongs to ${confined.parts.join(', ') || 'nobody'}, not to ${part}`;

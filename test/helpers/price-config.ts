@@ -1,0 +1,61 @@
+import type {
+  PriceConfig,
+  ProviderConfig,
+  TargetConfig,
+  WeirConfig,
+} from '../../src/config/model.js';
+import type { Usage } from '../../src/core/usage.js';
+
+export type PricedConfig = Pick<WeirConfig, 'models' | 'providers'>;
+
+export function createProvider(name: string, baseUrl: string): ProviderConfig {
+  return {
+    name,
+    dialect: 'openai',
+    baseUrl,
+    apiKey: null,
+    timeouts: { connectMs: 1, firstByteMs: 1, idleMs: 1 },
+    engine: 'auto',
+    connections: { max: 1, queue: 1, queueTimeoutMs: 1, keepAliveMs: 1 },
+  };
+}
+
+export function createPricedConfig(
+  providers: readonly ProviderConfig[],
+  models: Readonly<Record<string, readonly (Partial<TargetConfig> & { provider: string })[]>>,
+): PricedConfig {
+  return {
+    providers,
+    models: Object.entries(models).map(([name, targets]) => ({
+      name,
+      targets: targets.map((target) => ({ model: null, weight: 1, price: null, ...target })),
+      balance: 'weighted',
+      fallbacks: [],
+    })),
+  };
+}
+
+export function createPrice(price: Partial<PriceConfig>): PriceConfig {
+  return {
+    input: 0,
+    output: 0,
+    cachedInput: null,
+    cacheWrite: null,
+    audioInput: null,
+    audioOutput: null,
+    ...price,
+  };
+}
+
+export function createUsage(usage: Partial<Usage>): Usage {
+  return {
+    inputTokens: 0,
+    outputTokens: 0,
+    cachedInputTokens: 0,
+    cacheWriteTokens: 0,
+    reasoningTokens: 0,
+    audioInputTokens: 0,
+    audioOutputTokens: 0,
+    ...usage,
+  };
+}
