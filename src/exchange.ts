@@ -101,7 +101,7 @@ export class Exchange {
   target: Target | null = null;
 
   /** inspect: what makes the provider tell the usage although the client did not ask; null where nothing need be done. */
-  usageEdits: readonly BodyEdit[] | null = null;
+  usageEdit: BodyEdit | null = null;
   /** authenticate: the provider must say what was used. */
   asksUsage = false;
   /** admit: what is held of the consumer's limits; null where there are none. */

@@ -1,13 +1,14 @@
 /**
- * The way of an exchange, on one screen: accept → authenticate → inspect → admit → route → forward → relay → settle →
+ * The way of an exchange, on one screen: accept → authenticate → inspect → route → admit → forward → relay → settle →
  * record. The only file that knows all stages. A stage that can't go on throws a GatewayError; the relay turns it into
  * an answer in the caller's dialect, and whichever way an exchange ends, it is recorded exactly once.
  *
- * Keys are looked at before the body, other than in the first design: a stranger shall not make Weir hold 32 MB
- * (docs/decisions/0004).
+ * Keys are looked at before the body, other than in the first design: a stranger shall not make Weir hold 32 MB. The
+ * target is known before the limits are charged, because its price is (docs/decisions/0004).
  */
 import type { Downstream } from './accept/downstream.js';
 import { checkFraming } from './accept/framing.js';
+import type { Admission } from './admit/admission.js';
 import type { KeyTable } from './authenticate/keys.js';
 import { nowMs } from './core/clock.js';
 import { detectDialect } from './dialects/registry.js';
@@ -17,7 +18,7 @@ import { checkTarget } from './inspect/target.js';
 import { Relay } from './relay/relay.js';
 import type { RelayHost } from './relay/relay-host.js';
 import type { ModelList } from './route/model-list.js';
-import type { ModelTable } from './route/models.js';
+import type { ModelTable, Target } from './route/models.js';
 import type { Forwarder } from './upstream/forward.js';
 
 export interface Stages extends RelayHost {
@@ -27,6 +28,7 @@ export interface Stages extends RelayHost {
   readonly bodies: BodyInspector;
   readonly modelList: ModelList;
   readonly models: ModelTable;
+  readonly admission: Admission;
   readonly forwarder: Forwarder;
 }
 
@@ -39,13 +41,14 @@ export function runExchange(stages: Stages, downstream: Downstream, head: Reques
     checkFraming(head);
     checkTarget(head.path, head.query);
     exchange.identity = stages.keys.identify(head.headers);
+    stages.admission.prepare(exchange);
     const listed = stages.modelList.answer(exchange);
     if (listed !== null) {
       relay.answer(200, listed);
       return;
     }
     stages.bodies.inspect(exchange, {
-      onInspected: () => passOn(stages, exchange, relay),
+      onInspected: () => admit(stages, exchange, relay),
       onRefused: (_exchange, error) => relay.refuse(error),
     });
   } catch (error) {
@@ -53,10 +56,30 @@ export function runExchange(stages: Stages, downstream: Downstream, head: Reques
   }
 }
 
-function passOn(stages: Stages, exchange: Exchange, relay: Relay): void {
+function admit(stages: Stages, exchange: Exchange, relay: Relay): void {
   try {
-    exchange.target = stages.models.find(exchange.model, exchange.dialect);
-    relay.begin(stages.forwarder.forward(exchange, exchange.target, relay));
+    const target = stages.models.find(exchange.model, exchange.dialect);
+    exchange.target = target;
+    const counting = stages.admission.admit(exchange);
+    if (counting === null) {
+      passOn(stages, exchange, target, relay);
+    } else {
+      counting.then(
+        () => passOn(stages, exchange, target, relay),
+        (error: unknown) => relay.refuse(error),
+      );
+    }
+  } catch (error) {
+    relay.refuse(error);
+  }
+}
+
+/** Perhaps after a wait, in which the client may have gone. */
+function passOn(stages: Stages, exchange: Exchange, target: Target, relay: Relay): void {
+  try {
+    if (exchange.ended === null) {
+      relay.begin(stages.forwarder.forward(exchange, target, relay));
+    }
   } catch (error) {
     relay.refuse(error);
   }

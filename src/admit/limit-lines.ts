@@ -11,12 +11,8 @@ export interface LimitState {
   readonly resetMs: number;
 }
 
-/** Lines with their CR LF; empty where neither kind is limited. */
-export function formatLimitLines(requests: LimitState | null, tokens: LimitState | null): string {
-  return formatKind('requests', requests) + formatKind('tokens', tokens);
-}
-
-function formatKind(kind: 'requests' | 'tokens', state: LimitState | null): string {
+/** Lines with their CR LF; empty where the kind is not limited. */
+export function formatLimitLines(kind: 'requests' | 'tokens', state: LimitState | null): string {
   return state === null
     ? ''
     : `x-ratelimit-limit-${kind}: ${state.limit}\r\n` +

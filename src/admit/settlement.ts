@@ -27,9 +27,7 @@ export function readUsed(exchange: Exchange): Used | null {
     return null;
   }
   const inputTokens =
-    stated !== null && meter?.hasInput === true
-      ? stated.inputTokens
-      : (estimate?.inputTokens ?? 0);
+    stated !== null && meter?.hasInput === true ? stated.inputTokens : (estimate?.inputTokens ?? 0);
   const outputTokens = Math.max(
     stated !== null && meter?.hasOutput === true ? stated.outputTokens : 0,
     countDelivered(exchange),
@@ -39,7 +37,10 @@ export function readUsed(exchange: Exchange): Used | null {
 }
 
 /** Tokens of an answer whose provider did not say how many. */
-function countDelivered({ meter, estimate, responseBytes }: Exchange): number {
+function countDelivered({ meter, estimate, responseBytes, upstreamStatus }: Exchange): number {
+  if (upstreamStatus === 0) {
+    return 0;
+  }
   if (meter !== null) {
     return meter.estimateDelivered();
   }

@@ -23,6 +23,7 @@ import {
   scanMultipart,
 } from './multipart-scan.js';
 import { Upload } from './upload.js';
+import { mustAskForUsage, planUsageRequest } from './usage-request.js';
 
 /** What is known of a body when the exchange goes on. */
 export interface RequestBody {
@@ -311,6 +312,9 @@ function findInJson(
   }
   if (exchange.isMetered) {
     exchange.asked = readAsked(scan, bytes);
+    if (exchange.asksUsage && status === 'complete' && mustAskForUsage(exchange.head.path)) {
+      exchange.usageEdit = planUsageRequest(bytes, scan);
+    }
   }
   const { start, end } = scan.model;
   if (start < 0 || end < 0) {

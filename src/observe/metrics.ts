@@ -6,12 +6,15 @@ import { collectDefaultMetrics, type Metric, Registry } from 'prom-client';
 import type { ErrorCode } from '../core/errors.js';
 import type { CounterLayout, FixedSlotName, RouteSlots } from './counters.js';
 import { countUpTo, MEASURE, type Measure, type MergedSeries } from './histograms.js';
+import { LIMIT_METRICS, type LimitSample } from './limit-metrics.js';
 
 export interface MetricsSource {
   readonly layout: CounterLayout;
   /** Sums over the workers, by slot (readCounters). */
   readonly readCounters: () => Float64Array;
   readonly readHistograms: () => readonly MergedSeries[];
+  /** Buckets that are shown; bounded. */
+  readonly readLimits: () => readonly LimitSample[];
   /** Lines that the primary's sink could not write. */
   readonly readLogLinesLost: () => number;
   readonly build: { readonly version: string; readonly node: string; readonly uws: string };
@@ -84,6 +87,7 @@ export function createMetrics(source: MetricsSource): Metrics {
 
   let totals = new Float64Array(layout.slotCount);
   let histograms: readonly MergedSeries[] = [];
+  let limits: readonly LimitSample[] = [];
   const read = (slot: number): number => totals[slot] ?? 0;
   const readFixed = (name: FixedSlotName): number => read(layout.fixed[name]);
   const plain = (value: number): Sample[] => [{ labels: {}, value }];
@@ -236,6 +240,14 @@ export function createMetrics(source: MetricsSource): Metrics {
     MEASURE.added,
     ADDED_BOUNDS_S,
   );
+  for (const [name, type, figure, help] of LIMIT_METRICS) {
+    add(type, name, help, () =>
+      limits.map((sample) => ({
+        labels: { consumer: sample.consumer, limit: sample.limit },
+        value: sample[figure],
+      })),
+    );
+  }
   add('gauge', 'weir_build_info', 'Always 1; the labels say what runs.', () => [
     { labels: { ...source.build }, value: 1 },
   ]);
@@ -245,6 +257,7 @@ export function createMetrics(source: MetricsSource): Metrics {
       // Read once, so that all metrics of a scrape tell of the same moment.
       totals = Float64Array.from(source.readCounters());
       histograms = source.readHistograms();
+      limits = source.readLimits();
       const text = await registry.metrics();
       // prom-client 15 writes `Nan`, which Prometheus takes and stricter readers of the format do not. No
       // label can be hit: it would have to end a line, and a label's newline is escaped.

@@ -3,6 +3,8 @@
  * worker listens.
  */
 import { randomBytes } from 'node:crypto';
+import { TokenCounter } from '../admit/exact-count.js';
+import { loadPriceCatalog, type PriceCatalog } from '../admit/price-catalog.js';
 import { formatAddress } from '../config/address.js';
 import type { ListenAddress, WeirConfig } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
@@ -18,6 +20,8 @@ import type { WorkerStart } from '../worker/messages.js';
 import { type AcceptMode, Acceptor, chooseAcceptMode } from './acceptor.js';
 import { type AdminServer, createAdminServer, type Readiness } from './admin.js';
 import { checkCertificate, probeAddress } from './endpoint.js';
+import { LimitKeeper } from './limit-keeper.js';
+import { createLimitsApi } from './limits-api.js';
 import { WorkerSet } from './worker-set.js';
 
 export interface PrimaryOptions {
@@ -37,6 +41,8 @@ export class Primary {
   readonly #histograms = new HistogramStore();
   readonly #layout;
   readonly #counters: SharedArrayBuffer;
+  readonly #limits: LimitKeeper;
+  readonly #tokenCounter = new TokenCounter();
   #acceptor: Acceptor | null = null;
   #readiness: Readiness = { ready: false, reason: 'starting' };
   #exitCode = 0;
@@ -49,9 +55,12 @@ export class Primary {
     this.logger = createLogger(config.log.level, this.#sink, createRedact(listSecrets(config)));
     this.#layout = createCounterLayout(config);
     this.#counters = createCounterBuffer(this.#layout, config.workers);
+    this.#limits = new LimitKeeper(config, this.logger);
     this.#workers = new WorkerSet({
       onLog: (lines, lineCount, onTaken) => this.#sink.writeBatch(lines, lineCount, onTaken),
       onFault: (index, message, stack) => this.#onFault(index, message, stack),
+      onCountTokens: (body, model) => this.#tokenCounter.count(body, model),
+      onEnded: (index) => this.#limits.reclaim(index),
       onLost: (index, exitCode) =>
         this.#onFault(index, `the thread ended with code ${exitCode}`, ''),
     });
@@ -59,6 +68,7 @@ export class Primary {
       layout: this.#layout,
       readCounters: () => readCounters(this.#layout, this.#counters, config.workers),
       readHistograms: () => this.#histograms.merge(),
+      readLimits: () => this.#limits.readSamples(),
       readLogLinesLost: () => this.#sink.linesLost,
       build: {
         version: options.version,
@@ -77,7 +87,7 @@ export class Primary {
         });
         return metrics.render();
       },
-      api: [],
+      api: createLimitsApi(this.#limits),
     });
   }
 
@@ -90,11 +100,13 @@ export class Primary {
     const port = await probeAddress(config.listen);
     const admin = await this.#admin.listen();
     try {
-      await this.#startWorkers(mode, port);
+      await this.#limits.restore();
+      await this.#startWorkers(mode, port, await this.#loadPrices());
     } catch (error) {
       await this.#abandon();
       throw error;
     }
+    this.#limits.startSaving();
     this.#readiness = { ready: true, reason: '' };
     for (const warning of config.warnings) {
       this.logger.warn(warning);
@@ -117,6 +129,8 @@ export class Primary {
     this.#acceptor?.stop();
     const cut = await this.#workers.drain(drainTimeoutMs);
     this.#acceptor?.close();
+    await this.#tokenCounter.close();
+    await this.#limits.stop();
     await this.#admin.close();
     if (cut > 0) {
       this.logger.warn({ cut }, 'exchanges were cut because drain_timeout was over');
@@ -145,7 +159,12 @@ export class Primary {
     }, ms).unref();
   }
 
-  async #startWorkers(mode: AcceptMode, port: number): Promise<void> {
+  /** Where nobody is asked for a key nobody's use is counted, and the list need not be read. */
+  async #loadPrices(): Promise<PriceCatalog> {
+    return this.#config.consumers === null ? {} : loadPriceCatalog(this.#config, wallClockMs());
+  }
+
+  async #startWorkers(mode: AcceptMode, port: number, prices: PriceCatalog): Promise<void> {
     const { config } = this.#options;
     const idPrefix = randomBytes(5).toString('hex');
     const startedWallMs = wallClockMs();
@@ -157,6 +176,8 @@ export class Primary {
         idPrefix,
         startedWallMs,
         counters: this.#counters,
+        limits: this.#limits.buffer,
+        prices,
         port: mode === 'acceptor' ? null : port,
       }),
     );

@@ -6,8 +6,12 @@ import type { ToPrimary, ToWorker, WorkerStart } from '../worker/messages.js';
 
 export interface WorkerSetEvents {
   onLog(lines: Uint8Array, lineCount: number, onTaken: () => void): void;
+  /** A worker asks for the tokens of a prompt; null: they can't be had. */
+  onCountTokens(body: Uint8Array, model: string): Promise<number | null>;
   /** A defect in a worker: something was thrown where nothing may be. */
   onFault(index: number, message: string, stack: string): void;
+  /** A worker's thread has ended, as it should or not. */
+  onEnded(index: number): void;
   /** A worker ended without having been asked to. */
   onLost(index: number, exitCode: number): void;
 }
@@ -123,6 +127,7 @@ export class WorkerSet {
           clearTimeout(timer);
           reject(new Error(`worker ${start.index} ended with code ${code} before it listened`));
           this.#forget(start.index);
+          this.#events.onEnded(start.index);
           if (!member.isAskedToEnd) {
             this.#events.onLost(start.index, code);
           }
@@ -174,6 +179,13 @@ export class WorkerSet {
             scrape.onDone();
           }
         }
+        break;
+      }
+      case 'count-tokens': {
+        const { id, body, model } = message;
+        void this.#events.onCountTokens(body, model).then((tokens) => {
+          this.#send(member, { kind: 'tokens-counted', id, tokens });
+        });
         break;
       }
       case 'fault':

@@ -110,7 +110,7 @@ export class Relay implements DownstreamObserver {
     this.#isBodiless =
       exchange.head.method === 'HEAD' || head.status === 204 || head.status === 304;
     if (exchange.isMetered && !this.#isBodiless && !head.isEncoded && head.status < 300) {
-      exchange.meter = new Meter(head.isEventStream, exchange.usageEdits !== null);
+      exchange.meter = new Meter(head.isEventStream, exchange.usageEdit !== null);
     }
   }
 
@@ -254,7 +254,8 @@ export class Relay implements DownstreamObserver {
     const exchange = this.#exchange;
     exchange.firstByteMs = nowMs();
     const { limitLines } = exchange;
-    const lines = limitLines === '' ? head.lines : this.#host.dropLimitLines(head.lines) + limitLines;
+    const lines =
+      limitLines === '' ? head.lines : this.#host.dropLimitLines(head.lines) + limitLines;
     return {
       status: head.statusLine,
       lines: lines + formatOwnLines(exchange.id, exchange.addedMs, announcesClose),

@@ -5,6 +5,7 @@
 import type { ProviderConfig } from '../config/model.js';
 import type { Exchange, RequestHead } from '../exchange.js';
 import type { RequestBody } from '../inspect/body.js';
+import type { BodyEdit } from '../inspect/usage-request.js';
 import { countBytes, type UpstreamRequest } from './engine.js';
 
 /** Of one provider, worked out once. */
@@ -37,12 +38,16 @@ export function writeRequest(
   const { head, body, identity } = exchange;
   const path = template.basePath + head.path.slice(API_PREFIX.length);
   const headers = writeHeaders(head, template.credential, identity?.keyHeaders ?? NO_NAMES);
+  if (exchange.asksUsage) {
+    askUnencoded(headers);
+  }
   const target = head.query === '' ? path : `${path}?${head.query}`;
   if (body === null || (body.totalBytes === 0 && body.upload === null)) {
     return { method: head.method, target, headers, pieces: NO_PIECES, upload: null, bodyBytes: 0 };
   }
   const isRenamed = model !== null && exchange.model !== null && model !== exchange.model;
-  const pieces = isRenamed ? patchModel(body, model, patches) : [body.bytes];
+  const rename = isRenamed ? renameModel(body, model, patches) : null;
+  const pieces = patchBody(body.bytes, rename, exchange.usageEdit);
   return {
     method: head.method,
     target,
@@ -108,6 +113,22 @@ function writeHeaders(
   return headers;
 }
 
+/** What was used stands in the answer, and must be read there. */
+function askUnencoded(headers: string[]): void {
+  let isSaid = false;
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i] === ACCEPT_ENCODING) {
+      headers[i + 1] = 'identity';
+      isSaid = true;
+    }
+  }
+  if (!isSaid) {
+    headers.push(ACCEPT_ENCODING, 'identity');
+  }
+}
+
+const ACCEPT_ENCODING = 'accept-encoding';
+
 /** The names that a `connection` header makes hop-by-hop; null in the usual case that it names none. */
 function namedByConnection(headers: readonly string[]): ReadonlySet<string> | null {
   let named: Set<string> | null = null;
@@ -133,12 +154,30 @@ function toWireBytes(value: string): string {
   return Buffer.from(value, 'utf8').toString('latin1');
 }
 
-/** The body around the model's name, and the name that the provider knows in its place. Nothing is copied. */
-function patchModel(body: RequestBody, model: string, patches: BodyPatches): Uint8Array[] {
-  const { bytes, modelRange } = body;
+/** The name that the provider knows in place of the client's. */
+function renameModel(body: RequestBody, model: string, patches: BodyPatches): BodyEdit | null {
+  const { modelRange } = body;
   if (modelRange === null) {
+    return null;
+  }
+  const insert = body.isModelJson ? patches.encodeJsonString(model) : Buffer.from(model, 'utf8');
+  return { start: modelRange.start, end: modelRange.end, insert };
+}
+
+/** The body in pieces around what is put in its place. Nothing is copied. */
+function patchBody(bytes: Uint8Array, one: BodyEdit | null, other: BodyEdit | null): Uint8Array[] {
+  if (one === null && other === null) {
     return [bytes];
   }
-  const name = body.isModelJson ? patches.encodeJsonString(model) : Buffer.from(model, 'utf8');
-  return [bytes.subarray(0, modelRange.start), name, bytes.subarray(modelRange.end)];
+  const isInOrder = one !== null && (other === null || one.start < other.start);
+  const pieces: Uint8Array[] = [];
+  let from = 0;
+  for (const edit of isInOrder ? [one, other] : [other, one]) {
+    if (edit !== null) {
+      pieces.push(bytes.subarray(from, edit.start), edit.insert);
+      from = edit.end;
+    }
+  }
+  pieces.push(bytes.subarray(from));
+  return pieces;
 }

@@ -1,4 +1,5 @@
 /** What the primary and its workers say to each other; packed by core/wire.ts. */
+import type { PriceCatalog } from '../admit/price-catalog.js';
 import type { WeirConfig } from '../config/model.js';
 
 /** What a worker thread is started with. */
@@ -10,6 +11,9 @@ export interface WorkerStart {
   readonly idPrefix: string;
   readonly startedWallMs: number;
   readonly counters: SharedArrayBuffer;
+  readonly limits: SharedArrayBuffer;
+  /** List prices of the configured providers. */
+  readonly prices: PriceCatalog;
   /** The port to listen on, or null where the primary's acceptor hands connections over. */
   readonly port: number | null;
 }
@@ -24,6 +28,13 @@ export type ToPrimary =
       readonly request: number;
       readonly snapshots: readonly Uint8Array[];
     }
+  /** Asks for the prompt's tokens. */
+  | {
+      readonly kind: 'count-tokens';
+      readonly id: number;
+      readonly model: string;
+      readonly body: Uint8Array;
+    }
   | { readonly kind: 'fault'; readonly message: string; readonly stack: string }
   /** Nothing is in flight any more and every connection is closed; the thread ends by itself. */
   | { readonly kind: 'drained'; readonly cut: number };
@@ -31,6 +42,8 @@ export type ToPrimary =
 export type ToWorker =
   | { readonly kind: 'log-taken'; readonly bytes: number }
   | { readonly kind: 'histograms'; readonly request: number }
+  /** null: they could not be counted in time. */
+  | { readonly kind: 'tokens-counted'; readonly id: number; readonly tokens: number | null }
   /** New connections are refused from now on; all else goes on. */
   | { readonly kind: 'stop-listening' }
   /** Finish what runs, for at most so long from now, and end. A later one changes the time. */

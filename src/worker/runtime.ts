@@ -1,11 +1,20 @@
 /** Builds what one worker runs exchanges with, from the configuration, and is the relays' host. */
+import { Admission } from '../admit/admission.js';
+import { Estimator } from '../admit/estimate.js';
+import { TokenCountClient } from '../admit/exact-count-client.js';
+import { dropLimitLines } from '../admit/limit-lines.js';
+import { createPriceList } from '../admit/prices.js';
 import { createKeyTable } from '../authenticate/keys.js';
+import { wallClockMs } from '../core/clock.js';
 import { Deadlines } from '../core/deadlines.js';
 import type { GatewayError } from '../core/errors.js';
 import { DIALECTS, mayNameModel } from '../dialects/registry.js';
 import type { Exchange } from '../exchange.js';
 import { BodyInspector } from '../inspect/body.js';
 import { encodeJsonString } from '../inspect/json-token.js';
+import { Ledger } from '../limits/ledger.js';
+import { planTable } from '../limits/plan.js';
+import { LimitTable } from '../limits/table.js';
 import { createAccessLine } from '../observe/access-line.js';
 import { CounterColumn, createCounterLayout } from '../observe/counters.js';
 import { WorkerHistograms } from '../observe/histograms.js';
@@ -25,7 +34,9 @@ export class WorkerRuntime implements Stages {
   readonly bodies: BodyInspector;
   readonly modelList: ModelList;
   readonly models: ModelTable;
+  readonly admission: Admission;
   readonly forwarder: Forwarder;
+  readonly tokenCounts: TokenCountClient;
   readonly histograms = new WorkerHistograms();
   readonly log: LogBatch;
   isDraining = false;
@@ -65,6 +76,11 @@ export class WorkerRuntime implements Stages {
     this.models = new ModelTable(config);
     this.modelList = new ModelList(this.models, start.startedWallMs);
     const deadlines = new Deadlines();
+    this.tokenCounts = new TokenCountClient(
+      (request) => send({ kind: 'count-tokens', ...request }),
+      deadlines,
+    );
+    this.admission = this.#createAdmission(start);
     this.#providers = config.providers.map((provider) => {
       const slots = layout.providers.get(provider.name);
       return new Provider(provider, shareOfWorker(provider, config.workers), deadlines, {
@@ -74,6 +90,20 @@ export class WorkerRuntime implements Stages {
       });
     });
     this.forwarder = new Forwarder(this.#providers, DIALECTS, { encodeJsonString });
+  }
+
+  #createAdmission({ config, index, limits, prices }: WorkerStart): Admission {
+    const plan = planTable(config.consumers, { workers: config.workers });
+    return new Admission(
+      {
+        consumers: config.consumers,
+        ledger: new Ledger(new LimitTable(limits, plan, index)),
+        prices: createPriceList(config, prices),
+        estimator: new Estimator(),
+        countTokens: (body, model) => this.tokenCounts.count(body, model),
+      },
+      plan.longestList,
+    );
   }
 
   get inFlight(): number {
@@ -99,7 +129,21 @@ export class WorkerRuntime implements Stages {
   }
 
   onEnded(exchange: Exchange): void {
+    this.admission.settle(exchange);
     this.#recorder.end(exchange);
+  }
+
+  isExhausted(exchange: Exchange): boolean {
+    return this.admission.isExhausted(exchange);
+  }
+
+  dropLimitLines(lines: string): string {
+    return dropLimitLines(lines);
+  }
+
+  formatStreamLength(exchange: Exchange): string {
+    const model = exchange.model ?? '';
+    return DIALECTS[exchange.dialect].formatStreamLength(model, exchange.id, wallClockMs());
   }
 
   formatError(exchange: Exchange, error: GatewayError): string {

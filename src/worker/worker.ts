@@ -42,6 +42,9 @@ port.on('message', (bytes: Uint8Array) => {
     case 'histograms':
       runtime.sendHistograms(message.request);
       break;
+    case 'tokens-counted':
+      runtime.tokenCounts.onCounted(message.id, message.tokens);
+      break;
     case 'stop-listening':
       listener.stopListening();
       send({ kind: 'not-listening' });

@@ -17,14 +17,14 @@ test('durations as OpenAI writes them, never too short', () => {
   for (const [ms, text] of cases) assert.equal(formatReset(ms), text);
 });
 
-test('only the kinds that are limited are told of', () => {
+test('only a kind that is limited is told of', () => {
   const state = { limit: 60, remaining: 59, resetMs: 1000 };
-  assert.equal(formatLimitLines(null, null), '');
+  assert.equal(formatLimitLines('requests', null), '');
   assert.equal(
-    formatLimitLines(state, null),
+    formatLimitLines('requests', state),
     'x-ratelimit-limit-requests: 60\r\nx-ratelimit-remaining-requests: 59\r\nx-ratelimit-reset-requests: 1s\r\n',
   );
-  assert.match(formatLimitLines(null, state), /^x-ratelimit-limit-tokens: 60\r\n/);
+  assert.match(formatLimitLines('tokens', state), /^x-ratelimit-limit-tokens: 60\r\n/);
 });
 
 test('a provider’s limits go, all else stays as it is', () => {

@@ -35,6 +35,7 @@ function createBench(models: Readonly<Record<string, readonly string[]>>): Bench
       });
       return store.merge();
     },
+    readLimits: () => [],
     readLogLinesLost: () => 5,
     build: { version: '0.1.0', node: process.version, uws: '20.0' },
   });

@@ -4,12 +4,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { GatewayError } from '../../../src/core/errors.js';
 import type { Exchange, Phase } from '../../../src/exchange.js';
-import {
-  Relay,
-  type RelayedCall,
-  type RelayedHead,
-  type RelayHost,
-} from '../../../src/relay/relay.js';
+import { Relay } from '../../../src/relay/relay.js';
+import type { RelayedCall, RelayedHead, RelayHost } from '../../../src/relay/relay-host.js';
 import { createExchange, type ExchangeOptions, FakeDownstream } from '../../helpers/stage-fakes.js';
 
 class FakeCall implements RelayedCall {
@@ -46,6 +42,7 @@ class Scene implements RelayHost {
   endings = 0;
   isDraining = false;
   isClosing = false;
+  isBudgetUsedUp = false;
   /** Of the reads, reused for each. */
   readonly #readBuffer = Buffer.alloc(64);
 
@@ -65,6 +62,18 @@ class Scene implements RelayHost {
 
   formatStreamError(_exchange: Exchange, error: GatewayError): string {
     return `data: {"code":"${error.code}"}\n\n`;
+  }
+
+  formatStreamLength(): string {
+    return 'data: {"finish_reason":"length"}\n\n';
+  }
+
+  dropLimitLines(lines: string): string {
+    return lines.replace('x-ratelimit-of-the-provider: 1\r\n', '');
+  }
+
+  isExhausted(): boolean {
+    return this.isBudgetUsedUp;
   }
 
   formatStatus(status: number): string {

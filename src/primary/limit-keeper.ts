@@ -1,0 +1,219 @@
+/**
+ * The primary's side of the limits: makes the table, saves its buckets and restores them, gives back what a dead worker
+ * held, and shows and changes buckets for operators.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { WeirConfig } from '../config/model.js';
+import { BOUNDS } from '../core/bounds.js';
+import { nowMs, toSharedMs, wallClockMs } from '../core/clock.js';
+import { findLimit, planTable, type TablePlan } from '../limits/plan.js';
+import { restoreSnapshot, takeSnapshot } from '../limits/snapshot.js';
+import { readSnapshotFile, writeSnapshotFile } from '../limits/snapshot-file.js';
+import { createTableBuffer, LimitTable } from '../limits/table.js';
+import type { LimitSample } from '../observe/limit-metrics.js';
+import type { Logger } from '../observe/logger.js';
+
+const FILE_NAME = 'limits.snapshot';
+const NANO = 1e9;
+
+/** A bucket as operators see it: costs in US dollars. */
+export interface LimitView {
+  readonly consumer: string;
+  /** Tells the limit from the consumer's others, such as `tokens/60000/200000/*`. */
+  readonly limit: string;
+  readonly kind: string;
+  readonly models: readonly string[] | null;
+  /** null for a concurrency. */
+  readonly per_ms: number | null;
+  readonly capacity: number;
+  readonly level: number;
+  readonly debt: number;
+  readonly held: number;
+  readonly settled: number;
+  readonly refunded: number;
+  readonly refused: number;
+  readonly overdrawn: number;
+}
+
+export class LimitKeeper {
+  readonly buffer: SharedArrayBuffer;
+  readonly #plan: TablePlan;
+  readonly #table: LimitTable;
+  readonly #logger: Logger;
+  readonly #path: string | null;
+  readonly #stateDir: string | null;
+  readonly #places: ReadonlyMap<string, number>;
+  #timer: NodeJS.Timeout | null = null;
+  #saving: Promise<void> | null = null;
+  #lastFailure: string | null = null;
+
+  constructor(config: Pick<WeirConfig, 'consumers' | 'workers' | 'stateDir'>, logger: Logger) {
+    this.#plan = planTable(config.consumers, { workers: config.workers });
+    this.buffer = createTableBuffer(this.#plan, sharedNowMs());
+    this.#table = new LimitTable(this.buffer, this.#plan, -1);
+    this.#logger = logger;
+    this.#stateDir = config.stateDir;
+    this.#path = config.stateDir === null ? null : join(config.stateDir, FILE_NAME);
+    this.#places = new Map((config.consumers ?? []).map(({ name }, index) => [name, index]));
+  }
+
+  /** What was spent before the last end. A file that can't be used is said, and the start goes on. */
+  async restore(): Promise<void> {
+    if (this.#path === null || this.#plan.rowCount === 0) {
+      return;
+    }
+    const { snapshot, reason } = await readSnapshotFile(this.#path);
+    if (snapshot !== null) {
+      const { buckets, unknown } = restoreSnapshot(
+        this.#table,
+        this.#plan,
+        snapshot,
+        sharedNowMs(),
+        wallClockMs(),
+      );
+      this.#logger.info({ buckets, unknown }, 'limits restored from the snapshot');
+    } else if (reason !== NO_FILE) {
+      this.#logger.warn(
+        { file: this.#path, reason },
+        'the snapshot of limits can’t be used; all buckets start full',
+      );
+    }
+  }
+
+  /** From now on what is spent is saved every few seconds. */
+  startSaving(): void {
+    if (this.#path !== null && this.#plan.rowCount > 0) {
+      this.#timer = setInterval(() => void this.#save(), BOUNDS.snapshotEveryMs);
+    }
+  }
+
+  /** Saves for the last time, when all workers have ended. */
+  async stop(): Promise<void> {
+    if (this.#timer !== null) {
+      clearInterval(this.#timer);
+      this.#timer = null;
+      await this.#saving;
+      await this.#save();
+    }
+  }
+
+  /** Only of a thread that has ended. */
+  reclaim(worker: number): void {
+    this.#table.reclaim(worker);
+  }
+
+  get consumerNames(): readonly string[] {
+    return [...this.#places.keys()];
+  }
+
+  has(consumer: string): boolean {
+    return this.#places.has(consumer);
+  }
+
+  /** Of one consumer, or of all; `skip` and `max` are limits, not consumers. */
+  list(consumer: string | null, skip: number, max: number): LimitView[] {
+    const [first, end] = this.#rowsOf(consumer);
+    const views: LimitView[] = [];
+    const last = Math.min(end, first + skip + max);
+    for (let row = first + skip; row < last; row += 1) {
+      views.push(this.#view(row));
+    }
+    return views;
+  }
+
+  /** How many limits there are, of one consumer or of all. */
+  count(consumer: string | null): number {
+    const [first, end] = this.#rowsOf(consumer);
+    return end - first;
+  }
+
+  /** @returns how many buckets were filled; 0 if there is no such limit. `limit` null: all of the consumer. */
+  reset(consumer: string, limit: string | null): number {
+    const rows = this.#find(consumer, limit);
+    for (const row of rows) {
+      this.#table.reset(row);
+    }
+    return rows.length;
+  }
+
+  /** @returns false where there is no such limit, or one that nothing can be granted to. */
+  grant(consumer: string, limit: string, amount: number): boolean {
+    const [row] = this.#find(consumer, limit);
+    if (row === undefined) {
+      return false;
+    }
+    const { kind } = this.#table.readRow(row, sharedNowMs());
+    return this.#table.grant(row, kind === 'cost' ? Math.round(amount * NANO) : amount);
+  }
+
+  /** The first rows only, because a series each is dear; the rest is under /api/limits. */
+  readSamples(): LimitSample[] {
+    return this.list(null, 0, BOUNDS.limitSeriesMax);
+  }
+
+  #rowsOf(consumer: string | null): [first: number, end: number] {
+    const { firstRow, consumers } = this.#plan;
+    if (consumer === null) {
+      return [0, firstRow[consumers.length] ?? 0];
+    }
+    const place = this.#places.get(consumer);
+    return place === undefined ? [0, 0] : [firstRow[place] ?? 0, firstRow[place + 1] ?? 0];
+  }
+
+  #find(consumer: string, limit: string | null): number[] {
+    const [first, end] = this.#rowsOf(consumer);
+    const rows = Array.from({ length: end - first }, (_, index) => first + index);
+    return limit === null ? rows : rows.filter((row) => this.#view(row).limit === limit);
+  }
+
+  #view(row: number): LimitView {
+    const { limit, consumer } = findLimit(this.#plan, row);
+    const state = this.#table.readRow(row, sharedNowMs());
+    const unit = state.kind === 'cost' ? NANO : 1;
+    const { config } = limit;
+    return {
+      consumer: this.#plan.consumers[consumer]?.name ?? '',
+      limit: limit.identity,
+      kind: state.kind,
+      models: config.models,
+      per_ms: config.kind === 'concurrency' ? null : config.perMs,
+      capacity: state.capacity / unit,
+      level: state.level / unit,
+      debt: state.debt / unit,
+      held: state.held / unit,
+      settled: state.settled / unit,
+      refunded: state.refunded / unit,
+      refused: state.refused,
+      overdrawn: state.overdrawn / unit,
+    };
+  }
+
+  async #save(): Promise<void> {
+    this.#saving ??= this.#write().finally(() => {
+      this.#saving = null;
+    });
+    await this.#saving;
+  }
+
+  async #write(): Promise<void> {
+    if (this.#path === null || this.#stateDir === null) {
+      return;
+    }
+    await mkdir(this.#stateDir, { recursive: true, mode: 0o700 }).catch(() => {});
+    const snapshot = takeSnapshot(this.#table, this.#plan, sharedNowMs(), wallClockMs());
+    const failure = await writeSnapshotFile(this.#path, snapshot);
+    // Said once for each reason, not every few seconds.
+    if (failure !== null && failure !== this.#lastFailure) {
+      this.#logger.error({ reason: failure }, 'what consumers have spent can’t be saved');
+    }
+    this.#lastFailure = failure;
+  }
+}
+
+/** What readSnapshotFile() says at a first start. */
+const NO_FILE = 'the file does not exist';
+
+function sharedNowMs(): number {
+  return toSharedMs(nowMs());
+}
