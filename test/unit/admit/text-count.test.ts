@@ -160,6 +160,20 @@ test('pictures are not counted as text, long words are', () => {
   assert.equal(countPrompt({ input: 'a'.repeat(3071) }, count), 3071 + 3);
 });
 
+test('text is counted though it looks like base64, wherever text stands', () => {
+  const count = (text: string): number => text.length;
+  const long = 'a'.repeat(10_000);
+  for (const body of [
+    { input: long },
+    { input: [long] },
+    { messages: [{ role: 'user', content: long }] },
+    { messages: [{ role: 'user', content: [{ type: 'text', text: long }] }] },
+  ]) {
+    const tokens = countPrompt(body, count) ?? 0;
+    assert.ok(tokens >= 10_000, JSON.stringify(body).slice(0, 60));
+  }
+});
+
 test('what is no request has no count', () => {
   for (const body of [null, 1, 'text', [], {}, { model: 'm' }]) {
     assert.equal(
@@ -173,6 +187,6 @@ test('a body nested deeper than a stack reaches is counted', () => {
   const deep = JSON.parse(`${'['.repeat(200_000)}"a"${']'.repeat(200_000)}`);
   assert.equal(
     countPrompt({ input: deep }, () => 1),
-    4,
+    1 + 4 + 3,
   );
 });
