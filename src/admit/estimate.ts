@@ -46,8 +46,8 @@ class ModelStatistics {
   readonly text = new LearnedMean(TEXT_START, TEXT_START_DEVIATION);
   readonly attached = new LearnedMean(ATTACHED_START, ATTACHED_START_DEVIATION);
   readonly answer = new LearnedMean(ANSWER_START, ANSWER_START_DEVIATION);
-  /** Learned from since it last was about to be thrown out. */
-  isUsed = true;
+  /** Learned from again, after its first time and since it last was about to be thrown out. */
+  isUsed = false;
 
   estimateInput(textBytes: number, attachedBytes: number): number {
     const tokens =
@@ -112,8 +112,9 @@ export class Estimator {
     if (input < 1 || text + attached < 1) {
       return;
     }
-    const model = this.#models.get(modelKey) ?? this.#addModel(modelKey);
-    model.isUsed = true;
+    const known = this.#models.get(modelKey);
+    const model = known ?? this.#addModel(modelKey);
+    model.isUsed = known !== undefined;
     this.#compare(model.estimateInput(text, attached), input);
     learnInput(model, text, attached, input);
     model.answer.add(toTokens(usage.outputTokens) / toChoices(choices));

@@ -54,6 +54,11 @@ test('texts, sources, lists of numbers and other scripts are no pictures', () =>
   }
 });
 
+test('a few kilobytes of letters in a text, such as a key or a checksum list, stay text', () => {
+  const pieces = Array.from({ length: 10 }, () => TEXT.slice(0, 3000) + 'A'.repeat(3000));
+  assert.equal(countAttachedBytes(Buffer.from(pieces.join(' '))), 0);
+});
+
 test('a small body is all text', () => {
   assert.equal(countAttachedBytes(new Uint8Array(0)), 0);
   assert.equal(countAttachedBytes(Buffer.from('A'.repeat(8191))), 0);

@@ -141,13 +141,18 @@ test('whatever comes in, whole numbers within the bound come out', () => {
 
 test('the models it knows are bounded, and the ones in use stay', () => {
   const estimator = new Estimator();
-  learnOften(estimator, 300, { model: 'used', text: 1000, input: 900 });
+  const used = ['used-a', 'used-b', 'used-c'];
+  for (const model of used) {
+    learnOften(estimator, 300, { model, text: 1000, input: 900 });
+  }
   for (let i = 0; i < 3 * BOUNDS.estimatedModelsMax; i += 1) {
     learnOften(estimator, 1, { model: `once-${i}`, text: 1000, input: 100 });
-    learnOften(estimator, 1, { model: 'used', text: 1000, input: 900 });
+    for (const model of used) {
+      learnOften(estimator, 1, { model, text: 1000, input: 900 });
+      assert.ok(estimate(estimator, { model, text: 1000 }).inputTokens > 900, `${model}, ${i}`);
+    }
   }
   assert.equal(estimator.modelCount, BOUNDS.estimatedModelsMax);
-  assert.ok(estimate(estimator, { model: 'used', text: 1000 }).inputTokens > 900);
 });
 
 test('estimate and truth are compared before the truth is learned', () => {

@@ -90,7 +90,7 @@ test('a text with spaces is counted whole; cutting long runs errs by a hundredth
 });
 
 test('no piece has a run longer than the bound, and the pieces are the text', () => {
-  const text = `${'a'.repeat(1000)} b ${'\n'.repeat(500)}${'😀'.repeat(300)}`;
+  const text = `${'a'.repeat(1000)} b ${'\n'.repeat(500)}x${'😀'.repeat(300)}`;
   const pieces: string[] = [];
   countInPieces(text, (piece) => {
     pieces.push(piece);
