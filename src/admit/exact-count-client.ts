@@ -57,7 +57,11 @@ export class TokenCountClient {
       const pending = new Pending(() => this.onCounted(id, null));
       this.#waiters.set(id, { pending, resolve });
       this.#deadlines.add(pending);
-      this.#send({ id, model, body });
+      try {
+        this.#send({ id, model, body });
+      } catch {
+        this.onCounted(id, null);
+      }
     });
   }
 

@@ -18,6 +18,8 @@ export interface TokenCounterOptions {
   readonly taskMs: number;
   readonly threadsMax: number;
   readonly queueMax: number;
+  /** Of one thread. */
+  readonly heapBytesMax: number;
 }
 
 const DEFAULTS: TokenCounterOptions = {
@@ -25,6 +27,7 @@ const DEFAULTS: TokenCounterOptions = {
   taskMs: BOUNDS.exactCountTaskMs,
   threadsMax: BOUNDS.exactCountThreadsMax,
   queueMax: BOUNDS.exactCountQueueMax,
+  heapBytesMax: BOUNDS.exactCountHeapBytesMax,
 };
 
 const TASK_FILE = new URL('./token-count-task.js', import.meta.url).href;
@@ -109,6 +112,6 @@ function createPool(options: TokenCounterOptions): Piscina<TokenCountTask, numbe
     idleTimeout: BOUNDS.exactCountIdleMs,
     // The default parks a thread in Atomics.wait between two tasks, where it hears no message (piscina#331).
     atomics: 'disabled',
-    resourceLimits: { maxOldGenerationSizeMb: BOUNDS.exactCountHeapBytesMax / BYTES_PER_MB },
+    resourceLimits: { maxOldGenerationSizeMb: options.heapBytesMax / BYTES_PER_MB },
   });
 }

@@ -1,7 +1,7 @@
 /** A mean and a deviation that follow what is seen, the latest most. */
 
 /** The first values weigh as the start does, so that one of them does not decide alone. */
-const START_WEIGHT = 8;
+const START_WEIGHT = 4;
 /** A value's share once many were seen; about the last hundred count. */
 const SHARE_MIN = 1 / 96;
 /**
@@ -39,8 +39,8 @@ export class LearnedMean {
     this.deviation = Math.max(Math.sqrt(this.#variance), DEVIATION_MIN_SHARE * Math.abs(this.mean));
   }
 
-  /** Above all but a few of what is seen: 98 of 100 where it is spread like a bell. */
-  get upper(): number {
-    return this.mean + 2 * this.deviation;
+  /** So many deviations above the mean. */
+  above(deviations: number): number {
+    return this.mean + deviations * this.deviation;
   }
 }

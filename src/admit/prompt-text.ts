@@ -18,6 +18,8 @@ const CONVERSATIONS = new Set([
 const DESCRIPTIONS = new Set(['tools', 'functions', 'response_format', 'text', 'output_config']);
 /** Fields of a conversation whose texts are not read by the model, or are counted with their message. */
 const SILENT_FIELDS = new Set(['role', 'type', 'id', 'detail', 'media_type', 'cache_control']);
+/** Fields of pictures, sound and files that hold them in base64; long texts there are tested for it. */
+const ATTACHED_FIELDS = new Set(['url', 'image_url', 'data', 'file_data']);
 
 /** Who speaks and where it ends, as OpenAI counts it. */
 const TOKENS_A_MESSAGE = 4;
@@ -56,7 +58,7 @@ function countConversation(value: unknown, count: (text: string) => number): num
   while (open.length > 0) {
     const next = open.pop();
     if (typeof next === 'string') {
-      tokens += isAttached(next) ? 0 : count(next);
+      tokens += count(next);
     } else if (typeof next === 'number') {
       // Embeddings take prompts as numbers of tokens too.
       tokens += 1;
@@ -66,7 +68,9 @@ function countConversation(value: unknown, count: (text: string) => number): num
       }
     } else if (isObject(next)) {
       for (const [field, inner] of Object.entries(next)) {
-        if (!SILENT_FIELDS.has(field)) {
+        const isSilent =
+          SILENT_FIELDS.has(field) || (ATTACHED_FIELDS.has(field) && isAttached(inner));
+        if (!isSilent) {
           open.push(inner);
         }
       }
@@ -79,13 +83,13 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null;
 }
 
-/** Base64, after a head such as `data:image/png;base64,`; see attachments.ts for the same in bytes. */
-function isAttached(text: string): boolean {
-  if (text.length < ATTACHED_CHARS_MIN) {
+/** Base64, perhaps after a head such as `data:image/png;base64,`; see attachments.ts for the same in bytes. */
+function isAttached(value: unknown): boolean {
+  if (typeof value !== 'string' || value.length < ATTACHED_CHARS_MIN) {
     return false;
   }
-  for (let at = ATTACHED_HEAD_CHARS; at < text.length; at += ATTACHED_STRIDE) {
-    if (!BASE64_CHAR.test(text.charAt(at))) {
+  for (let at = ATTACHED_HEAD_CHARS; at < value.length; at += ATTACHED_STRIDE) {
+    if (!BASE64_CHAR.test(value.charAt(at))) {
       return false;
     }
   }

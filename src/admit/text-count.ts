@@ -56,8 +56,8 @@ async function load(name: EncodingName): Promise<Count> {
 }
 
 /**
- * The tokeniser takes time by the square of a run without spaces (or of nothing but spaces), so such runs are cut. A
- * cut can add a token, so the sum is too high by one in a hundred at worst; text with spaces is counted whole.
+ * The tokeniser takes time by the square of a run without spaces (or of nothing but spaces), so such runs are cut.
+ * That makes the sum wrong by a token for each cut, mostly too high; text with spaces is counted whole.
  */
 export function countInPieces(text: string, count: Count): number {
   let tokens = 0;
