@@ -107,6 +107,7 @@ export class Primary {
       throw error;
     }
     this.#limits.startSaving();
+    this.#warmTokenCounter();
     this.#readiness = { ready: true, reason: '' };
     for (const warning of config.warnings) {
       this.logger.warn(warning);
@@ -157,6 +158,14 @@ export class Primary {
       this.#sink.flushSync();
       process.kill(process.pid, 'SIGKILL');
     }, ms).unref();
+  }
+
+  /** The first count would be too late otherwise. The model is one that most prompts are for. */
+  #warmTokenCounter(): void {
+    const limits = (this.#config.consumers ?? []).flatMap((consumer) => consumer.limits);
+    if (limits.some(({ kind }) => kind !== 'requests' && kind !== 'concurrency')) {
+      void this.#tokenCounter.warm(this.#config.models[0]?.name ?? '');
+    }
   }
 
   /** Where nobody is asked for a key nobody's use is counted, and the list need not be read. */

@@ -179,6 +179,7 @@ export class WorkerRuntime implements Stages {
   }
 
   closeProviders(): void {
+    this.tokenCounts.close();
     for (const provider of this.#providers) {
       provider.close();
     }
