@@ -53,6 +53,12 @@ export const BOUND_TABLE = {
   adminRequestMs: bound(5_000, 'ms', 'The longest that the admin port waits for a request to be complete, and for an idle connection’s next one.'),
   uploadProbedBytesMax: bound(4 * MB, 'bytes', 'While an upload is paused uWebSockets.js does not see the client go, so once a tick a little more is read, up to here.'),
   streamedUploadsTotalBytesMax: bound(512 * MB, 'bytes', 'Of all streamed uploads of one worker that the providers have not taken yet; beyond it 503. Pausing a client keeps far below it, but on Node 24 one on the same machine may be read on for a while in spite of it.'),
+  limitsPerConsumerMax: bound(64, 'count', 'Limits of one consumer, its tier’s included; every call is counted by each, at about 0.2 µs.'),
+  limitRowsMax: bound(2_000_000, 'count', 'Rows of the limit table, one for each limit of each consumer: 64 bytes, and 8 for each worker. 100,000 consumers with three limits need 300,000.'),
+  limitWorkersMax: bound(256, 'count', 'Workers that share the limit table; more than one a core is of no use.'),
+  limitSlotsMax: bound(1_000_000, 'count', 'Slots for consumers that are not configured, such as addresses; their rows count as rows of the limit table.'),
+  limitSlotWindow: bound(16, 'count', 'Slots among which such a consumer’s is looked for: two cache lines of words. While half of all slots are in use, fewer than one in 10,000 finds them taken.'),
+  snapshotBytesMax: bound(256 * MB, 'bytes', 'Of the file that buckets are saved to; a larger one is not read. 300,000 buckets, none of them full, take about 15 MB.'),
 } as const satisfies Record<string, Bound>;
 
 export type BoundName = keyof typeof BOUND_TABLE;
