@@ -58,6 +58,7 @@ export const BOUND_TABLE = {
   limitWorkersMax: bound(256, 'count', 'Workers that share the limit table; more than one a core is of no use.'),
   limitSlotsMax: bound(1_000_000, 'count', 'Slots for consumers that are not configured, such as addresses; their rows count as rows of the limit table.'),
   limitSlotWindow: bound(16, 'count', 'Slots among which such a consumer’s is looked for: two cache lines of words. While half of all slots are in use, fewer than one in 10,000 finds them taken.'),
+  limitClaimMs: bound(1_000, 'ms', 'The longest that a worker may take to finish what it began with a slot, a few microseconds of work; then others take it for dead and the slot for free.'),
   snapshotBytesMax: bound(256 * MB, 'bytes', 'Of the file that buckets are saved to; a larger one is not read. 300,000 buckets, none of them full, take about 15 MB.'),
 } as const satisfies Record<string, Bound>;
 

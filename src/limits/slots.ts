@@ -61,6 +61,7 @@ export class DynamicSlots {
   #free = -1;
   #freeWord = 0n;
   #hasRival = false;
+  #victimWord = 0n;
 
   /** @throws RangeError where the plan has no dynamic consumers. */
   constructor(table: LimitTable) {
@@ -111,8 +112,9 @@ export class DynamicSlots {
       }
       if (this.#claimed >= 0) {
         const isKnown = this.#claimed === seenSlot && this.#claimedWord === seenWord;
-        if (isKnown && !this.#hasRival) {
-          this.#swap(seenSlot, seenWord, nextWord(seenWord, STATE.live));
+        if (isKnown && !this.#hasRival && this.#makeLive(seenSlot, seenWord)) {
+          this.#memory.storeFloat(this.#table.layout.slotUsed + seenSlot, ageMs);
+          return seenSlot;
         }
         seenSlot = this.#claimed;
         seenWord = this.#claimedWord;
@@ -120,6 +122,7 @@ export class DynamicSlots {
       }
       if (this.#free >= 0) {
         const word = this.#makeClaim(this.#freeWord);
+        this.#memory.storeFloat(this.#table.layout.slotUsed + this.#free, ageMs);
         if (this.#swap(this.#free, this.#freeWord, word)) {
           seenSlot = this.#free;
           seenWord = word;
@@ -128,7 +131,7 @@ export class DynamicSlots {
       }
       const victim = this.#findVictim(ageMs);
       if (victim < 0) break;
-      const word = this.#evict(victim, ageMs);
+      const word = this.#evict(victim, this.#victimWord, ageMs);
       if (word !== 0n) {
         seenSlot = victim;
         seenWord = word;
@@ -174,6 +177,15 @@ export class DynamicSlots {
     }
   }
 
+  /** Pins before the slot is live, or another could evict it in between and two could do so in turns for ever. */
+  #makeLive(slot: number, word: bigint): boolean {
+    const pin = this.#ownPins + slot;
+    this.#memory.store32(pin, this.#memory.peek32(pin) + 1);
+    if (this.#swap(slot, word, nextWord(word, STATE.live))) return true;
+    this.unpin(slot);
+    return false;
+  }
+
   /** Returns false where the slot went to another key in the meantime. */
   #pinLive(slot: number): boolean {
     const pin = this.#ownPins + slot;
@@ -194,33 +206,38 @@ export class DynamicSlots {
     }
   }
 
-  /** The slot that was used longest ago, of those that nobody would miss; -1: there is none. */
+  /**
+   * The slot that was used longest ago, of those that nobody would miss; -1: there is none. What another thread has
+   * just claimed or locked is left to it, or two could take it from each other for ever.
+   */
   #findVictim(ageMs: number): number {
     let victim = -1;
     let oldestMs = Number.POSITIVE_INFINITY;
     for (let position = 0; position < this.#window; position += 1) {
       const slot = this.#slotAt(position);
+      const word = this.#loadWord(slot);
+      cells[0] = word;
+      const isLive = (words[0]! & STATE_MASK) === STATE.live;
       const usedMs = this.#memory.loadFloat(this.#table.layout.slotUsed + slot);
+      if (!isLive && ageMs - usedMs < BOUNDS.limitClaimMs) continue;
       if (usedMs >= oldestMs || !this.#isIdle(slot, ageMs)) continue;
       victim = slot;
+      this.#victimWord = word;
       oldestMs = usedMs;
     }
     return victim;
   }
 
   /** Takes the slot from its key; returns the word of the claim, or 0n where that failed. */
-  #evict(slot: number, ageMs: number): bigint {
-    const word = this.#loadWord(slot);
+  #evict(slot: number, word: bigint, ageMs: number): bigint {
     cells[0] = word;
     const state = words[0]! & STATE_MASK;
-    if (state === STATE.free) return 0n;
-    // A claim that somebody left, or is about to make live; nobody has pinned it yet.
-    if (state === STATE.claimed) {
-      this.#dropClaim(slot, word);
-      return 0n;
-    }
+    // A claim that somebody left; nobody has pinned it, for it was never live.
+    if (state === STATE.claimed) this.#dropClaim(slot, word);
+    if (state === STATE.claimed || state === STATE.free) return 0n;
     const locked = nextWord(word, STATE.locked);
     if (!this.#swap(slot, word, locked)) return 0n;
+    this.#memory.storeFloat(this.#table.layout.slotUsed + slot, ageMs);
     if (!this.#isIdle(slot, ageMs)) {
       this.#swap(slot, locked, nextWord(locked, STATE.live));
       return 0n;

@@ -58,7 +58,7 @@ export function restoreSnapshot(
   wallMs: number,
 ): Restored {
   const passedMs = wallMs - snapshot.wallMs;
-  const sinceMs = passedMs > 0 ? passedMs : 0;
+  const sinceMs = Math.max(0, passedMs);
   const ageMs = table.ageAt(nowMs);
   const places = new Map(plan.consumers.map(({ name }, consumer) => [name, consumer]));
   let buckets = 0;
