@@ -6,6 +6,7 @@ import { SourceDocument } from './document.js';
 import type { WeirConfig } from './model.js';
 import { isNestedTooDeeply } from './nesting.js';
 import { isRecord, Problems } from './problems.js';
+import { checkRates } from './rates.js';
 import { checkReferences } from './references.js';
 import { Refusal } from './refusal.js';
 import { resolveConfig } from './resolve.js';
@@ -32,6 +33,7 @@ export function parseConfig(text: string, file: string, env: NodeJS.ProcessEnv):
   if (!parsed.success) problems.addIssues(parsed.error.issues);
   checkConsistency(value, problems);
   checkReferences(value, problems);
+  if (parsed.success) checkRates(parsed.data, problems);
   if (!parsed.success || !problems.isEmpty) throw new OperatorError(problems.toString());
   return resolveConfig(file, parsed.data);
 }

@@ -115,7 +115,13 @@ function toConsumers(parsed: ParsedFile): ConsumerConfig[] | null {
 
 const METERED_KINDS = ['requests', 'tokens', 'input_tokens', 'output_tokens', 'cost'] as const;
 
-function toLimit(limit: ParsedLimit): LimitConfig {
+/** What is not is refused elsewhere. */
+export function isCompleteLimit(limit: ParsedLimit): boolean {
+  const kinds = METERED_KINDS.filter((kind) => limit[kind] !== undefined).length;
+  return limit.concurrency === undefined ? kinds === 1 && limit.per !== undefined : kinds === 0;
+}
+
+export function toLimit(limit: ParsedLimit): LimitConfig {
   const models = limit.models ?? null;
   if (limit.concurrency !== undefined) {
     return { kind: 'concurrency', amount: limit.concurrency, models };

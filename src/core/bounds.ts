@@ -68,18 +68,17 @@ export const BOUND_TABLE = {
   exactCountIdleMs: bound(300_000, 'ms', 'A counting thread without work ends after it, and its memory is free.'),
   exactCountHeapBytesMax: bound(512 * MB, 'bytes', 'Heap of one counting thread; a body whose parsed form needs more ends the thread, and the estimate is used.'),
   exactCountRunCharsMax: bound(128, 'count', 'Longer runs without a space are counted in pieces, because merging bytes to tokens takes time by the square of a run.'),
-/*TMP*/
+  limitSeriesMax: bound(1000, 'count', 'Limits that have series of their own on /metrics; all are under /api/limits.'),
+  snapshotEveryMs: bound(2_000, 'ms', 'Between two snapshots of the buckets: the most spending that a killed process forgets.'),
+  reservationsKeptMax: bound(4096, 'count', 'Reservations that a worker keeps for the next exchanges; more are made when more run at a time, and dropped afterwards.'),
+  exactCountBodyBytesMin: bound(16 * KB, 'bytes', 'Of a body whose prompt is counted where the estimate would refuse it; for a shorter one the two hardly differ.'),
+  limitClaimMs: bound(1_000, 'ms', 'The longest that a worker may take to finish what it began with a slot, a few microseconds of work; then others take it for dead and the slot for free.'),
+  snapshotBytesMax: bound(256 * MB, 'bytes', 'Of the file that buckets are saved to; a larger one is not read. 300,000 buckets, none of them full, take about 15 MB.'),
   limitsPerConsumerMax: bound(64, 'count', 'Limits of one consumer, its tier’s included; every call is counted by each, at about 0.2 µs.'),
   limitRowsMax: bound(2_000_000, 'count', 'Rows of the limit table, one for each limit of each consumer: 64 bytes, and 8 for each worker. 100,000 consumers with three limits need 300,000.'),
   limitWorkersMax: bound(256, 'count', 'Workers that share the limit table; more than one a core is of no use.'),
   limitSlotsMax: bound(1_000_000, 'count', 'Slots for consumers that are not configured, such as addresses; their rows count as rows of the limit table.'),
   limitSlotWindow: bound(16, 'count', 'Slots among which such a consumer’s is looked for: two cache lines of words. While half of all slots are in use, fewer than one in 10,000 finds them taken.'),
-  snapshotBytesMax: bound(256 * MB, 'bytes', 'Of the file that buckets are saved to; a larger one is not read. 300,000 buckets, none of them full, take about 15 MB.'),
-/*TMP*/
-  limitSeriesMax: bound(1000, 'count', 'Limits that have series of their own on /metrics; all are under /api/limits.'),
-  snapshotEveryMs: bound(2_000, 'ms', 'Between two snapshots of the buckets: the most spending that a killed process forgets.'),
-  reservationsKeptMax: bound(4096, 'count', 'Reservations that a worker keeps for the next exchanges; more are made when more run at a time, and dropped afterwards.'),
-  exactCountBodyBytesMin: bound(16 * KB, 'bytes', 'Of a body whose prompt is counted where the estimate would refuse it; for a shorter one the two hardly differ.'),
 } as const satisfies Record<string, Bound>;
 
 export type BoundName = keyof typeof BOUND_TABLE;

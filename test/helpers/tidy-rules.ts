@@ -36,7 +36,8 @@ function stage(name: string, ...libraries: readonly string[]): Edges {
 export const EDGES: Readonly<Record<string, Edges>> = {
   core: { uses: [] },
   'config/model': { uses: ['core'] },
-  config: { uses: ['core', 'config/model'] },
+  // limits: which rates can be counted, the table alone knows.
+  config: { uses: ['core', 'config/model', 'limits'] },
   exchange: { uses: ['core', 'config/model'], types: [...WAY, 'dialects', 'limits'] },
   accept: stage('accept'),
   inspect: stage('inspect'),

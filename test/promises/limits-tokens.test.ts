@@ -46,11 +46,11 @@ describe('limits on tokens and money', { timeout: 90_000 }, () => {
 
   before(async () => {
     const every = [
-      { requests: 1, ...SLOWLY },
-      { tokens: 1, ...SLOWLY },
-      { input_tokens: 1, ...SLOWLY },
-      { output_tokens: 1, ...SLOWLY },
-      { cost: 0.001, per: '366d', burst: 1000 },
+      { requests: 1000, ...SLOWLY },
+      { tokens: 1000, ...SLOWLY },
+      { input_tokens: 1000, ...SLOWLY },
+      { output_tokens: 1000, ...SLOWLY },
+      { cost: 0.01, per: '366d', burst: 100 },
       { concurrency: 100 },
     ];
     limited = await startLimited({

@@ -1,0 +1,41 @@
+/** What an exchange holds of its consumer's buckets, and what it is told when there is not enough. */
+import type { LimitConfig } from '../config/model.js';
+
+/** An estimate before the call. Amounts are whole and not negative; others are made so. */
+export interface Need {
+  /** 1 for a call; 0 where only tokens or costs count. */
+  readonly requests: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly costNanoDollars: number;
+}
+
+/** What was really used. */
+export type Usage = Omit<Need, 'requests'>;
+
+export interface Refusal {
+  /** `table_full`: a consumer that is not configured, while every slot for such is in use. */
+  readonly reason: 'limit' | 'table_full';
+  /** The limit that makes the caller wait longest; null where there is none. */
+  readonly limit: LimitConfig | null;
+  /** Whole milliseconds. Nobody else calling, the same call passes when they are over. */
+  readonly retryAfterMs: number;
+}
+
+/** Made once and used again and again. Belongs to the thread that made it; only the ledger writes it. */
+export class Reservation {
+  /** Between reserve and settle. */
+  isOpen = false;
+  /** Of the rows and units that are in use. */
+  count = 0;
+  readonly rows: Int32Array;
+  readonly units: Float64Array;
+  /** The slot of a dynamic consumer, pinned while the reservation is open; -1: of a configured one. */
+  slot = -1;
+
+  /** @param rowsMax the plan's longestList. */
+  constructor(rowsMax: number) {
+    this.rows = new Int32Array(rowsMax);
+    this.units = new Float64Array(rowsMax);
+  }
+}
