@@ -4,13 +4,13 @@
  * An answer that is encoded (gzip) is not for a tap. Of an event stream most events are passed over with two native
  * searches, for their end and for the name `usage`; only where that is followed by an object are the event's brackets
  * and strings followed (json-walk.ts says which places are believed). So are events that are split, which can't be
- * searched, and every eighth, for the estimate. A JSON answer is followed as a whole.
+ * searched, and one of 16, for the estimate. A JSON answer is followed as a whole.
  *
  * Kept are the figures, a split name (18 bytes) and a split usage object (16 KB at most).
  */
 import type { Usage } from '../core/usage.js';
 import { JsonWalk } from './json-walk.js';
-import { findEventEnd, hasCarriageReturn, SseLines } from './sse-lines.js';
+import { findEventEnd, SseLines } from './sse-lines.js';
 
 const NAME_BYTES = Buffer.from('usage');
 const QUOTE = 0x22;
@@ -24,7 +24,7 @@ const HEAD_EVENTS = 8;
 /** CR and LF: more is an event. */
 const EMPTY_LINE_BYTES_MAX = 2;
 /** After them one in so many is; a power of two. */
-const SAMPLED_EACH = 8;
+const SAMPLED_EACH = 16;
 /** Of text in JSON, English and code; what OpenAI and Anthropic tell their users. */
 const BYTES_PER_TOKEN = 4;
 
@@ -62,7 +62,7 @@ export class UsageTap {
     return this.walk.figures.hasOutput;
   }
 
-  /** Events that brought text of the model, counted in the first eight and in one of eight after them. */
+  /** Events that brought text of the model, counted in the first eight and in one of 16 after them. */
   get contentEventCount(): number {
     if (this.#tailReadEvents === 0) return this.#headTextEvents;
     const share = this.#tailTextEvents / this.#tailReadEvents;
@@ -92,13 +92,15 @@ export class UsageTap {
       this.walk.walk(piece, 0, piece.length);
       return;
     }
-    const hasCr = hasCarriageReturn(piece);
-    let at = this.resume(piece, hasCr);
+    let at = this.begin(piece);
+    if (!this.isBetweenEvents) {
+      at = this.readEvent(piece, at);
+    }
     let usageAt = findUsage(piece, at);
     while (at < piece.length) {
-      const end = findEventEnd(piece, at, hasCr);
+      const end = findEventEnd(piece, at);
       if (end < 0 || usageAt < end || this.isReadDue()) {
-        at = this.readEvent(piece, at, hasCr);
+        at = this.readEvent(piece, at);
         if (usageAt < at) usageAt = findUsage(piece, at);
       } else {
         this.passOver(piece, at, end);
@@ -107,15 +109,14 @@ export class UsageTap {
     }
   }
 
-  /** Reads what is left of an event that began in an earlier piece; gives where the next one begins. */
-  resume(piece: Buffer, hasCr: boolean): number {
-    const from = this.#lines.skipFeed(piece);
-    return this.#lines.isBetweenEvents ? from : this.readEvent(piece, from, hasCr);
+  /** Other bytes come, to be read or passed over event by event; gives where the first begins or goes on. */
+  begin(bytes: Buffer): number {
+    return this.#lines.begin(bytes);
   }
 
   /** Reads one event, or as much of it as there is; gives where it ends. */
-  readEvent(bytes: Buffer, from: number, hasCr: boolean): number {
-    const end = this.#lines.read(bytes, from, hasCr);
+  readEvent(bytes: Buffer, from: number): number {
+    const end = this.#lines.read(bytes, from);
     if (this.#lines.isBetweenEvents) {
       if (this.#lines.takeHasData()) this.#count();
       // Without data the walk was at no document, and must not show that of another event.
@@ -133,7 +134,7 @@ export class UsageTap {
   /** The next event should be read, whatever it holds. */
   isReadDue(): boolean {
     const count = this.eventCount;
-    return count < HEAD_EVENTS || (count & (SAMPLED_EACH - 1)) === 0;
+    return count < HEAD_EVENTS || ((count - HEAD_EVENTS) & (SAMPLED_EACH - 1)) === 0;
   }
 
   get isBetweenEvents(): boolean {
@@ -146,7 +147,8 @@ export class UsageTap {
     if (this.eventCount < HEAD_EVENTS) {
       this.#headTextEvents += isText;
       this.#headTextBytes += textBytes;
-    } else {
+    } else if (this.isReadDue()) {
+      // Others are read for their usage, and are not like those that are not read.
       this.#tailReadEvents += 1;
       this.#tailTextEvents += isText;
       this.#tailTextBytes += textBytes;
