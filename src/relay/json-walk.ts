@@ -18,6 +18,7 @@ import {
   NAME,
   NAME_BYTES_MAX,
 } from './json-names.js';
+import { isSpace } from './json-tail.js';
 import { UsageFigures } from './json-usage.js';
 
 /** What stands under the name `usage`, or `choices`, at the top of a document. */
@@ -327,15 +328,11 @@ export class JsonWalk {
     const gatheredBytes = (this.#gathered?.length ?? 0) + end - this.#gatherFrom;
     if (gatheredBytes <= BOUNDS.usageObjectBytesMax) {
       const rest = bytes.toString('utf8', this.#gatherFrom, end);
-      this.figures.take(parse((this.#gathered?.toString('utf8') ?? '') + rest));
+      this.figures.takeText((this.#gathered?.toString('utf8') ?? '') + rest);
     }
     this.#gatherDepth = 0;
     this.#gathered = null;
   }
-}
-
-function isSpace(byte: number | undefined): boolean {
-  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 }
 
 function isBlank(bytes: Buffer, start: number, end: number): boolean {
@@ -343,12 +340,4 @@ function isBlank(bytes: Buffer, start: number, end: number): boolean {
     if (!isSpace(bytes[at])) return false;
   }
   return true;
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
