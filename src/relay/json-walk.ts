@@ -247,7 +247,7 @@ export class JsonWalk {
         this.#gatherFrom = at;
         this.#gathered = null;
       }
-      if (level === 1) this.#note('object');
+      if (level === 1 && name === NAME.USAGE) this.#note('object');
     }
     if (level === 1) {
       // `"message":[` holds no member of its own, so its elements' names are two levels down and not believed.

@@ -101,10 +101,12 @@ test(`random events lose through a filter what they had only been asked for (see
         return { ...rest, choices: [{ delta: rest }] };
       });
       const asked: unknown[] = unasked.map((event) =>
-        asksFirst ? { usage: null, ...event } : { ...event, usage: null, x: 1 },
+        asksFirst ? { usage: null, ...event } : { ...event, usage: null, obfuscation: 1 },
       );
       const final = { choices: [], usage: { prompt_tokens: 3, completion_tokens: 4 } };
-      const expected = frame(asksFirst ? unasked : unasked.map((event) => ({ ...event, x: 1 })));
+      const expected = frame(
+        asksFirst ? unasked : unasked.map((event) => ({ ...event, obfuscation: 1 })),
+      );
       // A number as a name comes first in JavaScript, whatever the order; such names are left to the unit tests.
       fc.pre(!/"\d+": ?/.test(expected));
       const filter = new UsageFilter(new UsageTap(true));
