@@ -61,17 +61,12 @@ export function matchName(bytes: Uint8Array, start: number, end: number): number
   if (length >= NAME_BYTES_MAX) return NAME.OTHER;
   const candidates = BY_LENGTH[length] as readonly Known[];
   for (let i = 0; i < candidates.length; i += 1) {
-    const candidate = candidates[i] as Known;
-    if (startsWith(bytes, start, candidate.bytes)) return candidate.name;
+    const { bytes: wanted, name } = candidates[i] as Known;
+    let matched = 0;
+    while (matched < length && bytes[start + matched] === wanted[matched]) matched += 1;
+    if (matched === length) return name;
   }
   return NAME.OTHER;
-}
-
-function startsWith(bytes: Uint8Array, start: number, wanted: Buffer): boolean {
-  for (let i = 0; i < wanted.length; i += 1) {
-    if (bytes[start + i] !== wanted[i]) return false;
-  }
-  return true;
 }
 
 export function isUsageName(name: number): boolean {

@@ -44,6 +44,17 @@ export class UsageFigures {
     return this.#output >= 0;
   }
 
+  /** The same for the object's text, which may be no JSON. */
+  takeText(text: string): void {
+    let value: unknown = null;
+    try {
+      value = JSON.parse(text);
+    } catch {
+      // What can't be read says nothing.
+    }
+    this.take(value);
+  }
+
   /** Takes the figures of one `usage` or `usageMetadata` object; anything else is ignored. Never throws. */
   take(value: unknown): void {
     if (!isRecord(value)) {

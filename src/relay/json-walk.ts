@@ -18,6 +18,7 @@ import {
   NAME,
   NAME_BYTES_MAX,
 } from './json-names.js';
+import { isSpace } from './json-tail.js';
 import { UsageFigures } from './json-usage.js';
 
 /** What stands under the name `usage`, or `choices`, at the top of a document. */
@@ -28,7 +29,7 @@ const BACKSLASH = 0x5c;
 const OPEN_BRACE = 0x7b;
 const OPEN_BRACKET = 0x5b;
 /** Below that many bytes a look at each costs less than a native search. */
-const SHORT_STRING_BYTES = 12;
+const SHORT_STRING_BYTES = 16;
 
 /** Classes of bytes outside of strings. */
 const PLAIN = 0;
@@ -115,35 +116,34 @@ export class JsonWalk {
     if (this.#isInString) {
       at = this.#endString(bytes, at, at, end);
     }
-    while (at < end && !this.isComplete) {
+    if (this.isComplete) {
+      return;
+    }
+    while (at < end) {
       const byte = bytes[at] as number;
-      switch (CLASS[byte]) {
-        case PLAIN:
-          at += 1;
-          break;
-        case QUOTED:
-          at = this.#takeString(bytes, at, end);
-          break;
-        case COLON:
-          this.#name = this.#lastName;
+      const byteClass = CLASS[byte] as number;
+      at += 1;
+      if (byteClass === PLAIN) {
+        continue;
+      }
+      if (byteClass === QUOTED) {
+        at = this.#takeString(bytes, at, end);
+      } else if (byteClass === COLON) {
+        this.#name = this.#lastName;
+        this.#isValue = true;
+        if (this.#name === NAME.USAGE) {
           this.#nameStart = this.#stringStart;
-          this.#isValue = true;
-          at += 1;
           this.#valueFrom = at;
-          break;
-        case COMMA:
-          this.#endValue(bytes, at);
-          if (this.#depth - this.#rootDepth === 1) this.#commaAt = at;
-          at += 1;
-          break;
-        case OPENING:
-          this.#open(byte, at);
-          at += 1;
-          break;
-        default:
-          this.#endValue(bytes, at);
-          at += 1;
-          this.#close(bytes, at);
+        }
+      } else if (byteClass === COMMA) {
+        this.#endValue(bytes, at - 1);
+        if (this.#depth - this.#rootDepth === 1) this.#commaAt = at - 1;
+      } else if (byteClass === OPENING) {
+        this.#open(byte, at - 1);
+      } else {
+        this.#endValue(bytes, at - 1);
+        this.#close(bytes, at);
+        if (this.isComplete) break;
       }
     }
     if (this.#gatherDepth > 0) {
@@ -151,15 +151,26 @@ export class JsonWalk {
     }
   }
 
-  #takeString(bytes: Buffer, quoteAt: number, end: number): number {
+  #takeString(bytes: Buffer, start: number, end: number): number {
     if (this.#isCutOpen) {
-      this.cutEnd = quoteAt;
+      this.cutEnd = start - 1;
       this.#isCutOpen = false;
     }
+    this.#stringStart = start - 1;
+    // Nearly all strings are short, plain and here as a whole.
+    const stepEnd = Math.min(start + SHORT_STRING_BYTES, end);
+    for (let at = start; at < stepEnd; at += 1) {
+      const byte = bytes[at];
+      if (byte === BACKSLASH) break;
+      if (byte === QUOTE) {
+        if (!this.#isValue) this.#lastName = matchName(bytes, start, at);
+        else if (this.#name >= NAME.DELTA && this.#holdsText()) this.textBytes += at - start;
+        return at + 1;
+      }
+    }
     this.#isInString = true;
-    this.#stringStart = quoteAt;
     this.#nameLength = 0;
-    return this.#endString(bytes, quoteAt + 1, quoteAt + 1, end);
+    return this.#endString(bytes, start, start, end);
   }
 
   /** Goes on in a string, of which the bytes from `start` are here; gives what follows it. */
@@ -236,7 +247,7 @@ export class JsonWalk {
         this.#gatherFrom = at;
         this.#gathered = null;
       }
-      if (level === 1) this.#note('object');
+      if (level === 1 && name === NAME.USAGE) this.#note('object');
     }
     if (level === 1) {
       // `"message":[` holds no member of its own, so its elements' names are two levels down and not believed.
@@ -317,15 +328,11 @@ export class JsonWalk {
     const gatheredBytes = (this.#gathered?.length ?? 0) + end - this.#gatherFrom;
     if (gatheredBytes <= BOUNDS.usageObjectBytesMax) {
       const rest = bytes.toString('utf8', this.#gatherFrom, end);
-      this.figures.take(parse((this.#gathered?.toString('utf8') ?? '') + rest));
+      this.figures.takeText((this.#gathered?.toString('utf8') ?? '') + rest);
     }
     this.#gatherDepth = 0;
     this.#gathered = null;
   }
-}
-
-function isSpace(byte: number | undefined): boolean {
-  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 }
 
 function isBlank(bytes: Buffer, start: number, end: number): boolean {
@@ -333,12 +340,4 @@ function isBlank(bytes: Buffer, start: number, end: number): boolean {
     if (!isSpace(bytes[at])) return false;
   }
   return true;
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

@@ -14,33 +14,43 @@ const IN_DATA = DATA_FIELD.length;
 const IN_OTHER = IN_DATA + 1;
 
 /**
- * The offset after the empty line that ends the event, which begins at `from`, or -1 where it does not end here. `hasCr`
- * says whether there is any CR in the bytes.
+ * The offset after an empty line that ends the event, which begins at `from`, or -1 where none is found: it does not end
+ * here, or with CR alone. An event before it that ends so is not told apart.
  */
-export function findEventEnd(bytes: Buffer, from: number, hasCr: boolean): number {
+export function findEventEnd(bytes: Buffer, from: number): number {
+  const first = bytes[from];
+  if (first === LINE_FEED) return from + 1;
+  if (first === CARRIAGE_RETURN && bytes[from + 1] === LINE_FEED) return from + 2;
+  let feedAt = bytes.indexOf(LINE_FEED, from);
+  while (feedAt >= 0) {
+    const next = bytes[feedAt + 1];
+    if (next === LINE_FEED) return feedAt + 2;
+    if (next === CARRIAGE_RETURN && bytes[feedAt + 2] === LINE_FEED) return feedAt + 3;
+    feedAt = bytes.indexOf(LINE_FEED, feedAt + 1);
+  }
+  return -1;
+}
+
+/** The same for lines that end with CR alone, which no known provider sends. */
+export function findRareEventEnd(bytes: Buffer, from: number): number {
   let at = from;
   while (at < bytes.length) {
-    const lineEnd = findLineEnd(bytes, at, hasCr);
+    const lineEnd = findLineEnd(bytes, at, true);
     if (lineEnd < 0) return -1;
-    let next = lineEnd + 1;
-    if (bytes[lineEnd] === CARRIAGE_RETURN && bytes[next] === LINE_FEED) next += 1;
+    const isPair = bytes[lineEnd] === CARRIAGE_RETURN && bytes[lineEnd + 1] === LINE_FEED;
+    const next = lineEnd + (isPair ? 2 : 1);
     if (lineEnd === at) return next;
-    if (bytes[next] === LINE_FEED) return next + 1;
     at = next;
   }
   return -1;
 }
 
-function findLineEnd(bytes: Buffer, at: number, hasCr: boolean): number {
+function findLineEnd(bytes: Buffer, at: number, hasReturn: boolean): number {
   const feedAt = bytes.indexOf(LINE_FEED, at);
-  if (!hasCr) return feedAt;
+  if (!hasReturn) return feedAt;
   const returnAt = bytes.indexOf(CARRIAGE_RETURN, at);
   if (returnAt < 0) return feedAt;
   return feedAt < 0 || returnAt < feedAt ? returnAt : feedAt;
-}
-
-export function hasCarriageReturn(bytes: Buffer): boolean {
-  return bytes.indexOf(CARRIAGE_RETURN) >= 0;
 }
 
 /** Reads lines however they are split. */
@@ -54,15 +64,18 @@ export class SseLines {
   #hasData = false;
   /** The last byte was a CR; an LF after it belongs to the same line end. */
   #isAfterReturn = false;
+  /** There is a CR in the bytes; null while nobody has looked. */
+  #hasReturn: boolean | null = null;
 
   constructor(walk: JsonWalk) {
     this.#walk = walk;
   }
 
-  /** Leaves out the LF that belongs to the CR with which the last bytes ended; gives where to go on. */
-  skipFeed(bytes: Buffer): number {
+  /** Other bytes come; gives where to go on: an LF belongs to the CR with which the last ones ended. */
+  begin(bytes: Buffer): number {
     const isFeed = this.#isAfterReturn && bytes[0] === LINE_FEED;
     if (bytes.length > 0) this.#isAfterReturn = false;
+    this.#hasReturn = null;
     return isFeed ? 1 : 0;
   }
 
@@ -73,11 +86,12 @@ export class SseLines {
   }
 
   /** Reads on until an event ends, or the bytes do; gives the offset after it. */
-  read(bytes: Buffer, from: number, hasCr: boolean): number {
+  read(bytes: Buffer, from: number): number {
     let at = from;
     this.#isAfterReturn = false;
+    this.#hasReturn ??= bytes.indexOf(CARRIAGE_RETURN, from) >= 0;
     while (at < bytes.length) {
-      const found = findLineEnd(bytes, at, hasCr);
+      const found = findLineEnd(bytes, at, this.#hasReturn);
       const lineEnd = found < 0 ? bytes.length : found;
       this.#readLine(bytes, at, lineEnd);
       if (found < 0) {

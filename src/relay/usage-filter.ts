@@ -8,12 +8,20 @@
  * it is. A filter is for a stream without `content-length` and without an encoding, and feeds the tap itself.
  */
 import { BOUNDS } from '../core/bounds.js';
-import { findEventEnd, hasCarriageReturn } from './sse-lines.js';
+import { closesLast, isSpace } from './json-tail.js';
+import { findEventEnd, findRareEventEnd } from './sse-lines.js';
 import type { UsageTap } from './usage-tap.js';
 
-const USAGE = Buffer.from('"usage"');
+/** Also the beginning of Gemini’s `usageMetadata`, which the tap wants to read. */
+const NAME = Buffer.from('usage');
+const QUOTED_BYTES = NAME.length + 2;
+const NULL = Buffer.from('null');
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const CLOSE_BRACE = 0x7d;
 
 export class UsageFilter {
   /** The provider sent usage in an event that the client is to see: it does so unasked. */
@@ -42,24 +50,37 @@ export class UsageFilter {
       bytes = Buffer.concat([this.#held, bytes]);
       this.#held = null;
     }
-    const hasCr = hasCarriageReturn(bytes);
-    let at = this.#isPassing ? this.#pass(bytes, hasCr) : 0;
+    let at = this.#tap.begin(bytes);
+    if (this.#isPassing) {
+      at = this.#tap.readEvent(bytes, at);
+      this.#isPassing = !this.#tap.isBetweenEvents;
+    }
     /** From here all is kept as it is. */
     let from = 0;
     let usageAt = findNext(bytes, at);
     while (at < bytes.length) {
-      const end = findEventEnd(bytes, at, hasCr);
+      const end = findEnd(bytes, at);
       if (end < 0) {
         push(kept, bytes, from, at);
-        this.#hold(bytes, at, bytes !== piece, hasCr, kept);
+        this.#hold(bytes, at, bytes !== piece, kept);
         return;
       }
       if (usageAt < end) {
-        this.#tap.readEvent(bytes, at, hasCr);
-        usageAt = findNext(bytes, end);
-        from = this.#cut(bytes, at, end, from, kept);
+        const next = findNext(bytes, usageAt + QUOTED_BYTES);
+        const isSingle = next >= end;
+        const nullEnd =
+          isSingle && !this.#tap.isReadDue() ? findNullMember(bytes, usageAt, end) : -1;
+        if (nullEnd >= 0) {
+          push(kept, bytes, from, usageAt - 1);
+          from = nullEnd;
+          this.#tap.passOver(bytes, at, end);
+        } else {
+          this.#tap.readEvent(bytes, at);
+          from = this.#cut(bytes, at, end, from, kept);
+        }
+        usageAt = isSingle ? next : findNext(bytes, end);
       } else if (this.#tap.isReadDue()) {
-        this.#tap.readEvent(bytes, at, hasCr);
+        this.#tap.readEvent(bytes, at);
       } else {
         this.#tap.passOver(bytes, at, end);
       }
@@ -90,34 +111,59 @@ export class UsageFilter {
     }
     if (usage === 'object' && choices === 'full-array') {
       this.sendsUsageAnyway = true;
-    } else if (usage === 'null' && (choices === 'empty-array' || choices === 'full-array')) {
+    } else if (usage === 'null') {
       push(kept, bytes, from, walk.cutStart);
       return walk.cutEnd;
     }
     return from;
   }
 
-  #hold(bytes: Buffer, at: number, isOwn: boolean, hasCr: boolean, kept: Buffer[]): void {
+  #hold(bytes: Buffer, at: number, isOwn: boolean, kept: Buffer[]): void {
     if (bytes.length - at > BOUNDS.filteredEventBytesMax) {
       this.#isPassing = true;
-      this.#tap.readEvent(bytes, at, hasCr);
+      this.#tap.readEvent(bytes, at);
       push(kept, bytes, at, bytes.length);
     } else {
       // The piece is lent for the turn.
       this.#held = isOwn && at === 0 ? bytes : Buffer.from(bytes.subarray(at));
     }
   }
-
-  #pass(bytes: Buffer, hasCr: boolean): number {
-    const end = this.#tap.resume(bytes, hasCr);
-    this.#isPassing = !this.#tap.isBetweenEvents;
-    return end;
-  }
 }
 
+function findEnd(bytes: Buffer, from: number): number {
+  const end = findEventEnd(bytes, from);
+  return end >= 0 || bytes.indexOf(CARRIAGE_RETURN, from) < 0 ? end : findRareEventEnd(bytes, from);
+}
+
+/**
+ * The end of `"usage":null` at `at`, if a comma stands right before it and it is a member of the whole event, which ends
+ * at `end`; -1 if not, or if only a walk can tell, as for an event whose data has several lines.
+ */
+function findNullMember(bytes: Buffer, at: number, end: number): number {
+  const nullAt = at + QUOTED_BYTES + 1;
+  const nullEnd = nullAt + NULL.length;
+  if (bytes[at - 1] !== COMMA || bytes[nullAt - 2] !== QUOTE || bytes[nullAt - 1] !== COLON) {
+    return -1;
+  }
+  for (let i = 0; i < NULL.length; i += 1) {
+    if (bytes[nullAt + i] !== NULL[i]) return -1;
+  }
+  if (bytes[nullEnd] !== COMMA && bytes[nullEnd] !== CLOSE_BRACE) return -1;
+  let lineEnd = end;
+  while (isSpace(bytes[lineEnd - 1])) lineEnd -= 1;
+  const feedAt = bytes.indexOf(LINE_FEED, nullEnd);
+  if (feedAt >= 0 && feedAt < lineEnd) return -1;
+  return closesLast(bytes, nullEnd, lineEnd) ? nullEnd : -1;
+}
+
+/** The quote of the next name that begins with `usage`; in a string it would be escaped. */
 function findNext(bytes: Buffer, from: number): number {
-  const at = bytes.indexOf(USAGE, from);
-  return at < 0 ? Number.MAX_SAFE_INTEGER : at;
+  let at = bytes.indexOf(NAME, from);
+  while (at >= 0) {
+    if (bytes[at - 1] === QUOTE) return at - 1;
+    at = bytes.indexOf(NAME, at + NAME.length);
+  }
+  return Number.MAX_SAFE_INTEGER;
 }
 
 function push(kept: Buffer[], bytes: Buffer, start: number, end: number): void {

@@ -4,29 +4,34 @@
  * An answer that is encoded (gzip) is not for a tap. Of an event stream most events are passed over with two native
  * searches, for their end and for the name `usage`; only where that is followed by an object are the event's brackets
  * and strings followed (json-walk.ts says which places are believed). So are events that are split, which can't be
- * searched, and every eighth, for the estimate. A JSON answer is followed as a whole.
+ * searched, and one of 32, for the estimate. A JSON answer is followed as a whole.
  *
  * Kept are the figures, a split name (18 bytes) and a split usage object (16 KB at most).
  */
+import { BOUNDS } from '../core/bounds.js';
 import type { Usage } from '../core/usage.js';
+import { closesLast, findClosing, isSpace } from './json-tail.js';
 import { JsonWalk } from './json-walk.js';
-import { findEventEnd, hasCarriageReturn, SseLines } from './sse-lines.js';
+import { findEventEnd, SseLines } from './sse-lines.js';
 
 const NAME_BYTES = Buffer.from('usage');
 const QUOTE = 0x22;
 const COLON = 0x3a;
+const OPEN_BRACE = 0x7b;
 const SPACE = 0x20;
 const SMALL_N = 0x6e;
 const NOWHERE = Number.MAX_SAFE_INTEGER;
 
 /** The first events of a stream are unlike the others (roles, openings of blocks) and are all counted out. */
-const HEAD_EVENTS = 8;
+const HEAD_EVENTS = 16;
 /** CR and LF: more is an event. */
 const EMPTY_LINE_BYTES_MAX = 2;
 /** After them one in so many is; a power of two. */
-const SAMPLED_EACH = 8;
+const SAMPLED_EACH = 32;
 /** Of text in JSON, English and code; what OpenAI and Anthropic tell their users. */
 const BYTES_PER_TOKEN = 4;
+/** Recorded streams with a token an event have 4 to 7 on the mean, the others 17 and more. */
+const TOKEN_EVENT_BYTES_MAX = 8;
 
 export class UsageTap {
   /** Of the document walked last; a filter looks there for what to cut. */
@@ -62,7 +67,7 @@ export class UsageTap {
     return this.walk.figures.hasOutput;
   }
 
-  /** Events that brought text of the model, counted in the first eight and in one of eight after them. */
+  /** Events that brought text of the model, counted in the first 16 and in one of 32 after them. */
   get contentEventCount(): number {
     if (this.#tailReadEvents === 0) return this.#headTextEvents;
     const share = this.#tailTextEvents / this.#tailReadEvents;
@@ -78,12 +83,15 @@ export class UsageTap {
   }
 
   /**
-   * Tokens of output that have been delivered, for an answer whose provider did not come to say it: a token for each
-   * event with text (OpenAI sends one or two in each), or for each four bytes of text (Anthropic and Gemini send more in
-   * each), whichever is more. Reasoning that is not shown can't be known.
+   * Tokens of output that have been delivered, for an answer whose provider did not come to say it. Where events bring
+   * few bytes of text each, one counts as a token (OpenAI's way); where they bring more, or it is no stream, four bytes
+   * do (Anthropic, Gemini). Reasoning that is not shown can't be known.
    */
   estimateDelivered(): number {
-    return Math.max(this.contentEventCount, Math.ceil(this.contentBytes / BYTES_PER_TOKEN));
+    const { contentEventCount, contentBytes } = this;
+    return contentBytes <= contentEventCount * TOKEN_EVENT_BYTES_MAX
+      ? contentEventCount
+      : Math.ceil(contentBytes / BYTES_PER_TOKEN);
   }
 
   /** The next bytes of the answer; they need not outlive the call. Never throws. */
@@ -92,13 +100,15 @@ export class UsageTap {
       this.walk.walk(piece, 0, piece.length);
       return;
     }
-    const hasCr = hasCarriageReturn(piece);
-    let at = this.resume(piece, hasCr);
+    let at = this.begin(piece);
+    if (!this.isBetweenEvents) {
+      at = this.readEvent(piece, at);
+    }
     let usageAt = findUsage(piece, at);
     while (at < piece.length) {
-      const end = findEventEnd(piece, at, hasCr);
+      const end = findEventEnd(piece, at);
       if (end < 0 || usageAt < end || this.isReadDue()) {
-        at = this.readEvent(piece, at, hasCr);
+        at = this.readEvent(piece, at);
         if (usageAt < at) usageAt = findUsage(piece, at);
       } else {
         this.passOver(piece, at, end);
@@ -107,15 +117,36 @@ export class UsageTap {
     }
   }
 
-  /** Reads what is left of an event that began in an earlier piece; gives where the next one begins. */
-  resume(piece: Buffer, hasCr: boolean): number {
-    const from = this.#lines.skipFeed(piece);
-    return this.#lines.isBetweenEvents ? from : this.readEvent(piece, from, hasCr);
+  /** An answer that is there as a whole. In a JSON answer that ends with its usage only that is read, and no text. */
+  takeWhole(bytes: Buffer): void {
+    if (this.#isEventStream || !this.#takeTail(bytes)) {
+      this.take(bytes);
+    }
+  }
+
+  #takeTail(bytes: Buffer): boolean {
+    const nameAt = bytes.lastIndexOf(NAME_BYTES);
+    if (nameAt < 1 || bytes[0] !== OPEN_BRACE || bytes[nameAt - 1] !== QUOTE) return false;
+    let at = nameAt + NAME_BYTES.length;
+    if (bytes[at] !== QUOTE) return false;
+    at += 1;
+    while (isSpace(bytes[at]) || bytes[at] === COLON) at += 1;
+    if (bytes[at] !== OPEN_BRACE) return false;
+    const end = findClosing(bytes, at + 1, bytes.length);
+    if (end < 0 || end - at > BOUNDS.usageObjectBytesMax) return false;
+    if (!closesLast(bytes, end, bytes.length)) return false;
+    this.walk.figures.takeText(bytes.toString('utf8', at, end));
+    return true;
+  }
+
+  /** Other bytes come, to be read or passed over event by event; gives where the first begins or goes on. */
+  begin(bytes: Buffer): number {
+    return this.#lines.begin(bytes);
   }
 
   /** Reads one event, or as much of it as there is; gives where it ends. */
-  readEvent(bytes: Buffer, from: number, hasCr: boolean): number {
-    const end = this.#lines.read(bytes, from, hasCr);
+  readEvent(bytes: Buffer, from: number): number {
+    const end = this.#lines.read(bytes, from);
     if (this.#lines.isBetweenEvents) {
       if (this.#lines.takeHasData()) this.#count();
       // Without data the walk was at no document, and must not show that of another event.
@@ -133,7 +164,7 @@ export class UsageTap {
   /** The next event should be read, whatever it holds. */
   isReadDue(): boolean {
     const count = this.eventCount;
-    return count < HEAD_EVENTS || (count & (SAMPLED_EACH - 1)) === 0;
+    return count < HEAD_EVENTS || ((count - HEAD_EVENTS) & (SAMPLED_EACH - 1)) === 0;
   }
 
   get isBetweenEvents(): boolean {
@@ -146,7 +177,8 @@ export class UsageTap {
     if (this.eventCount < HEAD_EVENTS) {
       this.#headTextEvents += isText;
       this.#headTextBytes += textBytes;
-    } else {
+    } else if (this.isReadDue()) {
+      // Others are read for their usage, and are not like those that are not read.
       this.#tailReadEvents += 1;
       this.#tailTextEvents += isText;
       this.#tailTextBytes += textBytes;

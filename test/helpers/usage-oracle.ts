@@ -8,6 +8,15 @@ interface Stated {
   readonly iterations: readonly Record<string, unknown>[];
 }
 
+const INPUT = ['prompt_tokens', 'input_tokens', 'promptTokenCount', 'total_input_tokens'];
+const OUTPUT = [
+  'completion_tokens',
+  'output_tokens',
+  'candidatesTokenCount',
+  'responseTokenCount',
+  'total_output_tokens',
+];
+const SAME_FIGURES = [INPUT, OUTPUT];
 const HOLDERS = ['response', 'message', 'x_groq', 'interaction'];
 
 /** One recorded event lacks the last brace, which is as it was recorded. */
@@ -34,9 +43,8 @@ function findObjects(document: unknown): Record<string, unknown>[] {
     if (!isObject(value)) continue;
     if (name === 'usage' || name === 'usageMetadata') found.push(value);
     if (!HOLDERS.includes(name)) continue;
-    for (const inner of ['usage', 'usageMetadata']) {
-      const usage = value[inner];
-      if (isObject(usage)) found.push(usage);
+    for (const [inner, usage] of Object.entries(value)) {
+      if ((inner === 'usage' || inner === 'usageMetadata') && isObject(usage)) found.push(usage);
     }
   }
   return found;
@@ -61,7 +69,15 @@ function state(documents: readonly unknown[]): Stated {
   const figures: Figures = {};
   let iterations: Record<string, unknown>[] = [];
   for (const usage of documents.flatMap(findObjects)) {
-    flatten('', usage, figures);
+    const stated: Figures = {};
+    flatten('', usage, stated);
+    // Another dialect's name for the same figure says it anew.
+    for (const names of SAME_FIGURES) {
+      if (names.some((name) => stated[name] !== undefined)) {
+        for (const name of names) delete figures[name];
+      }
+    }
+    Object.assign(figures, stated);
     if (Array.isArray(usage['iterations'])) iterations = usage['iterations'].filter(isObject);
   }
   return { figures, iterations };
@@ -71,14 +87,8 @@ export function readUsageSlowly(documents: readonly unknown[]): Usage | null {
   const { figures: f, iterations } = state(documents);
   const first = (...names: string[]): number | undefined =>
     names.map((name) => f[name]).find((figure) => figure !== undefined);
-  const input = first('prompt_tokens', 'input_tokens', 'promptTokenCount', 'total_input_tokens');
-  const output = first(
-    'completion_tokens',
-    'output_tokens',
-    'candidatesTokenCount',
-    'responseTokenCount',
-    'total_output_tokens',
-  );
+  const input = first(...INPUT);
+  const output = first(...OUTPUT);
   if (input === undefined && output === undefined) return null;
   const beside = iterations.filter(
     ({ type }) => type === 'compaction' || type === 'advisor_message',

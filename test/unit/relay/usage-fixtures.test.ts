@@ -61,6 +61,9 @@ test('every recorded JSON answer yields what it states, at every split', { skip 
     const expected = readUsageSlowly([JSON.parse(bytes.toString('utf8'))]);
     if (expected !== null) stated += 1;
     checkSplits(bytes, false, expected);
+    const atOnce = new UsageTap(false);
+    atOnce.takeWhole(bytes);
+    assert.deepEqual(atOnce.usage, expected, 'at once');
   }
   assert.ok(stated >= 80, `only ${stated} answers state usage`);
 });
