@@ -33,7 +33,7 @@ export function parseConfig(text: string, file: string, env: NodeJS.ProcessEnv):
   if (!parsed.success) problems.addIssues(parsed.error.issues);
   checkConsistency(value, problems);
   checkReferences(value, problems);
-  if (parsed.success) checkRates(parsed.data, problems);
+  if (parsed.success && problems.isEmpty) checkRates(parsed.data, problems);
   if (!parsed.success || !problems.isEmpty) throw new OperatorError(problems.toString());
   return resolveConfig(file, parsed.data);
 }

@@ -9,9 +9,7 @@ const LISTED_NAMES_MAX = 5;
 export function describeUnenforced(config: Omit<WeirConfig, 'warnings'>): string[] {
   // With one target there is nothing to choose.
   const balanced = config.models.filter((model) => model.targets.length > 1);
-  const limited = (config.consumers ?? []).filter((consumer) => consumer.limits.length > 0);
   const sentences = [
-    sentence('limits of', 'consumer', limited, 'no request is counted or refused'),
     sentence('balance of', 'model', balanced.filter(needsBalancer), 'the targets take turns'),
     sentence('weight in', 'model', balanced.filter(hasWeights), 'the targets take turns'),
     sentence(
@@ -20,9 +18,6 @@ export function describeUnenforced(config: Omit<WeirConfig, 'warnings'>): string
       config.models.filter((model) => model.fallbacks.length > 0),
       'a failure is answered to the caller',
     ),
-    config.stateDir === null
-      ? null
-      : 'state_dir is not enforced by this version: nothing is kept over a restart.',
   ];
   return sentences.filter((entry) => entry !== null);
 }

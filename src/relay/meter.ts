@@ -6,9 +6,15 @@ import { UsageTap } from './usage-tap.js';
 export class Meter {
   readonly #tap: UsageTap;
   readonly #filter: UsageFilter | null;
+  /** Of a JSON answer; -1 where it is not known, and of a stream. */
+  readonly #wholeBytes: number;
 
-  /** @param hidesUsage the client did not ask for the usage that the stream will hold. */
-  constructor(isEventStream: boolean, hidesUsage: boolean) {
+  /**
+   * @param contentLength the provider's; -1 if it gave none.
+   * @param hidesUsage the client did not ask for the usage that the stream will hold.
+   */
+  constructor(isEventStream: boolean, contentLength: number, hidesUsage: boolean) {
+    this.#wholeBytes = isEventStream ? -1 : contentLength;
     this.#tap = new UsageTap(isEventStream);
     this.#filter = isEventStream && hidesUsage ? new UsageFilter(this.#tap) : null;
   }
@@ -37,7 +43,11 @@ export class Meter {
   /** Adds to `kept` what the client is to get. */
   take(piece: Buffer, kept: Buffer[]): void {
     if (this.#filter === null) {
-      this.#tap.take(piece);
+      if (piece.length === this.#wholeBytes) {
+        this.#tap.takeWhole(piece);
+      } else {
+        this.#tap.take(piece);
+      }
       kept.push(piece);
     } else {
       this.#filter.take(piece, kept);

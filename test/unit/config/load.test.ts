@@ -168,11 +168,9 @@ test('every field', () => {
 
 test('what is not enforced yet is said, once for each kind', () => {
   assert.deepEqual(parse(FULL, { PORT: '443' }).warnings, [
-    'limits of consumer "one": not enforced by this version; no request is counted or refused.',
     'balance of model "wide": not enforced by this version; the targets take turns.',
     'weight in model "wide": not enforced by this version; the targets take turns.',
     'fallbacks of model "wide": not enforced by this version; a failure is answered to the caller.',
-    'state_dir is not enforced by this version: nothing is kept over a restart.',
   ]);
 });
 
