@@ -110,7 +110,11 @@ export class Relay implements DownstreamObserver {
     this.#isBodiless =
       exchange.head.method === 'HEAD' || head.status === 204 || head.status === 304;
     if (exchange.isMetered && !this.#isBodiless && !head.isEncoded && head.status < 300) {
-      exchange.meter = new Meter(head.isEventStream, head.contentLength, exchange.usageEdit !== null);
+      exchange.meter = new Meter(
+        head.isEventStream,
+        head.contentLength,
+        exchange.usageEdit !== null,
+      );
     }
   }
 
