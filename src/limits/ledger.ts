@@ -7,10 +7,11 @@
  * in between loses at most that one reservation, which time fills up again, and nobody gains. A count of exchanges
  * doesn't heal with time, so each of its two steps stands between two marks (`turn` is odd); see LimitTable.reclaim.
  */
+import { counts, measureNeed, pickUnits } from './amounts.js';
 import type { Buckets } from './buckets.js';
 import { HEADER_CELLS, WORKER_CELLS, WORKER_WORD } from './layout.js';
 import type { LimitList, PlannedLimit, TablePlan } from './plan.js';
-import { KIND, UNITS_MAX } from './rates.js';
+import { KIND } from './rates.js';
 import { type Need, type Refusal, Reservation, type Usage } from './reservation.js';
 import { DynamicSlots } from './slots.js';
 import type { LimitTable } from './table.js';
@@ -363,44 +364,4 @@ export class Ledger {
 
 function checkClosed(reservation: Reservation): void {
   if (reservation.isOpen) throw new Error('the reservation is still open');
-}
-
-function counts(limit: PlannedLimit, model: string | null): boolean {
-  return limit.models === null || (model !== null && limit.models.has(model));
-}
-
-function measureNeed(limit: PlannedLimit, need: Need): number {
-  const { kind, capacityUnits } = limit;
-  const { requests, inputTokens, outputTokens, costNanoDollars } = need;
-  const units = pickUnits(kind, requests, inputTokens, outputTokens, costNanoDollars);
-  return Math.min(units, capacityUnits);
-}
-
-function pickUnits(
-  kind: number,
-  requests: number,
-  inputTokens: number,
-  outputTokens: number,
-  costNanoDollars: number,
-): number {
-  switch (kind) {
-    case KIND.requests:
-      return toUnits(requests);
-    case KIND.tokens:
-      return toUnits(toUnits(inputTokens) + toUnits(outputTokens));
-    case KIND.inputTokens:
-      return toUnits(inputTokens);
-    case KIND.outputTokens:
-      return toUnits(outputTokens);
-    case KIND.cost:
-      return toUnits(costNanoDollars);
-    default:
-      return 1;
-  }
-}
-
-/** Whole, not negative, at most UNITS_MAX; what is no number counts nothing. */
-function toUnits(value: number): number {
-  if (!(value > 0)) return 0;
-  return value < UNITS_MAX ? Math.ceil(value) : UNITS_MAX;
 }

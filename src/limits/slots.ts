@@ -98,6 +98,11 @@ export class DynamicSlots {
     this.#home = Math.floor((low / 4294967296) * this.#dynamic.slots);
     this.#keyHigh = high >>> 1;
     this.#keyLow = (low << 20) >>> 0;
+    const known = this.#findLive();
+    if (known >= 0 && this.#pinLive(known)) {
+      this.#memory.storeFloat(this.#table.layout.slotUsed + known, ageMs);
+      return known;
+    }
     let seenSlot = -1;
     let seenWord = 0n;
     for (let round = 0; round < ROUNDS_MAX; round += 1) {
@@ -144,6 +149,18 @@ export class DynamicSlots {
   unpin(slot: number): void {
     const word = this.#ownPins + slot;
     this.#memory.store32(word, this.#memory.peek32(word) - 1);
+  }
+
+  /** A slot that seems to be the key's, by a look without any order: who pins it looks again. -1: none is seen. */
+  #findLive(): number {
+    for (let position = 0; position < this.#window; position += 1) {
+      const slot = this.#slotAt(position);
+      cells[0] = this.#memory.peek64(this.#table.layout.slotWords + slot);
+      const low = words[0]!;
+      if (words[1] !== this.#keyHigh || (low & HASH_MASK) >>> 0 !== this.#keyLow) continue;
+      if ((low & STATE_MASK) >= STATE.live) return slot;
+    }
+    return -1;
   }
 
   /** One look over the window, from its beginning. Takes away claims that stand behind another. */

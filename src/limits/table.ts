@@ -25,7 +25,7 @@ import { KIND, KINDS } from './rates.js';
 import { measureAge } from './ticks.js';
 
 /** How often a dead worker's unfinished count is tried to be worked out between two steps of the others. */
-const RECOUNT_TRIES = 10_000;
+const RECOUNT_TRIES = 2000;
 
 /** A row in units of its kind: requests, tokens, nano-dollars, exchanges under way. */
 export interface RowState {
@@ -90,6 +90,8 @@ export class LimitTable {
   readonly memory: Memory;
   readonly buckets: Buckets;
   readonly epochMs: number;
+  /** Rows that a dead worker left in doubt; no more than workers die before they are reclaimed. */
+  readonly #doubtful = new Set<number>();
 
   /**
    * @param memory in place of the buffer's own, for tests.
@@ -190,8 +192,10 @@ export class LimitTable {
     }
     if (turn % 2 !== 0) {
       memory.store32(words + WORKER_WORD.turn, (turn + 1) | 0);
-      this.#recount(memory.load32(words + WORKER_WORD.row));
+      this.#doubtful.add(memory.load32(words + WORKER_WORD.row));
     }
+    // Also those that could not be worked out while another lay dead in the middle of a count.
+    for (const row of this.#doubtful) if (this.#recount(row)) this.#doubtful.delete(row);
     for (let slot = 0; slot < (plan.dynamic?.slots ?? 0); slot += 1) {
       memory.store32(layout.pinWords + workerIndex * layout.pinStride + slot, 0);
     }
@@ -200,9 +204,9 @@ export class LimitTable {
   /**
    * The count of a row is the sum of what is held, at any moment when no worker is between its swap of the count
    * and its own column. Such a moment is looked for: every worker's turn even, before and after, and unchanged.
-   * Where none is found, the count stays.
+   * Returns false where none is found; the count stays then.
    */
-  #recount(row: number): void {
+  #recount(row: number): boolean {
     const turns = new Int32Array(this.plan.workers);
     for (let tries = 0; tries < RECOUNT_TRIES; tries += 1) {
       let isQuiet = true;
@@ -217,8 +221,9 @@ export class LimitTable {
       for (let worker = 0; worker < turns.length; worker += 1) {
         if (this.#readTurn(worker) !== turns[worker]) isQuiet = false;
       }
-      if (isQuiet && this.buckets.correctCount(row, count, held)) return;
+      if (isQuiet && this.buckets.correctCount(row, count, held)) return true;
     }
+    return false;
   }
 
   #readTurn(worker: number): number {

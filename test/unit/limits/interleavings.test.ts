@@ -115,3 +115,22 @@ test('a worker that dies at any step loses no place for good and gains no tokens
   const { ends } = exploreAll(open.buffer, [body(0), body(1)], check, [0]);
   assert.ok(ends > 20, `${ends} ends`);
 });
+
+test('two workers that die at any step leave no place taken, in whichever order they are found', () => {
+  const open = openTable([[together(3)]], { workers: 2 });
+  const body = (worker: number) => (memory: Memory) => {
+    const ledger = openLedger(open, worker, memory);
+    const reservation = ledger.createReservation();
+    ledger.reserve(0, null, need(1, 0), EPOCH_MS, reservation);
+    ledger.release(reservation, EPOCH_MS);
+    return true;
+  };
+  const check = (): void => {
+    const primary = new LimitTable(open.buffer, open.plan, -1);
+    primary.reclaim(0);
+    primary.reclaim(1);
+    const row = primary.readRow(0, EPOCH_MS);
+    assert.deepEqual([row.level, row.held], [3, 0]);
+  };
+  exploreAll(open.buffer, [body(0), body(1)], check, [0, 1]);
+});
