@@ -2,7 +2,7 @@
  * Admits an exchange to its consumer's limits before it is passed on, and settles what it really used when it is over.
  * One worker's; what all workers share is the table behind the ledger.
  */
-import type { ConsumerConfig } from '../config/model.js';
+import type { ConsumerConfig, ProviderConfig } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs, toSharedMs } from '../core/clock.js';
 import { GatewayError } from '../core/errors.js';
@@ -19,6 +19,7 @@ import { readUsed } from './settlement.js';
 
 export interface AdmissionParts {
   readonly consumers: readonly ConsumerConfig[] | null;
+  readonly providers: readonly ProviderConfig[];
   readonly ledger: Ledger;
   readonly prices: PriceList;
   readonly estimator: Estimator;
@@ -40,6 +41,7 @@ const TOKEN_KINDS: ReadonlySet<string> = new Set(['tokens', 'input_tokens', 'cos
 export class Admission {
   readonly #parts: AdmissionParts;
   readonly #manners: readonly Manner[];
+  readonly #unasked: ReadonlySet<string>;
   readonly #unused: Reservation[] = [];
   readonly #rowsMax: number;
   readonly #need = { requests: 1, inputTokens: 0, outputTokens: 0, costNanoDollars: 0 };
@@ -48,6 +50,9 @@ export class Admission {
   constructor(parts: AdmissionParts, rowsMax: number) {
     this.#parts = parts;
     this.#rowsMax = rowsMax;
+    this.#unasked = new Set(
+      parts.providers.filter(({ asksUsage }) => !asksUsage).map(({ name }) => name),
+    );
     this.#manners = (parts.consumers ?? []).map(({ limits }) => ({
       hasLimits: limits.length > 0,
       isMeasured: limits.some(({ kind }) => kind !== 'requests' && kind !== 'concurrency'),
@@ -78,6 +83,9 @@ export class Admission {
       return null;
     }
     if (manner.isMeasured) {
+      if (this.#unasked.has(exchange.target?.provider ?? '')) {
+        exchange.usageEdit = null;
+      }
       exchange.estimate = this.#estimate(exchange);
     }
     const refusal = this.#reserve(exchange, manner);

@@ -80,6 +80,7 @@ function formatProvider(provider: ProviderConfig): object {
       keep_alive: formatDuration(connections.keepAliveMs),
     },
     engine: provider.engine,
+    ask_usage: provider.asksUsage ? 'on' : 'off',
   };
 }
 

@@ -43,6 +43,8 @@ export interface ProviderConfig {
   readonly connections: ProviderConnections;
   /** `auto` is the lean engine; undici is there as the reference. */
   readonly engine: 'auto' | 'lean' | 'undici';
+  /** Where a stream must be metered and its client did not ask for usage, Weir does. */
+  readonly asksUsage: boolean;
 }
 
 export interface TargetConfig {

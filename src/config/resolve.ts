@@ -63,6 +63,7 @@ function toProvider(name: string, entry: ParsedFile['providers'][string]): Provi
       keepAliveMs: entry.connections.keep_alive,
     },
     engine: entry.engine,
+    asksUsage: entry.ask_usage,
   };
 }
 

@@ -136,6 +136,11 @@ const provider = mapping({
   engine: choice(['auto', 'lean', 'undici'])
     .prefault('auto')
     .describe('Who speaks HTTP to the provider: auto takes lean; undici is the reference.'),
+  ask_usage: onOff()
+    .prefault('on')
+    .describe(
+      'Ask for stream_options.include_usage where limits need it and the client did not; off for providers that refuse it.',
+    ),
 }).describe('An upstream API.');
 
 const providerName = text('the name of a provider').describe('A name under `providers`.');

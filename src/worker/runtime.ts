@@ -97,6 +97,7 @@ export class WorkerRuntime implements Stages {
     return new Admission(
       {
         consumers: config.consumers,
+        providers: config.providers,
         ledger: new Ledger(new LimitTable(limits, plan, index)),
         prices: createPriceList(config, prices),
         estimator: new Estimator(),

@@ -73,6 +73,7 @@ test('defaults of the smallest file', () => {
         apiKey: null,
         timeouts: { connectMs: 5000, firstByteMs: 600_000, idleMs: 300_000 },
         engine: 'auto',
+        asksUsage: true,
         connections: { max: 16_384, queue: 1024, queueTimeoutMs: 5000, keepAliveMs: 4000 },
       },
     ],
@@ -110,6 +111,7 @@ test('every field', () => {
     apiKey: null,
     timeouts: { connectMs: 1000, firstByteMs: 2000, idleMs: 3000 },
     engine: 'auto',
+    asksUsage: true,
     connections: { max: 4, queue: 5, queueTimeoutMs: 6000, keepAliveMs: 7000 },
   });
   assert.deepEqual(config.models, [
