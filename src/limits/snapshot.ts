@@ -57,8 +57,8 @@ export function restoreSnapshot(
   nowMs: number,
   wallMs: number,
 ): Restored {
-  const passedMs = wallMs - snapshot.wallMs;
-  const sinceMs = Math.max(0, passedMs);
+  // Of a clock that was set back measureAge makes 0.
+  const sinceMs = measureAge(wallMs, snapshot.wallMs);
   const ageMs = table.ageAt(nowMs);
   const places = new Map(plan.consumers.map(({ name }, consumer) => [name, consumer]));
   let buckets = 0;
@@ -73,8 +73,7 @@ export function restoreSnapshot(
         continue;
       }
       const { ticksPerUnit, ticksPerMs } = list[index]!;
-      const missing =
-        roundTicks(missingUnits * ticksPerUnit) - countTicks(measureAge(sinceMs, 0), ticksPerMs);
+      const missing = roundTicks(missingUnits * ticksPerUnit) - countTicks(sinceMs, ticksPerMs);
       if (missing > 0n) table.buckets.lowerTo(plan.firstRow[consumer]! + index, missing, ageMs);
       buckets += 1;
     }

@@ -92,6 +92,48 @@ test('a key whose claimer dies at any step is still found once by the next', () 
   );
 });
 
+/** Runs something just before the n-th step of one kind. */
+function interrupt(
+  memory: Memory,
+  kind: 'load64' | 'swap64',
+  steps: Readonly<Record<number, () => void>>,
+): Memory {
+  let count = 0;
+  return new Proxy(memory, {
+    get(target, name) {
+      const method = Reflect.get(target, name) as (...values: unknown[]) => unknown;
+      return (...values: unknown[]) => {
+        if (name === kind) {
+          count += 1;
+          steps[count]?.();
+        }
+        return method.apply(target, values);
+      };
+    },
+  });
+}
+
+test('a third that sees a late claim does not make it live beside an earlier one in front', () => {
+  const open = openSlots(2, 3);
+  for (const key of ['b', 'c'] as const) unpinBy(open, 0, pinBy(open, 0, key, 20));
+  open.primary.buckets.charge(0, 1, 400);
+  // The second looked before anybody had claimed, lets the first claim in front of it, claims, and dies.
+  const claimLate = (): void => {
+    const memory = interrupt(open.primary.memory, 'swap64', {
+      2: () => assert.equal(pinBy(open, 0, 'a', 2000), 0),
+      3: () => {
+        throw new Error('dead');
+      },
+    });
+    assert.throws(() => pinBy(open, 1, 'a', 600, memory), /dead/);
+    assert.deepEqual(findStates(open, 'a'), { live: 1, claimed: 1 });
+  };
+  // The third has read the place in front before all that, and reads the other after it.
+  const memory = interrupt(open.primary.memory, 'load64', { 2: claimLate });
+  assert.equal(pinBy(open, 2, 'a', 2000, memory), 0);
+  assert.deepEqual(findStates(open, 'a'), { live: 1, claimed: 0 });
+});
+
 test('a slot is not evicted under a thread that reserves in it', () => {
   const open = openSlots(1);
   unpinBy(open, 0, pinBy(open, 0, 'b', 20));
