@@ -253,7 +253,8 @@ export class Admission {
     return new GatewayError(
       'rate_limit_exceeded',
       `The limit of consumer "${whose}" is reached: ${which}.`,
-      { retryAfterMs },
+      // Timers may fire a millisecond early, Node's do; who waits as told shall get through.
+      { retryAfterMs: retryAfterMs + 1 },
     );
   }
 }

@@ -43,6 +43,7 @@ export class ProviderHarness {
         keepAliveMs: options.keepAliveMs ?? 60_000,
       },
       engine,
+      asksUsage: true,
     };
     const share = { connectionsMax: options.connectionsMax ?? 8, queueMax: 8 };
     this.provider = new Provider(config, share, new Deadlines(), {

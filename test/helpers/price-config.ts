@@ -16,6 +16,7 @@ export function createProvider(name: string, baseUrl: string): ProviderConfig {
     apiKey: null,
     timeouts: { connectMs: 1, firstByteMs: 1, idleMs: 1 },
     engine: 'auto',
+    asksUsage: true,
     connections: { max: 1, queue: 1, queueTimeoutMs: 1, keepAliveMs: 1 },
   };
 }

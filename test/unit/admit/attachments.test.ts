@@ -16,7 +16,11 @@ function createNoise(length: number): Buffer {
   return noise;
 }
 
-const TEXT = readFileSync(join(REPOSITORY, 'docs/lifecycle.md'), 'utf8');
+/** Prose that no edit of a document changes. */
+const TEXT = Array.from(
+  { length: 120 },
+  (_, i) => `${i}: a weir across the river measures what flows, and holds nothing back for long.\n`,
+).join('');
 
 function writeBody(text: string, attached: string): Buffer {
   const image = { type: 'image_url', image_url: { url: `data:image/png;base64,${attached}` } };
