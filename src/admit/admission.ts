@@ -230,7 +230,7 @@ export class Admission {
   /** The estimate is careful, so near the limit it may refuse what would pass; there the prompt is counted. */
   async #countAndReserve(exchange: Exchange, estimate: Estimate, manner: Manner): Promise<void> {
     const { body } = exchange;
-    if (body !== null && body.isBorrowed) {
+    if (body?.isBorrowed === true) {
       exchange.body = { ...body, bytes: Uint8Array.from(body.bytes), isBorrowed: false };
     }
     const bytes = exchange.body?.bytes ?? NOTHING;
