@@ -11,7 +11,15 @@ import {
   startLimited,
   untilSettled,
 } from '../helpers/limited.js';
-import { type MockRequest, rst, type Script, send, stall } from '../helpers/mock-upstream.js';
+import {
+  type MockRequest,
+  rst,
+  type Script,
+  send,
+  stall,
+  waitMs,
+} from '../helpers/mock-upstream.js';
+import { pollUntil } from '../helpers/poll.js';
 import { createRandom } from '../helpers/seeded-random.js';
 
 /** Hardly fills up while a test runs. */
@@ -72,6 +80,7 @@ describe('limits on tokens and money', { timeout: 90_000 }, () => {
         malformed: every,
         random: every,
         metered: [{ tokens: 130, per: '1h' }],
+        near: [{ tokens: 6000, per: '366d' }],
         stopped: [{ output_tokens: 60, per: '1d', enforce: 'stream' }],
       },
     });
@@ -200,8 +209,48 @@ describe('limits on tokens and money', { timeout: 90_000 }, () => {
     assert.equal(refused.headers.get('x-ratelimit-remaining-tokens'), '0');
   });
 
+  it('a large prompt that fits is refused near the limit, because it is only estimated', async () => {
+    answer = () => [send(renderJson(chatBody(900, 100)))];
+    assert.equal((await askChat(limited.gateway, 'near', { max_tokens: 10 })).status, 200);
+    await untilSettled(limited.gateway, 'near');
+    // Some 3,600 tokens; the estimate by bytes is above the 5,000 that are left.
+    const content = 'A weir measures what flows, and holds nothing back. '.repeat(320);
+    const ask = () =>
+      askChat(limited.gateway, 'near', { max_tokens: 10, messages: [{ role: 'user', content }] });
+    // The pool of threads that counts may still be loading its vocabulary.
+    await pollUntil(async () => (await ask()).status === 200, 15_000, 'a counted prompt to pass');
+    const rows = await untilSettled(limited.gateway, 'near');
+    assert.equal(pick(rows, 'tokens/').settled, 2000);
+  });
+
+  it('an answer is asked for in an encoding that hides what was used', async () => {
+    answer = () => [send(renderJson(chatBody(1, 1)))];
+    const target = '/v1/chat/completions?encoding';
+    await fetch(`${limited.gateway.baseUrl}/chat/completions?encoding`, {
+      method: 'POST',
+      headers: {
+        authorization: 'Bearer wk-json',
+        'content-type': 'application/json',
+        'accept-encoding': 'gzip, br',
+      },
+      body: '{"model":"gpt-4o"}',
+    });
+    const request = limited.upstream.requests.find((entry) => entry.target === target);
+    const encodings = request?.headers.filter(([name]) => name.toLowerCase() === 'accept-encoding');
+    assert.deepEqual(
+      encodings?.map(([, value]) => value),
+      ['identity'],
+    );
+  });
+
   it('a stream goes on when its budget is used up', async () => {
-    answer = (request) => [...streamScript(request, 400).slice(0, 300), stall()];
+    // What comes in one read is passed on whole; a model is not that fast.
+    answer = (request) => [
+      ...streamScript(request, 400)
+        .slice(0, 300)
+        .flatMap((step) => [step, waitMs(1)]),
+      stall(),
+    ];
     const response = await askChat(limited.gateway, 'stopped', { stream: true });
     const text = await response.text();
     const words = text.match(/word\d+/g)?.length ?? 0;
