@@ -68,6 +68,8 @@ export interface RequestHead {
   /** Bytes that `content-length` announces; -1 if there is none. */
   readonly contentLength: number;
   readonly isChunked: boolean;
+  /** What stands for the client's address, see accept/caller-address.ts; empty where nobody asks for it. */
+  readonly callerAddress: string;
 }
 
 export class Exchange {
@@ -90,6 +92,10 @@ export class Exchange {
   isMetered = false;
   /** inspect: what a metered request asks for; null where nothing is metered, or the body is no JSON. */
   asked: Asked | null = null;
+  /** authenticate: the end user must be known. */
+  asksUser = false;
+  /** inspect: the end user that the body names; null where it names none, or nobody asks. */
+  user: string | null = null;
   /** inspect: bytes of the body that have come in so far. */
   requestBytes = 0;
   /** inspect: gives back what the body was counted with; see dropBody(). */
@@ -106,11 +112,13 @@ export class Exchange {
   asksUsage = false;
   /** admit: what is held of the consumer's limits; null where there are none. */
   reservation: Reservation | null = null;
-  /** admit: what the reservation was made for. */
+  /** admit: what is held of the caller's own limits, those of no consumer; null where there are none. */
+  callerReservation: Reservation | null = null;
+  /** admit: what the reservations were made for. */
   estimate: Estimate | null = null;
   /** admit: header lines about what is left; empty where nothing is limited. */
   limitLines = '';
-  /** admit: the stream is ended when the reservation's limits are used up. */
+  /** admit: the stream is ended when the reservations' limits are used up. */
   endsWhenExhausted = false;
   /** relay: null while there is no answer, or one that nobody looks into. */
   meter: Meter | null = null;

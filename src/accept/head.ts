@@ -12,7 +12,7 @@ const DECIMAL = /^[0-9]{1,15}$/;
  * `contentLength` is -1 both where there is none and where it is malformed: checkFraming tells the two
  * apart and refuses the latter before anyone reads it.
  */
-export function copyHead(request: HttpRequest): RequestHead {
+export function copyHead(request: HttpRequest, callerAddress: string): RequestHead {
   const headers: string[] = [];
   let contentLength = -1;
   let isChunked = false;
@@ -32,5 +32,6 @@ export function copyHead(request: HttpRequest): RequestHead {
     headers,
     contentLength,
     isChunked,
+    callerAddress,
   };
 }

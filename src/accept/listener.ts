@@ -4,6 +4,7 @@
  */
 import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import type { RequestHead } from '../exchange.js';
+import { readCallerAddress } from './caller-address.js';
 import { Downstream } from './downstream.js';
 import { copyHead } from './head.js';
 import { type AcceptorApp, hasAcceptorCalls, uWS } from './uws.js';
@@ -15,6 +16,8 @@ export interface TlsFiles {
 
 export interface ListenerOptions {
   readonly tls: TlsFiles | null;
+  /** Whether heads say where they come from; asking the system costs a call each time. */
+  readonly readsAddress: boolean;
   /** Must not throw; if it does, the connection is cut and onFault is told. */
   readonly onRequest: (downstream: Downstream, head: RequestHead) => void;
   readonly onFault: (error: unknown) => void;
@@ -27,7 +30,7 @@ export class Listener {
   #socket: us_listen_socket | null = null;
 
   constructor(options: ListenerOptions) {
-    const { tls } = options;
+    const { tls, readsAddress } = options;
     this.#app =
       tls === null ? uWS.App() : uWS.SSLApp({ cert_file_name: tls.cert, key_file_name: tls.key });
     // biome-ignore lint/suspicious/useIterableCallbackReturn: it is uWebSockets.js's filter, not an array's
@@ -38,7 +41,8 @@ export class Listener {
       // The Downstream attaches onAborted; nothing may come before it (U-1).
       const downstream = new Downstream(response);
       try {
-        options.onRequest(downstream, copyHead(request));
+        const address = readsAddress ? readCallerAddress(response) : '';
+        options.onRequest(downstream, copyHead(request, address));
       } catch (error) {
         downstream.cut();
         options.onFault(error);

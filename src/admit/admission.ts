@@ -1,18 +1,24 @@
 /**
- * Admits an exchange to its consumer's limits before it is passed on, and settles what it really used when it is over.
- * One worker's; what all workers share is the table behind the ledger.
+ * Admits an exchange to the limits of its consumer and of whoever calls before it is passed on, and settles what it
+ * really used when it is over. One worker's; what all workers share is the table behind the ledger.
  */
-import type { ConsumerConfig, ProviderConfig } from '../config/model.js';
+import type {
+  CallersConfig,
+  ConsumerConfig,
+  LimitConfig,
+  ProviderConfig,
+} from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs, toSharedMs } from '../core/clock.js';
 import { GatewayError } from '../core/errors.js';
 import type { Estimate, Exchange } from '../exchange.js';
 import type { Ledger } from '../limits/ledger.js';
-import { type Refusal, Reservation } from '../limits/reservation.js';
+import type { Refusal, Usage } from '../limits/reservation.js';
 import { countAttachedBytes } from './attachments.js';
+import { nameCaller } from './callers.js';
 import { costNanoDollars, estimateCostNanoDollars } from './cost.js';
 import type { Estimator } from './estimate.js';
-import { formatLimitLines } from './limit-lines.js';
+import { type Denial, Holds } from './holds.js';
 import { describeLimit } from './limit-text.js';
 import type { PriceList } from './prices.js';
 import { readUsed } from './settlement.js';
@@ -20,6 +26,7 @@ import { readUsed } from './settlement.js';
 export interface AdmissionParts {
   readonly consumers: readonly ConsumerConfig[] | null;
   readonly providers: readonly ProviderConfig[];
+  readonly callers: CallersConfig | null;
   readonly ledger: Ledger;
   readonly prices: PriceList;
   readonly estimator: Estimator;
@@ -27,7 +34,7 @@ export interface AdmissionParts {
   readonly countTokens: (body: Uint8Array, model: string) => Promise<number | null>;
 }
 
-/** What of a consumer's limits decides how it is treated. */
+/** What of limits decides how an exchange is treated. */
 interface Manner {
   readonly hasLimits: boolean;
   /** Tokens or money are limited: the estimate is made, and the provider must say what was used. */
@@ -40,68 +47,69 @@ const TOKEN_KINDS: ReadonlySet<string> = new Set(['tokens', 'input_tokens', 'cos
 
 export class Admission {
   readonly #parts: AdmissionParts;
+  readonly #holds: Holds;
+  /** By consumer. */
   readonly #manners: readonly Manner[];
   readonly #unasked: ReadonlySet<string>;
-  readonly #unused: Reservation[] = [];
-  readonly #rowsMax: number;
+  readonly #callersManner: Manner;
   readonly #need = { requests: 1, inputTokens: 0, outputTokens: 0, costNanoDollars: 0 };
   readonly #tokens = { inputTokens: 0, outputTokens: 0 };
 
   constructor(parts: AdmissionParts, rowsMax: number) {
     this.#parts = parts;
-    this.#rowsMax = rowsMax;
     this.#unasked = new Set(
       parts.providers.filter(({ asksUsage }) => !asksUsage).map(({ name }) => name),
     );
-    this.#manners = (parts.consumers ?? []).map(({ limits }) => ({
-      hasLimits: limits.length > 0,
-      isMeasured: limits.some(({ kind }) => kind !== 'requests' && kind !== 'concurrency'),
-      hasStreamLimits: limits.some(
-        (limit) => limit.kind !== 'concurrency' && limit.enforce === 'stream',
-      ),
-    }));
+    this.#holds = new Holds(parts.ledger, rowsMax);
+    this.#manners = (parts.consumers ?? []).map(({ limits }) => findManner(limits));
+    this.#callersManner = findManner(parts.callers?.limits ?? []);
   }
 
   /** What must be known of this exchange's body and answer; to be asked as soon as the consumer is known. */
   prepare(exchange: Exchange): void {
-    const { identity } = exchange;
-    if (identity !== null && identity.consumerIndex >= 0) {
-      exchange.isMetered = true;
-      exchange.asksUsage = this.#mannerOf(exchange).isMeasured;
-    }
+    const ofCallers = this.#callersManner;
+    const isKnown = (exchange.identity?.consumerIndex ?? -1) >= 0;
+    exchange.isMetered = isKnown || ofCallers.isMeasured;
+    exchange.asksUsage = this.#mannerOf(exchange).isMeasured || ofCallers.isMeasured;
+    exchange.asksUser = this.#parts.callers?.by === 'user';
   }
 
   /**
-   * Takes what the exchange may need from all of its consumer's limits, or from none.
+   * Takes what the exchange may need from all limits of its consumer and of its caller, or from none.
    *
    * @returns null, or a promise where the prompt must be counted first; it resolves when the exchange may go on.
-   * @throws GatewayError `rate_limit_exceeded`, and the promise rejects with it.
+   * @throws GatewayError `rate_limit_exceeded`, or `overloaded` where no more callers can be told apart; and the promise
+   *   rejects with it.
    */
   admit(exchange: Exchange): Promise<void> | null {
-    const manner = this.#mannerOf(exchange);
-    if (!manner.hasLimits) {
+    const { callers } = this.#parts;
+    const caller = callers === null ? null : nameCaller(callers.by, exchange);
+    const ofConsumer = this.#mannerOf(exchange);
+    const ofCaller = caller === null ? NO_LIMITS : this.#callersManner;
+    if (!ofConsumer.hasLimits && !ofCaller.hasLimits) {
       return null;
     }
-    if (manner.isMeasured) {
+    exchange.endsWhenExhausted = ofConsumer.hasStreamLimits || ofCaller.hasStreamLimits;
+    if (ofConsumer.isMeasured || ofCaller.isMeasured) {
       if (this.#unasked.has(exchange.target?.provider ?? '')) {
         exchange.usageEdit = null;
       }
       exchange.estimate = this.#estimate(exchange);
     }
-    const refusal = this.#reserve(exchange, manner);
-    if (refusal === null) {
+    const denial = this.#reserve(exchange, caller);
+    if (denial === null) {
       return null;
     }
-    if (exchange.estimate !== null && isWorthCounting(exchange, refusal)) {
-      return this.#countAndReserve(exchange, exchange.estimate, manner);
+    if (exchange.estimate !== null && isWorthCounting(exchange, denial.refusal)) {
+      return this.#countAndReserve(exchange, exchange.estimate, caller);
     }
-    throw this.#refuse(exchange, refusal);
+    throw this.#refuse(exchange, denial);
   }
 
   /** Whether a limit that holds within streams is used up by what the stream has brought so far. */
   isExhausted(exchange: Exchange): boolean {
-    const { reservation, meter, estimate } = exchange;
-    if (reservation === null || meter === null || estimate === null) {
+    const { meter, estimate } = exchange;
+    if (meter === null || estimate === null) {
       return false;
     }
     const outputTokens = meter.estimateDelivered();
@@ -110,40 +118,18 @@ export class Admission {
       outputTokens,
       costNanoDollars: this.#priceTokens(exchange, estimate.inputTokens, outputTokens),
     };
-    return this.#parts.ledger.isExhausted(reservation, spent, toSharedMs(nowMs()));
+    return this.#holds.isExhausted(exchange, spent, toSharedMs(nowMs()));
   }
 
-  /** When the exchange is over, whichever way: exactly once, since it gives the reservation up. */
+  /** When the exchange is over, whichever way: exactly once, since it gives the reservations up. */
   settle(exchange: Exchange): void {
-    if (!exchange.isMetered) {
-      return;
-    }
-    const { reservation } = exchange;
-    exchange.reservation = null;
-    const atMs = toSharedMs(nowMs());
+    // What the provider never saw is given back, the request too.
     const isSent = exchange.sentMs > 0;
-    if (isSent) {
+    if (isSent && exchange.isMetered) {
       this.#settleUsed(exchange);
     }
-    if (reservation !== null) {
-      const used = exchange.settled;
-      if (isSent) {
-        this.#parts.ledger.settle(
-          reservation,
-          {
-            inputTokens: used?.usage.inputTokens ?? 0,
-            outputTokens: used?.usage.outputTokens ?? 0,
-            costNanoDollars: used?.costNanoDollars ?? 0,
-          },
-          atMs,
-        );
-      } else {
-        // The provider never saw it.
-        this.#parts.ledger.refund(reservation, atMs);
-      }
-      if (this.#unused.length < BOUNDS.reservationsKeptMax) {
-        this.#unused.push(reservation);
-      }
+    if (exchange.reservation !== null || exchange.callerReservation !== null) {
+      this.#holds.close(exchange, isSent ? readSpent(exchange) : null, toSharedMs(nowMs()));
     }
   }
 
@@ -195,28 +181,15 @@ export class Admission {
     return { modelKey, ...tokens, textBytes, attachedBytes };
   }
 
-  #reserve(exchange: Exchange, manner: Manner): Refusal | null {
-    const { ledger } = this.#parts;
-    const consumer = exchange.identity?.consumerIndex ?? -1;
+  #reserve(exchange: Exchange, caller: string | null): Denial | null {
     const { estimate } = exchange;
-    const model = exchange.target?.entryName ?? null;
-    const atMs = toSharedMs(nowMs());
     const need = this.#need;
     need.inputTokens = estimate?.inputTokens ?? 0;
     need.outputTokens = estimate?.outputTokens ?? 0;
     need.costNanoDollars = this.#priceTokens(exchange, need.inputTokens, need.outputTokens);
-    const reservation = this.#unused.pop() ?? new Reservation(this.#rowsMax);
-    const refusal = ledger.reserve(consumer, model, need, atMs, reservation);
-    if (refusal === null) {
-      exchange.reservation = reservation;
-      exchange.endsWhenExhausted = manner.hasStreamLimits;
-    } else {
-      this.#unused.push(reservation);
-    }
-    exchange.limitLines =
-      formatLimitLines('requests', ledger.tightest(consumer, model, 'requests', atMs)) +
-      formatLimitLines('tokens', ledger.tightest(consumer, model, 'tokens', atMs));
-    return refusal;
+    const { hasLimits } = this.#mannerOf(exchange);
+    const consumer = hasLimits ? (exchange.identity?.consumerIndex ?? -1) : -1;
+    return this.#holds.reserve(exchange, consumer, caller, need, toSharedMs(nowMs()));
   }
 
   #priceTokens({ target, model }: Exchange, inputTokens: number, outputTokens: number): number {
@@ -228,7 +201,11 @@ export class Admission {
   }
 
   /** The estimate is careful, so near the limit it may refuse what would pass; there the prompt is counted. */
-  async #countAndReserve(exchange: Exchange, estimate: Estimate, manner: Manner): Promise<void> {
+  async #countAndReserve(
+    exchange: Exchange,
+    estimate: Estimate,
+    caller: string | null,
+  ): Promise<void> {
     const { body } = exchange;
     if (body?.isBorrowed === true) {
       exchange.body = { ...body, bytes: Uint8Array.from(body.bytes), isBorrowed: false };
@@ -241,24 +218,52 @@ export class Admission {
     if (counted !== null && counted < estimate.inputTokens) {
       exchange.estimate = { ...estimate, inputTokens: counted };
     }
-    const refusal = this.#reserve(exchange, manner);
-    if (refusal !== null) {
-      throw this.#refuse(exchange, refusal);
+    const denial = this.#reserve(exchange, caller);
+    if (denial !== null) {
+      throw this.#refuse(exchange, denial);
     }
   }
 
-  #refuse(exchange: Exchange, { limit, retryAfterMs }: Refusal): GatewayError {
-    const whose = exchange.identity?.consumerName ?? '';
-    const which = limit === null ? 'no room is left in the table' : describeLimit(limit);
+  #refuse(exchange: Exchange, { by, refusal: { limit, retryAfterMs } }: Denial): GatewayError {
+    if (limit === null) {
+      return new GatewayError(
+        'overloaded',
+        'The gateway tells as many callers apart as it may, and all of them are in use.',
+        { retryAfterMs },
+      );
+    }
+    const ofConsumer = `consumer "${exchange.identity?.consumerName ?? ''}"`;
+    const ofCaller = this.#parts.callers?.by === 'user' ? 'this user' : 'this address';
     return new GatewayError(
       'rate_limit_exceeded',
-      `The limit of consumer "${whose}" is reached: ${which}.`,
+      `The limit of ${by === 'consumer' ? ofConsumer : ofCaller} is reached: ${describeLimit(limit)}.`,
       // Timers may fire a millisecond early, Node's do; who waits as told shall get through.
       { retryAfterMs: retryAfterMs + 1 },
     );
   }
 }
 
+function findManner(limits: readonly LimitConfig[]): Manner {
+  return {
+    hasLimits: limits.length > 0,
+    isMeasured: limits.some(({ kind }) => kind !== 'requests' && kind !== 'concurrency'),
+    hasStreamLimits: limits.some(
+      (limit) => limit.kind !== 'concurrency' && limit.enforce === 'stream',
+    ),
+  };
+}
+
+function readSpent({ settled }: Exchange): Usage {
+  return settled === null
+    ? NOTHING_SPENT
+    : {
+        inputTokens: settled.usage.inputTokens,
+        outputTokens: settled.usage.outputTokens,
+        costNanoDollars: settled.costNanoDollars,
+      };
+}
+
+const NOTHING_SPENT: Usage = { inputTokens: 0, outputTokens: 0, costNanoDollars: 0 };
 const NOTHING = new Uint8Array(0);
 
 /** Answers of these APIs hold no tokens. */

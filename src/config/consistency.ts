@@ -33,12 +33,10 @@ export function checkConsistency(
     problems.refuse([section], new Refusal(`at least one entry${hint}`));
   }
   for (const [path, model] of entriesOf(file, 'models')) checkModel(path, model, problems);
-  for (const section of ['tiers', 'consumers']) {
-    for (const [path, owner] of entriesOf(file, section)) {
-      if (!Array.isArray(owner['limits'])) continue;
-      for (const [index, limit] of owner['limits'].entries()) {
-        if (isRecord(limit)) checkLimit([...path, 'limits', index], limit, problems);
-      }
+  for (const [path, owner] of limitOwnersOf(file)) {
+    if (!Array.isArray(owner['limits'])) continue;
+    for (const [index, limit] of owner['limits'].entries()) {
+      if (isRecord(limit)) checkLimit([...path, 'limits', index], limit, problems);
     }
   }
   checkAddresses(file, problems);
@@ -54,6 +52,16 @@ export function* entriesOf(
   for (const [name, entry] of Object.entries(entries)) {
     if (isRecord(entry)) yield [[section, name], entry];
   }
+}
+
+/** Whatever has `limits`. */
+export function* limitOwnersOf(
+  file: Readonly<Record<string, unknown>>,
+): Generator<[path: Path, owner: Record<string, unknown>]> {
+  yield* entriesOf(file, 'tiers');
+  yield* entriesOf(file, 'consumers');
+  const { callers } = file;
+  if (isRecord(callers)) yield [['callers'], callers];
 }
 
 function checkModel(path: Path, model: Record<string, unknown>, problems: Problems): void {

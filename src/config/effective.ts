@@ -6,6 +6,7 @@ import { Document, isMap, type YAMLMap } from 'yaml';
 import { formatAddress } from './address.js';
 import { escapeVariables } from './environment.js';
 import type {
+  CallersConfig,
   ConsumerConfig,
   LimitConfig,
   ModelConfig,
@@ -30,6 +31,7 @@ export function formatEffective(config: WeirConfig): string {
     providers: byName(config.providers, formatProvider),
     models: byName(config.models, formatModel),
     ...(config.consumers === null ? {} : { consumers: byName(config.consumers, formatConsumer) }),
+    ...(config.callers === null ? {} : { callers: formatCallers(config.callers) }),
   });
   if (config.consumers === null)
     document.comment = ' consumers: left out, nobody is asked for a key';
@@ -114,6 +116,10 @@ function formatConsumer(consumer: ConsumerConfig): object {
     keys: consumer.keyDigests.map((digest) => `sha256:${digest}`),
     limits: consumer.limits.map(formatLimit),
   };
+}
+
+function formatCallers({ by, slots, limits }: CallersConfig): object {
+  return { by, slots, limits: limits.map(formatLimit) };
 }
 
 function formatLimit(limit: LimitConfig): object {

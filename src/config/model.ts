@@ -108,6 +108,16 @@ export interface ConsumerConfig {
   readonly limits: readonly LimitConfig[];
 }
 
+/** Limits for consumers that nobody configured: each caller has buckets of its own. */
+export interface CallersConfig {
+  /** The address of the client, or the end user that the request names. */
+  readonly by: 'address' | 'user';
+  /** How many are told apart at a time. */
+  readonly slots: number;
+  /** At least one. */
+  readonly limits: readonly LimitConfig[];
+}
+
 export interface WeirConfig {
   /** The file it was read from, for messages. */
   readonly file: string;
@@ -125,6 +135,8 @@ export interface WeirConfig {
   readonly models: readonly ModelConfig[];
   /** null: nobody is asked for a key. */
   readonly consumers: readonly ConsumerConfig[] | null;
+  /** null: callers are not told apart. */
+  readonly callers: CallersConfig | null;
   /** What was understood but is not acted upon by this version; logged at start. */
   readonly warnings: readonly string[];
 }

@@ -2,7 +2,7 @@
  * Checks that every name which refers to another entry finds it, and that keys and fallbacks are
  * not ambiguous. Reads the bare value, as consistency.ts does and for the same reason.
  */
-import { entriesOf } from './consistency.js';
+import { entriesOf, limitOwnersOf } from './consistency.js';
 import type { Path } from './document.js';
 import { isRecord, listNames, type Problems } from './problems.js';
 import { Refusal } from './refusal.js';
@@ -32,10 +32,9 @@ export function checkReferences(file: File, problems: Problems): void {
   const tiers = namesOf(file, 'tiers');
   for (const [path, consumer] of entriesOf(file, 'consumers')) {
     checkName([...path, 'tier'], consumer['tier'], 'tier', tiers, problems);
-    checkLimitModels(path, consumer, models, problems);
   }
-  for (const [path, tier] of entriesOf(file, 'tiers')) {
-    checkLimitModels(path, tier, models, problems);
+  for (const [path, owner] of limitOwnersOf(file)) {
+    checkLimitModels(path, owner, models, problems);
   }
   checkFallbackCycles(file, problems);
   checkKeysUnique(file, problems);

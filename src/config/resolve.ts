@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import type {
+  CallersConfig,
   ConsumerConfig,
   LimitConfig,
   ModelConfig,
@@ -32,6 +33,7 @@ export function resolveConfig(file: string, parsed: ParsedFile): WeirConfig {
     providers: Object.entries(parsed.providers).map(([name, entry]) => toProvider(name, entry)),
     models: Object.entries(parsed.models).map(([name, entry]) => toModel(name, entry)),
     consumers: toConsumers(parsed),
+    callers: toCallers(parsed.callers),
   };
   return { ...config, warnings: describeUnenforced(config) };
 }
@@ -112,6 +114,12 @@ function toConsumers(parsed: ParsedFile): ConsumerConfig[] | null {
       limits: [...inherited, ...entry.limits].map(toLimit),
     };
   });
+}
+
+function toCallers(callers: ParsedFile['callers']): CallersConfig | null {
+  if (callers === undefined) return null;
+  const { by, slots, limits } = callers;
+  return { by, slots, limits: limits.map(toLimit) };
 }
 
 const METERED_KINDS = ['requests', 'tokens', 'input_tokens', 'output_tokens', 'cost'] as const;

@@ -3,6 +3,7 @@
  * show. What spans several fields is checked in consistency.ts and references.ts.
  */
 import { z } from 'zod';
+import { BOUNDS } from '../core/bounds.js';
 import { PORT_MAX } from './address.js';
 import {
   address,
@@ -235,6 +236,16 @@ const consumer = mapping({
   limits: limits.prefault([]).describe('Limits beside those of the tier.'),
 }).describe('Who calls: a team, an app, a person.');
 
+const callers = mapping({
+  by: choice(['address', 'user']).describe(
+    'What tells callers apart: their address, or the end user that a request names as `user`.',
+  ),
+  slots: wholeNumber(1, BOUNDS.limitSlotsMax)
+    .prefault(65_536)
+    .describe('How many callers are told apart at a time.'),
+  limits: z.array(limit).min(1).describe('Limits of each caller.'),
+}).describe('Limits for whoever calls, each with buckets of its own, beside those of consumers.');
+
 export const fileSchema = mapping({
   listen,
   admin,
@@ -261,6 +272,7 @@ export const fileSchema = mapping({
   consumers: named(consumer)
     .optional()
     .describe('Who may call. Left out: nobody is asked for a key.'),
+  callers: callers.optional(),
 });
 
 /** The file after defaults and units, before names are looked up. */

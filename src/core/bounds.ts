@@ -78,6 +78,7 @@ export const BOUND_TABLE = {
   limitRowsMax: bound(2_000_000, 'count', 'Rows of the limit table, one for each limit of each consumer: 64 bytes, and 8 for each worker. 100,000 consumers with three limits need 300,000.'),
   limitWorkersMax: bound(256, 'count', 'Workers that share the limit table; more than one a core is of no use.'),
   limitSlotsMax: bound(1_000_000, 'count', 'Slots for consumers that are not configured, such as addresses; their rows count as rows of the limit table.'),
+  userBytesMax: bound(1024, 'bytes', 'Of the JSON string that names the end user, where users have limits: it is hashed for each request. OpenAI’s own names for them are of at most 64 characters.'),
   limitSlotWindow: bound(16, 'count', 'Slots among which such a consumer’s is looked for: two cache lines of words. While half of all slots are in use, fewer than one in 10,000 finds them taken.'),
 } as const satisfies Record<string, Bound>;
 

@@ -35,6 +35,7 @@ export function startDemoUpstream(options: DemoUpstreamOptions): DemoUpstream {
   };
   const listener = new Listener({
     tls: null,
+    readsAddress: false,
     onRequest(downstream: Downstream, head: RequestHead): void {
       inFlight += 1;
       new DemoRequest(downstream, head, wheel, onDone, options.onFault).start();

@@ -1,6 +1,14 @@
 /** What a JSON request asks for, as far as its cost hangs on it; read where it lies in the body. */
+import { BOUNDS } from '../core/bounds.js';
+import { GatewayError } from '../core/errors.js';
 import type { Asked } from '../exchange.js';
-import { type ByteRange, type JsonScan, readJsonBoolean, readJsonInteger } from './json-scan.js';
+import {
+  type ByteRange,
+  type JsonScan,
+  readJsonBoolean,
+  readJsonInteger,
+  readJsonString,
+} from './json-scan.js';
 
 /** Whatever is no valid value counts as not said: the provider will refuse it, or has a default of its own. */
 export function readAsked(scan: JsonScan, bytes: Buffer): Asked {
@@ -14,6 +22,25 @@ export function readAsked(scan: JsonScan, bytes: Buffer): Asked {
     outputTokensMax,
     answers: Math.min(Math.max(1, readCount(bytes, scan.n)), ANSWERS_MAX),
   };
+}
+
+/**
+ * The end user that a request names; null where it names none, or says what no provider takes for a name.
+ * @throws GatewayError `bad_body` where the name is so long that it would have to be cut, and two users become one.
+ */
+export function readUser({ user: { start, end } }: JsonScan, bytes: Buffer): string | null {
+  if (start < 0) {
+    return null;
+  }
+  if (end - start > BOUNDS.userBytesMax) {
+    throw new GatewayError(
+      'bad_body',
+      `The value of "user" is longer than ${BOUNDS.userBytesMax} bytes.`,
+      { param: 'user' },
+    );
+  }
+  const user = readJsonString(bytes, start, end);
+  return user === '' ? null : user;
 }
 
 /** OpenAI takes up to 128. */

@@ -7,7 +7,7 @@ import { nowMs } from '../core/clock.js';
 import { GatewayError } from '../core/errors.js';
 import { findHeader } from '../core/headers.js';
 import type { Exchange, RequestHead } from '../exchange.js';
-import { readAsked } from './asked.js';
+import { readAsked, readUser } from './asked.js';
 import { ByteBudget } from './budget.js';
 import {
   createJsonScan,
@@ -309,6 +309,9 @@ function findInJson(
       throw new GatewayError('bad_body', 'The body is declared as JSON and is not valid JSON.');
     }
     return null;
+  }
+  if (exchange.asksUser) {
+    exchange.user = readUser(scan, bytes);
   }
   if (exchange.isMetered) {
     exchange.asked = readAsked(scan, bytes);

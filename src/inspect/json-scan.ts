@@ -125,6 +125,7 @@ export function createJsonScan(): JsonScan {
     max_output_tokens: rangeOf('max_output_tokens'),
     stream_options: rangeOf('stream_options'),
     n: rangeOf('n'),
+    user: rangeOf('user'),
     position: 0,
     state: BEFORE_OBJECT,
     tokenStart: 0,

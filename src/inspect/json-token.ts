@@ -13,6 +13,7 @@ export const SCANNED_KEYS = [
   'max_output_tokens',
   'stream_options',
   'n',
+  'user',
 ] as const;
 
 export type ScannedKey = (typeof SCANNED_KEYS)[number];

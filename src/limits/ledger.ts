@@ -92,11 +92,11 @@ export class Ledger {
     if (dynamic === null || slots === null) throw new Error('the plan has no dynamic consumers');
     const ageMs = this.#table.ageAt(nowMs);
     const slot = slots.pin(key, ageMs);
+    reservation.slot = slot;
     if (slot < 0) return { reason: 'table_full', limit: null, retryAfterMs: RETRY_BLINDLY_MS };
     const firstRow = dynamic.firstRow + slot * dynamic.limits.length;
     const refusal = this.#reserveRows(dynamic.limits, firstRow, model, need, ageMs, reservation);
-    if (refusal === null) reservation.slot = slot;
-    else slots.unpin(slot);
+    if (refusal !== null) slots.unpin(slot);
     return refusal;
   }
 
@@ -153,7 +153,7 @@ export class Ledger {
     return this.#findTightest(list, this.#plan.firstRow[consumerIndex]!, model, kind, nowMs);
   }
 
-  /** The same for the consumer of an open reservation, dynamic or not. */
+  /** The same for the dynamic consumer that the reservation was last asked for, and perhaps refused. */
   tightestDynamic(
     reservation: Reservation,
     model: string | null,

@@ -3,7 +3,7 @@
  * so the plan itself is never sent around. Consumers of a tier share one list of limits; of each consumer there are
  * two numbers in typed arrays and nothing else.
  */
-import type { ConsumerConfig, LimitConfig } from '../config/model.js';
+import type { ConsumerConfig, LimitConfig, WeirConfig } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { KINDS, planRate } from './rates.js';
 
@@ -53,6 +53,15 @@ export interface PlanOptions {
   readonly workers: number;
   /** For consumers that are unknown until they call. */
   readonly dynamic?: { readonly slots: number; readonly limits: readonly LimitConfig[] };
+}
+
+/** What a configuration asks for; every thread must plan the same. */
+export function planLimits({
+  consumers,
+  callers,
+  workers,
+}: Pick<WeirConfig, 'consumers' | 'callers' | 'workers'>): TablePlan {
+  return planTable(consumers, callers === null ? { workers } : { workers, dynamic: callers });
 }
 
 /** @throws RangeError where a limit can't be kept (see planRate), or there are too many of something. */

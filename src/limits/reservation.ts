@@ -30,7 +30,7 @@ export class Reservation {
   count = 0;
   readonly rows: Int32Array;
   readonly units: Float64Array;
-  /** The slot of a dynamic consumer, pinned while the reservation is open; -1: of a configured one. */
+  /** The slot of a dynamic consumer, pinned only while the reservation is open; -1: of a configured one, or none. */
   slot = -1;
 
   /** @param rowsMax the plan's longestList. */

@@ -15,6 +15,7 @@ export interface MetricsSource {
   readonly readHistograms: () => readonly MergedSeries[];
   /** Buckets that are shown; bounded. */
   readonly readLimits: () => readonly LimitSample[];
+  readonly readLimitTableFull: () => number;
   /** Lines that the primary's sink could not write. */
   readonly readLogLinesLost: () => number;
   readonly build: { readonly version: string; readonly node: string; readonly uws: string };
@@ -239,6 +240,12 @@ export function createMetrics(source: MetricsSource): Metrics {
     'Time that Weir itself added to an exchange.',
     MEASURE.added,
     ADDED_BOUNDS_S,
+  );
+  add(
+    'counter',
+    'weir_limit_table_full_total',
+    'Exchanges refused because as many callers are told apart as may be.',
+    () => plain(source.readLimitTableFull()),
   );
   for (const [name, type, figure, help] of LIMIT_METRICS) {
     add(type, name, help, () =>

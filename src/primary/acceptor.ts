@@ -64,6 +64,7 @@ export class Acceptor {
 function createProbe(): Listener {
   return new Listener({
     tls: null,
+    readsAddress: false,
     onRequest: (downstream) => downstream.cut(),
     onFault: () => {},
     onConnections: () => {},

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import type { WeirConfig } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs, toSharedMs, wallClockMs } from '../core/clock.js';
-import { findLimit, planTable, type TablePlan } from '../limits/plan.js';
+import { findLimit, planLimits, type TablePlan } from '../limits/plan.js';
+import { DynamicSlots } from '../limits/slots.js';
 import { restoreSnapshot, takeSnapshot } from '../limits/snapshot.js';
 import { readSnapshotFile, writeSnapshotFile } from '../limits/snapshot-file.js';
 import { createTableBuffer, LimitTable } from '../limits/table.js';
@@ -40,6 +41,7 @@ export class LimitKeeper {
   readonly buffer: SharedArrayBuffer;
   readonly #plan: TablePlan;
   readonly #table: LimitTable;
+  readonly #slots: DynamicSlots | null;
   readonly #logger: Logger;
   readonly #path: string | null;
   readonly #stateDir: string | null;
@@ -48,10 +50,14 @@ export class LimitKeeper {
   #saving: Promise<void> | null = null;
   #lastFailure: string | null = null;
 
-  constructor(config: Pick<WeirConfig, 'consumers' | 'workers' | 'stateDir'>, logger: Logger) {
-    this.#plan = planTable(config.consumers, { workers: config.workers });
+  constructor(
+    config: Pick<WeirConfig, 'consumers' | 'callers' | 'workers' | 'stateDir'>,
+    logger: Logger,
+  ) {
+    this.#plan = planLimits(config);
     this.buffer = createTableBuffer(this.#plan, sharedNowMs());
     this.#table = new LimitTable(this.buffer, this.#plan, -1);
+    this.#slots = this.#plan.dynamic === null ? null : new DynamicSlots(this.#table);
     this.#logger = logger;
     this.#stateDir = config.stateDir;
     this.#path = config.stateDir === null ? null : join(config.stateDir, FILE_NAME);
@@ -150,6 +156,11 @@ export class LimitKeeper {
   /** The first rows only, because a series each is dear; the rest is under /api/limits. */
   readSamples(): LimitSample[] {
     return this.list(null, 0, BOUNDS.limitSeriesMax);
+  }
+
+  /** How often a caller was refused because as many are told apart as may be. */
+  get tableFullCount(): number {
+    return this.#slots?.refusedCount ?? 0;
   }
 
   #rowsOf(consumer: string | null): [first: number, end: number] {

@@ -69,6 +69,7 @@ export class Primary {
       readCounters: () => readCounters(this.#layout, this.#counters, config.workers),
       readHistograms: () => this.#histograms.merge(),
       readLimits: () => this.#limits.readSamples(),
+      readLimitTableFull: () => this.#limits.tableFullCount,
       readLogLinesLost: () => this.#sink.linesLost,
       build: {
         version: options.version,

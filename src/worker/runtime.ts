@@ -13,7 +13,7 @@ import type { Exchange } from '../exchange.js';
 import { BodyInspector } from '../inspect/body.js';
 import { encodeJsonString } from '../inspect/json-token.js';
 import { Ledger } from '../limits/ledger.js';
-import { planTable } from '../limits/plan.js';
+import { planLimits } from '../limits/plan.js';
 import { LimitTable } from '../limits/table.js';
 import { createAccessLine } from '../observe/access-line.js';
 import { CounterColumn, createCounterLayout } from '../observe/counters.js';
@@ -93,11 +93,12 @@ export class WorkerRuntime implements Stages {
   }
 
   #createAdmission({ config, index, limits, prices }: WorkerStart): Admission {
-    const plan = planTable(config.consumers, { workers: config.workers });
+    const plan = planLimits(config);
     return new Admission(
       {
         consumers: config.consumers,
         providers: config.providers,
+        callers: config.callers,
         ledger: new Ledger(new LimitTable(limits, plan, index)),
         prices: createPriceList(config, prices),
         estimator: new Estimator(),

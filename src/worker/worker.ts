@@ -22,6 +22,7 @@ const start = workerData as WorkerStart;
 const runtime = new WorkerRuntime(start, send);
 const listener = new Listener({
   tls: start.config.listen.tls,
+  readsAddress: start.config.callers?.by === 'address',
   onRequest: (downstream, head) => runExchange(runtime, downstream, head),
   onFault: (error) => runtime.onFault(null, error),
   onConnections: (delta) => runtime.onConnections(delta),

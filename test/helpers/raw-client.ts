@@ -18,6 +18,8 @@ export interface Arrival {
 export interface RawClientOptions {
   readonly port: number;
   readonly host?: string;
+  /** The address that the client calls from, such as 127.0.0.2. */
+  readonly localAddress?: string;
   /** Start without reading; see `pauseReads`. */
   readonly isPaused?: boolean;
   /** Left off when hundreds of MB come through: `received` and `arrivals` then stay empty. */
@@ -51,6 +53,7 @@ export class RawClient {
     this.socket = connect({
       port: options.port,
       host: options.host ?? '127.0.0.1',
+      ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
       allowHalfOpen: true,
       noDelay: true,
     });

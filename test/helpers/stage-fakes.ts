@@ -124,6 +124,7 @@ export interface ExchangeOptions {
   readonly headers?: readonly string[];
   readonly contentLength?: number;
   readonly isChunked?: boolean;
+  readonly callerAddress?: string;
   readonly dialect?: DialectName;
   readonly downstream?: FakeDownstream;
 }
@@ -136,6 +137,7 @@ export function createExchange(options: ExchangeOptions = {}): Exchange {
     headers: options.headers ?? [],
     contentLength: options.contentLength ?? -1,
     isChunked: options.isChunked ?? false,
+    callerAddress: options.callerAddress ?? '',
   };
   const downstream = (options.downstream ?? new FakeDownstream()).asDownstream;
   return new Exchange('id-1', head, downstream, options.dialect ?? 'openai', 1);

@@ -51,6 +51,7 @@ tiers:
 consumers:
   one: { keys: [wk-one, "sha256:${'AB'.repeat(32)}"], tier: gold, limits: [{ cost: 0.5, per: 1d, burst: 2 }, { output_tokens: 9, per: 1s, models: [wide], enforce: stream }] }
   two: { keys: [wk-two] }
+callers: { by: user, limits: [{ requests: 60, per: 1m }, { concurrency: 8, models: [wide] }] }
 `;
 
 const COUNTS_ALL = { models: null, enforce: 'request' } as const;
@@ -86,6 +87,7 @@ test('defaults of the smallest file', () => {
       },
     ],
     consumers: null,
+    callers: null,
     warnings: [],
   });
 });
@@ -165,6 +167,14 @@ test('every field', () => {
     },
     { name: 'two', keyDigests: [digest('wk-two')], tier: null, limits: [] },
   ]);
+  assert.deepEqual(config.callers, {
+    by: 'user',
+    slots: 65_536,
+    limits: [
+      { kind: 'requests', amount: 60, perMs: 60_000, burst: 60, ...COUNTS_ALL },
+      { kind: 'concurrency', amount: 8, models: ['wide'] },
+    ],
+  });
   assert.doesNotMatch(JSON.stringify(config), /wk-one|wk-two/);
 });
 

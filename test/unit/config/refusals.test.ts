@@ -9,18 +9,18 @@ const WHOLE = 'expected a whole number from 1 to 1e15';
 const FIFTH_LINE: Record<string, string[]> = {
   'wrkers: 2': ['5:1: wrkers: unknown key. Did you mean "workers"?'],
   'zzzzzzzz: 2': [
-    '5:1: zzzzzzzz: unknown key; expected one of listen, admin, workers, accept, state_dir, drain_timeout, log, providers, models, tiers, consumers',
+    '5:1: zzzzzzzz: unknown key; expected one of listen, admin, workers, accept, state_dir, drain_timeout, log, providers, models, tiers, consumers, callers',
   ],
   'constructor: 2': [
-    '5:1: constructor: unknown key; expected one of listen, admin, workers, accept, state_dir, drain_timeout, log, providers, models, tiers, consumers',
+    '5:1: constructor: unknown key; expected one of listen, admin, workers, accept, state_dir, drain_timeout, log, providers, models, tiers, consumers, callers',
   ],
   '__proto__: { x: 1 }': [
     '5:1: "__proto__" cannot be used as a name',
-    '5:1: __proto__: unknown key; expected one of listen, admin, workers, accept, state_dir, drain_timeout, log, providers, models, tiers, consumers',
+    '5:1: __proto__: unknown key; expected one of listen, admin, workers, accept, state_dir, drain_timeout, log, providers, models, tiers, consumers, callers',
   ],
   '"${A}": 1': [
     '5:1: a variable cannot stand in a name, only in a value',
-    '5:1: ["${A}"]: unknown key; expected one of listen, admin, workers, accept, state_dir, drain_timeout, log, providers, models, tiers, consumers',
+    '5:1: ["${A}"]: unknown key; expected one of listen, admin, workers, accept, state_dir, drain_timeout, log, providers, models, tiers, consumers, callers',
   ],
   'models: {}': [
     '5:1: the key "models" is given twice; the first is in line 3',
@@ -101,6 +101,37 @@ const FIFTH_LINE: Record<string, string[]> = {
   'consumers: { " a": { keys: [k] } }': [
     '5:14: consumers[" a"]: expected a name of 1 to 256 characters without control characters or spaces around it',
   ],
+  'callers: { by: adress, limits: [{ requests: 1, per: 1s }] }': [
+    '5:16: callers.by: expected one of address, user; got "adress". Did you mean "address"?',
+  ],
+  'callers: { by: user }': ['5:1: callers.limits: missing; expected a list'],
+  'callers: { limits: [{ concurrency: 1 }] }': [
+    '5:1: callers.by: missing; expected one of address, user',
+  ],
+  'callers: { by: user, limits: [] }': [
+    '5:30: callers.limits: expected at least one entry; got a list',
+  ],
+  'callers: [address]': ['5:10: callers: expected a mapping; got a list'],
+  'callers: { by: address, slots: 0, limits: [{ concurrency: 1 }] }': [
+    '5:32: callers.slots: expected a whole number from 1 to 1000000; got 0',
+  ],
+  'callers: { by: address, slot: 9, limits: [{ concurrency: 1 }] }': [
+    '5:25: callers.slot: unknown key. Did you mean "slots"?',
+  ],
+  'callers: { by: address, limits: [{ requests: 5 }, { concurrency: 1, per: 1s }] }': [
+    '5:34: callers.limits[0].per: missing; expected a duration such as 1s, 1m or 1d',
+    '5:69: callers.limits[1].per: has no meaning beside concurrency',
+  ],
+  'callers: { by: address, limits: [{ concurrency: 1, models: [gpt-5] }] }': [
+    '5:61: callers.limits[0].models[0]: expected a configured model: gpt-4o; got "gpt-5". Did you mean "gpt-4o"?',
+  ],
+  'callers: { by: address, limits: [{ concurrency: 1 }, { tokens: 24000000, per: 1ms }] }': [
+    '5:54: callers.limits[1]: tokens 24000000 per 1 ms with a burst of 24000000 is beyond what can be counted to within 0.01 %',
+  ],
+  'callers: { by: address, slots: 1000000, limits: [{ concurrency: 1 }, { requests: 1, per: 1s }, { requests: 9, per: 1m }] }':
+    [
+      '5:32: callers.slots: expected at most 666666 slots with 3 limits of callers and 0 of consumers; got 1000000',
+    ],
   'tiers: { t: { limit: [] } }': ['5:15: tiers.t.limit: unknown key. Did you mean "limits"?'],
 };
 

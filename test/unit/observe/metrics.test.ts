@@ -36,6 +36,7 @@ function createBench(models: Readonly<Record<string, readonly string[]>>): Bench
       return store.merge();
     },
     readLimits: () => [],
+    readLimitTableFull: () => 3,
     readLogLinesLost: () => 5,
     build: { version: '0.1.0', node: process.version, uws: '20.0' },
   });
@@ -128,6 +129,7 @@ test('a scrape shows what the workers counted, summed', async () => {
   assert.equal(find(families, 'weir_first_byte_seconds_sum', route), 700.001);
   assert.equal(find(families, 'weir_added_seconds_bucket', { le: '0.00005' }), 1);
   assert.equal(find(families, 'weir_added_seconds_sum'), 0.00004);
+  assert.equal(find(families, 'weir_limit_table_full_total'), 3);
   for (const name of [
     'process_resident_memory_bytes',
     'process_cpu_seconds_total',

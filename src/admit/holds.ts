@@ -1,0 +1,146 @@
+/**
+ * What exchanges hold of the limit table: of their consumer's limits, and of those of whoever calls. Either is taken
+ * with the other or not at all, and both are closed exactly once.
+ */
+import { BOUNDS } from '../core/bounds.js';
+import type { Exchange } from '../exchange.js';
+import type { Ledger } from '../limits/ledger.js';
+import { type Need, type Refusal, Reservation, type Usage } from '../limits/reservation.js';
+import { formatLimitLines, type LimitState } from './limit-lines.js';
+
+export interface Denial {
+  readonly by: 'consumer' | 'caller';
+  readonly refusal: Refusal;
+}
+
+export class Holds {
+  readonly #ledger: Ledger;
+  readonly #rowsMax: number;
+  readonly #unused: Reservation[] = [];
+  readonly #tightest = { limit: 0, remaining: 0, resetMs: 0 };
+
+  /** @param rowsMax the plan's longestList. */
+  constructor(ledger: Ledger, rowsMax: number) {
+    this.#ledger = ledger;
+    this.#rowsMax = rowsMax;
+  }
+
+  /**
+   * Takes from all limits, or from none, and writes the exchange's `reservation`, `callerReservation` and `limitLines`.
+   *
+   * The caller's come first: they are its own, while the consumer's are shared, so a caller that is refused over and
+   * over never touches what others of its consumer take from.
+   *
+   * @param consumer its place in the configuration; -1: none that has limits.
+   * @param caller what tells the caller from others; null: it has no limits.
+   * @param atMs shared milliseconds.
+   */
+  reserve(
+    exchange: Exchange,
+    consumer: number,
+    caller: string | null,
+    need: Need,
+    atMs: number,
+  ): Denial | null {
+    const ledger = this.#ledger;
+    const model = exchange.target?.entryName ?? null;
+    const ofCaller = caller === null ? null : this.#open();
+    const ofConsumer = consumer < 0 ? null : this.#open();
+    let by: Denial['by'] = 'caller';
+    let refusal: Refusal | null = null;
+    if (caller !== null && ofCaller !== null) {
+      refusal = ledger.reserveDynamic(caller, model, need, atMs, ofCaller);
+    }
+    if (refusal === null && ofConsumer !== null) {
+      by = 'consumer';
+      refusal = ledger.reserve(consumer, model, need, atMs, ofConsumer);
+    }
+    exchange.limitLines =
+      this.#formatLines('requests', consumer, ofCaller, model, atMs) +
+      this.#formatLines('tokens', consumer, ofCaller, model, atMs);
+    if (refusal === null) {
+      exchange.callerReservation = ofCaller;
+      exchange.reservation = ofConsumer;
+      return null;
+    }
+    if (ofCaller !== null) {
+      // Open only where it was the consumer's limits that refused.
+      ledger.refund(ofCaller, atMs);
+      this.#keep(ofCaller);
+    }
+    if (ofConsumer !== null) {
+      this.#keep(ofConsumer);
+    }
+    return { by, refusal };
+  }
+
+  /** Whether a limit that holds within streams is used up by what was spent so far. */
+  isExhausted(exchange: Exchange, spent: Usage, atMs: number): boolean {
+    const { reservation, callerReservation } = exchange;
+    return (
+      (reservation !== null && this.#ledger.isExhausted(reservation, spent, atMs)) ||
+      (callerReservation !== null && this.#ledger.isExhausted(callerReservation, spent, atMs))
+    );
+  }
+
+  /**
+   * Gives up what the exchange holds; a second time does nothing.
+   * @param used null: the provider never saw the request, which counts as none then.
+   */
+  close(exchange: Exchange, used: Usage | null, atMs: number): void {
+    const { reservation, callerReservation } = exchange;
+    exchange.reservation = null;
+    exchange.callerReservation = null;
+    if (reservation !== null) {
+      this.#settle(reservation, used, atMs);
+    }
+    if (callerReservation !== null) {
+      this.#settle(callerReservation, used, atMs);
+    }
+  }
+
+  #settle(reservation: Reservation, used: Usage | null, atMs: number): void {
+    if (used === null) {
+      this.#ledger.refund(reservation, atMs);
+    } else {
+      this.#ledger.settle(reservation, used, atMs);
+    }
+    this.#keep(reservation);
+  }
+
+  #open(): Reservation {
+    return this.#unused.pop() ?? new Reservation(this.#rowsMax);
+  }
+
+  #keep(reservation: Reservation): void {
+    if (this.#unused.length < BOUNDS.reservationsKeptMax) {
+      this.#unused.push(reservation);
+    }
+  }
+
+  /** Of the consumer's limits and the caller's the tighter one, by the share that is left. */
+  #formatLines(
+    kind: 'requests' | 'tokens',
+    consumer: number,
+    ofCaller: Reservation | null,
+    model: string | null,
+    atMs: number,
+  ): string {
+    const ledger = this.#ledger;
+    let tightest: LimitState | null = null;
+    if (ofCaller !== null) {
+      const found = ledger.tightestDynamic(ofCaller, model, kind, atMs);
+      // What the ledger tells is its own, and valid until it is asked again.
+      tightest = found === null ? null : Object.assign(this.#tightest, found);
+    }
+    const ofConsumer = consumer < 0 ? null : ledger.tightest(consumer, model, kind, atMs);
+    if (ofConsumer !== null && (tightest === null || shareOf(ofConsumer) < shareOf(tightest))) {
+      tightest = ofConsumer;
+    }
+    return formatLimitLines(kind, tightest);
+  }
+}
+
+function shareOf({ remaining, limit }: LimitState): number {
+  return remaining / limit;
+}
