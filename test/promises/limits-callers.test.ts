@@ -7,8 +7,8 @@ import {
   askChat,
   chatBody,
   type LimitedGateway,
-  readLimit,
   startLimited,
+  untilSettled,
 } from '../helpers/limited.js';
 import { sumMetric } from '../helpers/metrics-text.js';
 import { send } from '../helpers/mock-upstream.js';
@@ -96,6 +96,35 @@ describe('limits by address without consumers', { timeout: 60_000 }, () => {
   });
 });
 
+describe('limits by address on a socket of IPv6', { timeout: 60_000 }, () => {
+  let limited: LimitedGateway;
+
+  before(async () => {
+    limited = await startLimited({
+      workers: 2,
+      upstream,
+      limits: {},
+      config: {
+        listen: '[::]:0',
+        consumers: undefined,
+        callers: { by: 'address', limits: [{ requests: 1, per: '1d' }] },
+      },
+    });
+  });
+
+  after(() => limited?.stop());
+
+  it('clients that came over IPv4 are all one caller there', async () => {
+    const { gateway } = limited;
+    const statusesOf = async (address: string) => [
+      (await askFrom(gateway, address)).status,
+      (await askFrom(gateway, address)).status,
+    ];
+    assert.deepEqual(await statusesOf(ADDRESSES[0]), [200, 429]);
+    assert.deepEqual(await statusesOf(ADDRESSES[1]), [200, 429]);
+  });
+});
+
 describe('a full table of callers', { timeout: 60_000 }, () => {
   let limited: LimitedGateway;
 
@@ -124,8 +153,8 @@ describe('a full table of callers', { timeout: 60_000 }, () => {
       /"overloaded".*callers apart|callers apart.*"overloaded"/,
     );
     assert.equal((await askFrom(gateway, ADDRESSES[0])).status, 200);
-    const row = await readLimit(gateway, 'team', 'requests');
-    assert.deepEqual([row.settled, row.refunded, row.refused, row.held], [3, 0, 0, 0]);
+    const [row] = await untilSettled(gateway, 'team');
+    assert.deepEqual([row?.settled, row?.refunded, row?.refused, row?.held], [3, 0, 0, 0]);
     assert.equal(sumMetric(await gateway.metrics(), 'weir_limit_table_full_total'), 1);
   });
 });

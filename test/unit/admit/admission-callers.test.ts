@@ -127,6 +127,10 @@ test('both are settled once, whichever way the exchange ends', () => {
   answered.sentMs = 1;
   for (const exchange of [answered, unsent, answered, unsent]) bench.admission.settle(exchange);
   assert.deepEqual(bench.levels(), [2, 4, 2], 'the request that was passed on stays used');
+  const next = [createCall(0, 'a'), createCall(0, 'a')];
+  for (const exchange of next) admit(bench, exchange);
+  const held = next.flatMap((exchange) => [exchange.reservation, exchange.callerReservation]);
+  assert.equal(new Set(held).size, 4, 'one reservation was kept for two');
 });
 
 test('without consumers callers are not limited, or requests alone make answers be looked into', () => {
