@@ -6,8 +6,8 @@
 import { askMany } from '../limits/ask.js';
 import { measureCost, measureExactness, measureMemory } from '../limits/measure.js';
 import { startWeir } from '../proxies.js';
-import { spreadOf, spreadOfRatios } from '../statistics.js';
-import { allowNoise, BOUNDS, judge, judgeWorst } from './context.js';
+import { spreadOf } from '../statistics.js';
+import { BOUNDS, judge, judgeWorst } from './context.js';
 import { withRunning } from './interleave.js';
 
 const THREADS = 8;
