@@ -80,7 +80,8 @@ export class Admission {
     if (manner.isMeasured) {
       exchange.estimate = this.#estimate(exchange);
     }
-    const refusal = this.#reserve(exchange, manner);
+    // The body is there since then, which is now or a moment ago.
+    const refusal = this.#reserve(exchange, manner, toSharedMs(exchange.readyMs));
     if (refusal === null) {
       return null;
     }
@@ -105,14 +106,14 @@ export class Admission {
     return this.#parts.ledger.isExhausted(reservation, spent, toSharedMs(nowMs()));
   }
 
-  /** When the exchange is over, whichever way: exactly once, since it gives the reservation up. */
-  settle(exchange: Exchange): void {
+  /** When the exchange is over, at `endedMs`, whichever way: exactly once, since it gives the reservation up. */
+  settle(exchange: Exchange, endedMs: number): void {
     if (!exchange.isMetered) {
       return;
     }
     const { reservation } = exchange;
     exchange.reservation = null;
-    const atMs = toSharedMs(nowMs());
+    const atMs = toSharedMs(endedMs);
     const isSent = exchange.sentMs > 0;
     if (isSent) {
       this.#settleUsed(exchange);
@@ -173,7 +174,7 @@ export class Admission {
     // What is no JSON is a form with a file in it: sound, or a picture.
     const attachedBytes = asked === null ? totalBytes : countAttachedBytes(body.bytes);
     const textBytes = totalBytes - attachedBytes;
-    const outputTokensMax = WITHOUT_OUTPUT.test(head.path) ? 0 : (asked?.outputTokensMax ?? -1);
+    const outputTokensMax = hasNoOutput(head.path) ? 0 : (asked?.outputTokensMax ?? -1);
     const answers = asked?.answers ?? 1;
     const tokens = this.#tokens;
     this.#parts.estimator.estimate(
@@ -184,15 +185,15 @@ export class Admission {
       answers,
       tokens,
     );
-    return { modelKey, ...tokens, textBytes, attachedBytes };
+    const { inputTokens, outputTokens } = tokens;
+    return { modelKey, inputTokens, outputTokens, textBytes, attachedBytes };
   }
 
-  #reserve(exchange: Exchange, manner: Manner): Refusal | null {
+  #reserve(exchange: Exchange, manner: Manner, atMs: number): Refusal | null {
     const { ledger } = this.#parts;
     const consumer = exchange.identity?.consumerIndex ?? -1;
     const { estimate } = exchange;
     const model = exchange.target?.entryName ?? null;
-    const atMs = toSharedMs(nowMs());
     const need = this.#need;
     need.inputTokens = estimate?.inputTokens ?? 0;
     need.outputTokens = estimate?.outputTokens ?? 0;
@@ -233,7 +234,7 @@ export class Admission {
     if (counted !== null && counted < estimate.inputTokens) {
       exchange.estimate = { ...estimate, inputTokens: counted };
     }
-    const refusal = this.#reserve(exchange, manner);
+    const refusal = this.#reserve(exchange, manner, toSharedMs(nowMs()));
     if (refusal !== null) {
       throw this.#refuse(exchange, refusal);
     }
@@ -253,7 +254,11 @@ export class Admission {
 const NOTHING = new Uint8Array(0);
 
 /** Answers of these APIs hold no tokens. */
-const WITHOUT_OUTPUT = /\/(?:embeddings|moderations|count_tokens)$/;
+function hasNoOutput(path: string): boolean {
+  return (
+    path.endsWith('/embeddings') || path.endsWith('/moderations') || path.endsWith('/count_tokens')
+  );
+}
 
 function isWorthCounting({ body, asked }: Exchange, { limit }: Refusal): boolean {
   const isLarge = (body?.bytes.length ?? 0) >= BOUNDS.exactCountBodyBytesMin;
