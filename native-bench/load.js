@@ -75,15 +75,20 @@ export async function loadRequests({ port, connections, threads, seconds, cpu })
 /**
  * Streams run back to back on each connection until the time is up, and the last ones to their end.
  * sse-load compares every byte; a wrong one ends it with an error, which ends the run.
- * @param {{ port: number, connections: number, seconds: number, events: number, gapMs: number, cpu: number }} load
+ * @param {{ port: number, connections: number, seconds: number, events: number, gapMs: number, cpu: number, asksUsage?: boolean }} load
  * @returns {Promise<StreamResult>}
  */
-export async function loadStreams({ port, connections, seconds, events, gapMs, cpu }) {
-  const client = start(
-    SSE_LOAD,
-    ['streams', ...[port, connections, seconds, events, gapMs].map(String)],
-    { cpu },
-  );
+export async function loadStreams({
+  port,
+  connections,
+  seconds,
+  events,
+  gapMs,
+  cpu,
+  asksUsage = false,
+}) {
+  const numbers = [port, connections, seconds, events, gapMs].map(String);
+  const client = start(SSE_LOAD, ['streams', ...numbers, ...(asksUsage ? ['usage'] : [])], { cpu });
   const result = await waitForLine(
     client,
     (line) => (line.startsWith('{') ? JSON.parse(line) : null),

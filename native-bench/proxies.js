@@ -93,8 +93,8 @@ export const nginx = {
   },
 };
 
-/** @param {{ mockPort: number, workers: number | 'auto', port: number, adminPort: number }} setup */
-function renderWeirConfig({ mockPort, workers, port, adminPort }) {
+/** @param {{ mockPort: number, workers: number | 'auto', port: number, adminPort: number, consumers: string }} setup */
+function renderWeirConfig({ mockPort, workers, port, adminPort, consumers }) {
   return `listen: 127.0.0.1:${port}
 admin: 127.0.0.1:${adminPort}
 workers: ${workers}
@@ -104,21 +104,22 @@ providers:
   mock: { dialect: openai, base_url: "http://127.0.0.1:${mockPort}/v1" }
 models:
   "*": { provider: mock }
-`;
+${consumers}`;
 }
 
 /**
  * Starts Weir and waits for the line that says it listens. `readyMs` counts from the moment before the
  * process is made, as whoever waits for it would count.
  * @param {string} dir of the checkout
- * @param {{ mockPort: number, workers: number | 'auto', cpu: number | null }} setup
+ * @param {{ mockPort: number, workers: number | 'auto', cpu: number | null, consumers?: string }} setup `consumers`:
+ * more of the configuration; one of them has the key `bench`. Left out: nobody is asked for a key.
  */
-export async function startWeir(dir, { mockPort, workers, cpu }) {
+export async function startWeir(dir, { mockPort, workers, cpu, consumers = '' }) {
   const port = await findFreePort();
   const adminPort = await findFreePort();
   const scratch = makeScratchDir();
   const file = path.join(scratch, 'weir.yaml');
-  writeFileSync(file, renderWeirConfig({ mockPort, workers, port, adminPort }));
+  writeFileSync(file, renderWeirConfig({ mockPort, workers, port, adminPort, consumers }));
   const begun = performance.now();
   const started = start(process.execPath, [path.join(dir, 'dist/main.js'), '--config', file], {
     cpu,

@@ -9,10 +9,10 @@ import { OUT_DIR } from './tools.js';
 /** @typedef {import('./statistics.js').Spread} Spread */
 /** @typedef {{ machine: import('./tools.js').Machine, options: import('./options.js').Options, results: ScenarioResult[] }} Report */
 
-/** @param {number} value */
-function formatNumber(value) {
-  const digits =
-    Math.abs(value) >= 1000 ? 0 : Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
+/** What has no unit is counted, so it is whole. @param {number} value @param {string} unit */
+function formatNumber(value, unit) {
+  const size = Math.abs(value);
+  const digits = unit === '' || size >= 100 ? 0 : size >= 10 ? 1 : 2;
   return value.toLocaleString('en-US', {
     minimumFractionDigits: digits,
     maximumFractionDigits: digits,
@@ -22,12 +22,12 @@ function formatNumber(value) {
 /** @param {Spread} spread @param {string} unit */
 function formatSpread({ median, min, max }, unit) {
   const suffix = unit === '' ? '' : unit === 'x' ? 'x' : ` ${unit}`;
-  return `${formatNumber(median)}${suffix} (${formatNumber(min)}–${formatNumber(max)})`;
+  return `${formatNumber(median, unit)}${suffix} (${formatNumber(min, unit)}–${formatNumber(max, unit)})`;
 }
 
 /** @param {Judged} judged */
 function judgedCells({ what, figure, unit, bound, verdict }) {
-  const limit = `≤ ${formatNumber(bound)}${unit === 'x' ? 'x' : ` ${unit}`}`;
+  const limit = `≤ ${formatNumber(bound, unit)}${unit === '' || unit === 'x' ? unit : ` ${unit}`}`;
   return [what, formatSpread(figure, unit), limit, verdict];
 }
 

@@ -6,7 +6,9 @@ import { nginx, weirFrom } from './proxies.js';
 import { renderText, writeReport } from './report.js';
 import { writeBodies } from './requests.js';
 import { runJson } from './scenarios/json.js';
+import { runLimits } from './scenarios/limits.js';
 import { runMemory } from './scenarios/memory.js';
+import { runPolicies } from './scenarios/policies.js';
 import { runReady } from './scenarios/ready.js';
 import { runSse } from './scenarios/sse.js';
 import { runWorkers } from './scenarios/workers.js';
@@ -24,6 +26,8 @@ const SCENARIOS = {
   workers: runWorkers,
   memory: runMemory,
   ready: runReady,
+  limits: runLimits,
+  policies: runPolicies,
 };
 
 /** Whatever hangs, a run ends: half a minute for each load, and ten minutes for the rest. @param {import('./options.js').Options} options */

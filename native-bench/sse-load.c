@@ -3,13 +3,16 @@
  * beside the proxy that they measure: a mock provider and a client for event streams, on epoll.
  *
  *   sse-load mock PORT ANSWER_FILE
- *   sse-load streams PORT CONNECTIONS SECONDS EVENTS GAP_MS
+ *   sse-load streams PORT CONNECTIONS SECONDS EVENTS GAP_MS [usage]
  *   sse-load hold PORT CONNECTIONS
  *
  * The mock answers every request with ANSWER_FILE as JSON, except when the body carries
  * "user":"bench.ID.EVENTS.GAP_MS": then with EVENTS events, GAP_MS apart, and the terminating chunk.
  * GAP_MS 0 means: one event and then silence, for as long as the other side likes. The order travels
  * in the body and not in a header, because a proxy may drop headers but must not touch the body.
+ * Where the body holds "include_usage":true the mock does as OpenAI does: every event says that its usage
+ * is null, and one more event, before the end, says what the answer has used. With `usage` the client asks
+ * for that and expects it; without it the client expects nothing of it, whoever on the way asked.
  *
  * The client computes what each stream has to contain and compares every byte as it arrives, so a
  * lost, doubled, altered or mixed-up event fails the run. The one part that it cannot foretell is a
@@ -88,19 +91,29 @@ static void set_nodelay(int fd) {
 #define EVENT_FORMAT                                                                              \
   "data: {\"id\":\"chatcmpl-bench%08u\",\"object\":\"chat.completion.chunk\",\"created\":1767225600," \
   "\"model\":\"gpt-4o\",\"system_fingerprint\":\"fp_%016llx\",\"choices\":[{\"index\":0,"  \
-  "\"delta\":{\"content\":\" word%05u\"},\"finish_reason\":null}]}\n\n"
+  "\"delta\":{\"content\":\" word%05u\"},\"finish_reason\":null}]%s}\n\n"
+#define NO_USAGE_YET ",\"usage\":null"
+#define USAGE_EVENT                                                                              \
+  "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1767225600,"   \
+  "\"model\":\"gpt-4o\",\"system_fingerprint\":\"fp_bench\",\"choices\":[],\"usage\":"             \
+  "{\"prompt_tokens\":30,\"completion_tokens\":100,\"total_tokens\":130}}\n\n"
 #define DONE "data: [DONE]\n\n"
 #define CLOCK_MARK "\"fp_"
 
+/* Of the client: what it expects. The mock does as each request says. */
+static int client_asks_usage;
+static const char *stream_tail = DONE;
 static size_t event_bytes, clock_at;
 
-static size_t render_event(char *to, size_t room, unsigned id, unsigned index, uint64_t clock) {
-  return (size_t)snprintf(to, room, EVENT_FORMAT, id, (unsigned long long)clock, index);
+static size_t render_event(char *to, size_t room, unsigned id, unsigned index, uint64_t clock,
+                           int with_usage) {
+  return (size_t)snprintf(to, room, EVENT_FORMAT, id, (unsigned long long)clock, index,
+                          with_usage ? NO_USAGE_YET : "");
 }
 
 static void measure_event(void) {
   char sample[512];
-  event_bytes = render_event(sample, sizeof sample, 0, 0, 0);
+  event_bytes = render_event(sample, sizeof sample, 0, 0, 0, client_asks_usage);
   clock_at = (size_t)(strstr(sample, CLOCK_MARK) - sample) + strlen(CLOCK_MARK);
 }
 
@@ -112,7 +125,7 @@ typedef struct peer {
   char *out; /* what the socket did not take; NULL nearly always */
   size_t out_used, out_sent;
   unsigned stream_id, event_next, events, gap_ms;
-  int open, streaming;
+  int open, streaming, with_usage;
   int wheel_next, wheel_prev; /* fds; -1 ends a list; unused unless on the wheel */
   int wheel_slot;             /* -1: not on the wheel */
 } peer;
@@ -193,19 +206,21 @@ static void send_next_event(int fd, int with_head) {
   static const char head[] =
       "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n"
       "cache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n";
-  char bytes[1024];
+  char bytes[2048], event[512];
   peer *p = peers[fd];
   size_t used = 0;
   if (with_head) {
     memcpy(bytes, head, sizeof head - 1);
     used = sizeof head - 1;
   }
-  used += (size_t)sprintf(bytes + used, "%zx\r\n", event_bytes);
-  used += render_event(bytes + used, sizeof bytes - used, p->stream_id, p->event_next, now_ns());
-  used += (size_t)sprintf(bytes + used, "\r\n");
+  size_t length =
+      render_event(event, sizeof event, p->stream_id, p->event_next, now_ns(), p->with_usage);
+  used += (size_t)sprintf(bytes + used, "%zx\r\n%s\r\n", length, event);
   p->event_next++;
   int last = p->gap_ms > 0 && p->event_next == p->events;
   if (last) {
+    if (p->with_usage)
+      used += (size_t)sprintf(bytes + used, "%zx\r\n%s\r\n", strlen(USAGE_EVENT), USAGE_EVENT);
     used += (size_t)sprintf(bytes + used, "%zx\r\n%s\r\n0\r\n\r\n", strlen(DONE), DONE);
     p->streaming = 0;
   }
@@ -256,9 +271,10 @@ static void peer_requests(int fd) {
     if (head_length + body_length > REQUEST_MAX) die("a request is larger than %d bytes", REQUEST_MAX);
     if (p->in_used < head_length + body_length) break;
 
-    static const char mark[] = "\"user\":\"bench.";
+    static const char mark[] = "\"user\":\"bench.", asking[] = "\"include_usage\":true";
     char *order = memmem(p->in + head_length, body_length, mark, sizeof mark - 1);
     size_t whole = head_length + body_length;
+    p->with_usage = memmem(p->in + head_length, body_length, asking, sizeof asking - 1) != NULL;
     int is_stream = order != NULL &&
                     sscanf(order + sizeof mark - 1, "%u.%u.%u", &p->stream_id, &p->events, &p->gap_ms) == 3;
     memmove(p->in, p->in + whole, p->in_used - whole);
@@ -417,10 +433,11 @@ static void stream_ask(stream *s) {
   if (s->fd < 0) stream_connect(s);
   s->id = run.next_id++;
   int length = sprintf(body,
-                       "{\"model\":\"gpt-4o\",\"stream\":true,\"user\":\"bench.%u.%u.%u\",\"messages\":"
+                       "{\"model\":\"gpt-4o\",\"stream\":true,%s\"user\":\"bench.%u.%u.%u\",\"messages\":"
                        "[{\"role\":\"system\",\"content\":\"You answer in short sentences.\"},"
                        "{\"role\":\"user\",\"content\":\"Say how a weir measures a river.\"}]}",
-                       s->id, run.events, run.gap_ms);
+                       client_asks_usage ? "\"stream_options\":{\"include_usage\":true}," : "", s->id,
+                       run.events, run.gap_ms);
   int whole = sprintf(request,
                       "POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:%d\r\n"
                       "content-type: application/json\r\naccept: text/event-stream\r\n"
@@ -434,7 +451,7 @@ static void stream_ask(stream *s) {
 }
 
 static size_t body_bytes(void) {
-  return run.gap_ms == 0 ? (size_t)-1 : event_bytes * run.events + strlen(DONE);
+  return run.gap_ms == 0 ? (size_t)-1 : event_bytes * run.events + strlen(stream_tail);
 }
 
 static int hex_digit(char c) {
@@ -450,7 +467,7 @@ static void stream_check(stream *s, const char *bytes, size_t length) {
   while (length > 0) {
     if (s->position >= events_end) {
       size_t at = s->position - events_end;
-      if (at + length > strlen(DONE) || memcmp(bytes, DONE + at, length) != 0)
+      if (at + length > strlen(stream_tail) || memcmp(bytes, stream_tail + at, length) != 0)
         die("stream %u: wrong bytes after the last event", s->id);
       s->position += length;
       return;
@@ -458,7 +475,8 @@ static void stream_check(stream *s, const char *bytes, size_t length) {
     size_t at = s->position % event_bytes, part = event_bytes - at;
     if (part > length) part = length;
     if (at == 0) {
-      render_event(s->expected, sizeof s->expected, s->id, (unsigned)(s->position / event_bytes), 0);
+      render_event(s->expected, sizeof s->expected, s->id, (unsigned)(s->position / event_bytes), 0,
+                   client_asks_usage);
       s->event_clock = 0;
     }
     for (size_t i = 0; i < part; i++) {
@@ -651,13 +669,15 @@ int main(int argc, char **argv) {
   /* Even when the one who started it is killed outright, nothing stays behind. */
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   raise_fd_limit();
+  client_asks_usage = argc == 8 && strcmp(argv[7], "usage") == 0;
+  if (client_asks_usage) stream_tail = USAGE_EVENT DONE;
   measure_event();
   if (argc == 4 && strcmp(argv[1], "mock") == 0) run_mock(atoi(argv[2]), argv[3]);
-  if (argc == 7 && strcmp(argv[1], "streams") == 0)
+  if ((argc == 7 || client_asks_usage) && strcmp(argv[1], "streams") == 0)
     return run_streams(atoi(argv[2]), (unsigned)atoi(argv[3]), atof(argv[4]), (unsigned)atoi(argv[5]),
                        (unsigned)atoi(argv[6]));
   if (argc == 4 && strcmp(argv[1], "hold") == 0) return run_hold(atoi(argv[2]), (unsigned)atoi(argv[3]));
-  fprintf(stderr, "usage: sse-load mock PORT ANSWER_FILE | streams PORT CONNECTIONS SECONDS EVENTS GAP_MS"
+  fprintf(stderr, "usage: sse-load mock PORT ANSWER_FILE | streams PORT CONNECTIONS SECONDS EVENTS GAP_MS [usage]"
                   " | hold PORT CONNECTIONS\n");
   return 2;
 }

@@ -10,7 +10,7 @@ import {
   spreadOfRatios,
   spreadPerContender,
 } from '../statistics.js';
-import { BOUNDS, judge } from './context.js';
+import { allowNoise, BOUNDS, judge } from './context.js';
 import { interleave, warm, withRunning } from './interleave.js';
 
 const MANY = 8;
@@ -51,16 +51,9 @@ export async function runWorkers({ options, mockPort, contenders, say }) {
     ratios[`weir x${MANY}`]?.values ?? [],
     ratios['weir x1']?.values ?? [],
   );
-  const judged = judge(
-    `ratio to nginx with ${MANY} workers / with 1`,
-    quotient,
-    'x',
-    BOUNDS.workersQuotient,
+  const judged = allowNoise(
+    judge(`ratio to nginx with ${MANY} workers / with 1`, quotient, 'x', BOUNDS.workersQuotient),
   );
-  // "No worse" compares two noisy ratios, which differ by a few percent even when nothing differs. When the
-  // rounds fall on both sides of equal, this run cannot tell them apart, and says so.
-  if (judged.verdict === 'fails' && quotient.min <= BOUNDS.workersQuotient)
-    judged.verdict = 'within noise';
   return {
     name: 'workers',
     how: `The JSON request with 1 and with ${MANY} workers, ${CONNECTIONS} connections; nothing pinned.`,

@@ -121,15 +121,15 @@ export class Admission {
     return this.#holds.isExhausted(exchange, spent, toSharedMs(nowMs()));
   }
 
-  /** When the exchange is over, whichever way: exactly once, since it gives the reservations up. */
-  settle(exchange: Exchange): void {
+  /** When the exchange is over, at `endedMs`, whichever way: exactly once, since it gives the reservations up. */
+  settle(exchange: Exchange, endedMs: number): void {
     // What the provider never saw is given back, the request too.
     const isSent = exchange.sentMs > 0;
     if (isSent && exchange.isMetered) {
       this.#settleUsed(exchange);
     }
     if (exchange.reservation !== null || exchange.callerReservation !== null) {
-      this.#holds.close(exchange, isSent ? readSpent(exchange) : null, toSharedMs(nowMs()));
+      this.#holds.close(exchange, isSent ? readSpent(exchange) : null, toSharedMs(endedMs));
     }
   }
 
@@ -167,7 +167,7 @@ export class Admission {
     // What is no JSON is a form with a file in it: sound, or a picture.
     const attachedBytes = asked === null ? totalBytes : countAttachedBytes(body.bytes);
     const textBytes = totalBytes - attachedBytes;
-    const outputTokensMax = WITHOUT_OUTPUT.test(head.path) ? 0 : (asked?.outputTokensMax ?? -1);
+    const outputTokensMax = hasNoOutput(head.path) ? 0 : (asked?.outputTokensMax ?? -1);
     const answers = asked?.answers ?? 1;
     const tokens = this.#tokens;
     this.#parts.estimator.estimate(
@@ -178,7 +178,8 @@ export class Admission {
       answers,
       tokens,
     );
-    return { modelKey, ...tokens, textBytes, attachedBytes };
+    const { inputTokens, outputTokens } = tokens;
+    return { modelKey, inputTokens, outputTokens, textBytes, attachedBytes };
   }
 
   #reserve(exchange: Exchange, caller: string | null): Denial | null {
@@ -267,7 +268,11 @@ const NOTHING_SPENT: Usage = { inputTokens: 0, outputTokens: 0, costNanoDollars:
 const NOTHING = new Uint8Array(0);
 
 /** Answers of these APIs hold no tokens. */
-const WITHOUT_OUTPUT = /\/(?:embeddings|moderations|count_tokens)$/;
+function hasNoOutput(path: string): boolean {
+  return (
+    path.endsWith('/embeddings') || path.endsWith('/moderations') || path.endsWith('/count_tokens')
+  );
+}
 
 function isWorthCounting({ body, asked }: Exchange, { limit }: Refusal): boolean {
   const isLarge = (body?.bytes.length ?? 0) >= BOUNDS.exactCountBodyBytesMin;

@@ -13,12 +13,22 @@ export interface LimitState {
 
 /** Lines with their CR LF; empty where the kind is not limited. */
 export function formatLimitLines(kind: 'requests' | 'tokens', state: LimitState | null): string {
-  return state === null
-    ? ''
-    : `x-ratelimit-limit-${kind}: ${state.limit}\r\n` +
-        `x-ratelimit-remaining-${kind}: ${state.remaining}\r\n` +
-        `x-ratelimit-reset-${kind}: ${formatReset(state.resetMs)}\r\n`;
+  if (state === null) {
+    return '';
+  }
+  const names = NAMES[kind];
+  return `${names.limit}${state.limit}${names.remaining}${state.remaining}${names.reset}${formatReset(state.resetMs)}\r\n`;
 }
+
+function nameLines(kind: string) {
+  return {
+    limit: `x-ratelimit-limit-${kind}: `,
+    remaining: `\r\nx-ratelimit-remaining-${kind}: `,
+    reset: `\r\nx-ratelimit-reset-${kind}: `,
+  };
+}
+
+const NAMES = { requests: nameLines('requests'), tokens: nameLines('tokens') };
 
 /** As Go prints durations, which is what OpenAI sends: `20ms`, `1.5s`, `6m0s`, `1h0m3s`. Rounded up, so that it holds. */
 export function formatReset(ms: number): string {
@@ -43,7 +53,7 @@ const PREFIX = 'x-ratelimit-';
 
 /** A provider's own limits are those of Weir's credential there: beside Weir's lines they would mislead. */
 export function dropLimitLines(lines: string): string {
-  if (!lines.toLowerCase().includes(PREFIX)) {
+  if (!holdsLimitLine(lines)) {
     return lines;
   }
   return lines
@@ -52,4 +62,20 @@ export function dropLimitLines(lines: string): string {
     .join(LINE_END);
 }
 
+/** Looks at the first letter of each line, and no further where that is another one. */
+function holdsLimitLine(lines: string): boolean {
+  let at = 0;
+  do {
+    const first = lines.charCodeAt(at);
+    const isCandidate = first === SMALL_X || first === CAPITAL_X;
+    if (isCandidate && lines.slice(at, at + PREFIX.length).toLowerCase() === PREFIX) {
+      return true;
+    }
+    at = lines.indexOf('\n', at) + 1;
+  } while (at > 0);
+  return false;
+}
+
+const SMALL_X = 0x78;
+const CAPITAL_X = 0x58;
 const LINE_END = '\r\n';

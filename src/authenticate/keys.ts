@@ -1,7 +1,11 @@
 /**
- * Which consumer calls, by the key that came along. Keys are known here by their SHA-256 only; what is
- * looked up is the digest of what the caller sent, so the time it takes says nothing about how much of
- * a guessed key is right.
+ * Which consumer calls, by the key that came along. Configured keys are known here by their SHA-256 only; what is
+ * looked up is the digest of what the caller sent, so the time it takes says nothing about how much of a guessed
+ * key is right.
+ *
+ * Digests cost more than all else about a key, so keys that were right are remembered as they came. Those are looked
+ * up by V8's hash of them, which is seeded at random: a guess is compared with one of them only where the whole hash
+ * is the same, so the time still says nothing of a part. What is wrong is never remembered.
  */
 import { hash } from 'node:crypto';
 import type { ConsumerConfig } from '../config/model.js';
@@ -47,6 +51,7 @@ export function createKeyTable(consumers: readonly ConsumerConfig[] | null): Key
       indexOfDigest.set(digest, index);
     }
   });
+  const known = new KnownKeys(indexOfDigest);
   // All outcomes are made beforehand, so that a call leaves no garbage: one for each set of headers.
   const identities = consumers.map((consumer, index) => buildIdentities(consumer.name, index));
 
@@ -62,7 +67,7 @@ export function createKeyTable(consumers: readonly ConsumerConfig[] | null): Key
         if (key === '') continue;
         hasKey = true;
         // Later headers are looked at too: a second key of Weir's must not be forwarded either.
-        const index = findConsumer(indexOfDigest, key);
+        const index = known.find(key);
         if (index === -1) continue;
         headerMask |= mask;
         if (consumerIndex === -1) consumerIndex = index;
@@ -105,6 +110,30 @@ function readKey(mask: number, value: string): string {
   if (mask !== 1) return value.trim();
   const isBearer = value.charCodeAt(6) === 0x20 && value.slice(0, 6).toLowerCase() === 'bearer';
   return isBearer ? value.slice(7).trim() : '';
+}
+
+class KnownKeys {
+  readonly #indexOfDigest: ReadonlyMap<string, number>;
+  readonly #remembered = new Map<string, number>();
+
+  constructor(indexOfDigest: ReadonlyMap<string, number>) {
+    this.#indexOfDigest = indexOfDigest;
+  }
+
+  /** The consumer's place, or -1. */
+  find(key: string): number {
+    const remembered = this.#remembered.get(key);
+    if (remembered !== undefined) return remembered;
+    const index = findConsumer(this.#indexOfDigest, key);
+    if (index >= 0 && key.length <= BOUNDS.rememberedKeyBytesMax) {
+      if (this.#remembered.size >= BOUNDS.rememberedKeysMax) {
+        // A map keeps the order of insertion, so the first key is the oldest.
+        this.#remembered.delete(this.#remembered.keys().next().value as string);
+      }
+      this.#remembered.set(key, index);
+    }
+    return index;
+  }
 }
 
 function findConsumer(indexOfDigest: ReadonlyMap<string, number>, key: string): number {

@@ -210,9 +210,19 @@ export function readJsonInteger(buffer: Buffer, start: number, end: number): num
 /** null if the range holds neither `true` nor `false`. */
 export function readJsonBoolean(buffer: Buffer, start: number, end: number): boolean | null {
   if (start < 0 || end > buffer.length) return null;
-  if (end - start === 4 && buffer.toString('latin1', start, end) === 'true') return true;
-  if (end - start === 5 && buffer.toString('latin1', start, end) === 'false') return false;
-  return null;
+  if (isToken(TRUE, buffer, start, end)) return true;
+  return isToken(FALSE, buffer, start, end) ? false : null;
+}
+
+const TRUE = Buffer.from('true');
+const FALSE = Buffer.from('false');
+
+function isToken(token: Buffer, buffer: Buffer, start: number, end: number): boolean {
+  if (end - start !== token.length) return false;
+  for (let i = 0; i < token.length; i++) {
+    if (buffer[start + i] !== token[i]) return false;
+  }
+  return true;
 }
 
 /** The JSON token for a string, quotes included. */

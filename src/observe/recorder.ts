@@ -1,6 +1,5 @@
 /** The last stage: counts an exchange that is over, records its latencies and writes its line. One worker's. */
 import type { WeirConfig } from '../config/model.js';
-import { nowMs } from '../core/clock.js';
 import type { Exchange, Settled } from '../exchange.js';
 import type { AccessUsage, WriteAccessLine } from './access-line.js';
 import { type CounterColumn, type CounterLayout, type RouteSlots, statusSlot } from './counters.js';
@@ -36,8 +35,8 @@ export class Recorder {
     this.#column.add(this.#layout.fixed.exchangesTotal, 1);
   }
 
-  end(exchange: Exchange): void {
-    const endedMs = nowMs();
+  /** @param endedMs when it was over; of core/clock.ts. */
+  end(exchange: Exchange, endedMs: number): void {
     this.#inFlight -= 1;
     const column = this.#column;
     const { fixed } = this.#layout;

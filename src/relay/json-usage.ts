@@ -14,8 +14,11 @@
  * figure for itself: Anthropic says the input at the beginning and the output at the end.
  */
 import { USAGE_TOKENS_MAX, type Usage } from '../core/usage.js';
+import { createScanned, SCANNED, scanUsage } from './usage-scan.js';
 
 const UNSAID = -1;
+/** One object at a time is scanned. */
+const scanned = createScanned();
 
 /** Gathers the figures of one answer. */
 export class UsageFigures {
@@ -42,6 +45,23 @@ export class UsageFigures {
 
   get hasOutput(): boolean {
     return this.#output >= 0;
+  }
+
+  /**
+   * The object that lies in the range. OpenAI's usual figures are read where they lie; everything else is parsed.
+   */
+  takeBytes(bytes: Buffer, start: number, end: number): void {
+    if (!scanUsage(bytes, start, end, scanned)) {
+      this.takeText(bytes.toString('utf8', start, end));
+      return;
+    }
+    this.#input = orKnown(SCANNED.input, this.#input);
+    this.#output = orKnown(SCANNED.output, this.#output);
+    this.#total = orKnown(SCANNED.total, this.#total);
+    this.#cached = orKnown(SCANNED.cached, this.#cached);
+    this.#reasoning = orKnown(SCANNED.reasoning, this.#reasoning);
+    this.#audioInput = orKnown(SCANNED.audioInput, this.#audioInput);
+    this.#audioOutput = orKnown(SCANNED.audioOutput, this.#audioOutput);
   }
 
   /** The same for the object's text, which may be no JSON. */
@@ -190,6 +210,12 @@ function pick(...candidates: readonly unknown[]): number {
     }
   }
   return UNSAID;
+}
+
+/** What was scanned, or what was known before. */
+function orKnown(place: number, known: number): number {
+  const figure = scanned[place] as number;
+  return figure >= 0 ? figure : known;
 }
 
 function isFigure(value: number): boolean {

@@ -49,6 +49,8 @@ CLASS[0x5d] = CLOSING;
 
 const NULL_BYTES = Buffer.from('null');
 
+const NOTHING = new Uint8Array(0);
+
 export class JsonWalk {
   readonly figures = new UsageFigures();
   /** Bytes of text that a model made, as far as this document holds any. */
@@ -70,7 +72,7 @@ export class JsonWalk {
   /** The string is what stands behind a colon. */
   #isValue = false;
   /** The beginning of a string that is split: a name may be in it. */
-  readonly #nameBytes = new Uint8Array(NAME_BYTES_MAX);
+  #nameBytes: Uint8Array | null = null;
   #nameLength = 0;
   /** The last string's, and that of the value that comes. */
   #lastName: number = NAME.OTHER;
@@ -183,7 +185,7 @@ export class JsonWalk {
       this.#lastName = matchName(bytes, start, quoteAt);
     } else {
       this.#keepName(bytes, start, stop);
-      if (quoteAt >= 0) this.#lastName = matchName(this.#nameBytes, 0, this.#nameLength);
+      if (quoteAt >= 0) this.#lastName = matchName(this.#nameBytes ?? NOTHING, 0, this.#nameLength);
     }
     if (quoteAt < 0) return end;
     this.#isInString = false;
@@ -221,6 +223,7 @@ export class JsonWalk {
 
   /** Longer than any name that is known is just not one of them. */
   #keepName(bytes: Buffer, start: number, stop: number): void {
+    this.#nameBytes ??= new Uint8Array(NAME_BYTES_MAX);
     for (let at = start; at < stop && this.#nameLength < NAME_BYTES_MAX; at += 1) {
       this.#nameBytes[this.#nameLength] = bytes[at] as number;
       this.#nameLength += 1;
@@ -327,8 +330,12 @@ export class JsonWalk {
   #finishGathering(bytes: Buffer, end: number): void {
     const gatheredBytes = (this.#gathered?.length ?? 0) + end - this.#gatherFrom;
     if (gatheredBytes <= BOUNDS.usageObjectBytesMax) {
-      const rest = bytes.toString('utf8', this.#gatherFrom, end);
-      this.figures.takeText((this.#gathered?.toString('utf8') ?? '') + rest);
+      if (this.#gathered === null) {
+        this.figures.takeBytes(bytes, this.#gatherFrom, end);
+      } else {
+        const rest = bytes.toString('utf8', this.#gatherFrom, end);
+        this.figures.takeText(this.#gathered.toString('utf8') + rest);
+      }
     }
     this.#gatherDepth = 0;
     this.#gathered = null;

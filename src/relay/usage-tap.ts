@@ -135,7 +135,7 @@ export class UsageTap {
     const end = findClosing(bytes, at + 1, bytes.length);
     if (end < 0 || end - at > BOUNDS.usageObjectBytesMax) return false;
     if (!closesLast(bytes, end, bytes.length)) return false;
-    this.walk.figures.takeText(bytes.toString('utf8', at, end));
+    this.walk.figures.takeBytes(bytes, at, end);
     return true;
   }
 

@@ -5,7 +5,7 @@ import { TokenCountClient } from '../admit/exact-count-client.js';
 import { dropLimitLines } from '../admit/limit-lines.js';
 import { createPriceList } from '../admit/prices.js';
 import { createKeyTable } from '../authenticate/keys.js';
-import { wallClockMs } from '../core/clock.js';
+import { nowMs, wallClockMs } from '../core/clock.js';
 import { Deadlines } from '../core/deadlines.js';
 import type { GatewayError } from '../core/errors.js';
 import { DIALECTS, mayNameModel } from '../dialects/registry.js';
@@ -131,8 +131,9 @@ export class WorkerRuntime implements Stages {
   }
 
   onEnded(exchange: Exchange): void {
-    this.admission.settle(exchange);
-    this.#recorder.end(exchange);
+    const endedMs = nowMs();
+    this.admission.settle(exchange, endedMs);
+    this.#recorder.end(exchange, endedMs);
   }
 
   isExhausted(exchange: Exchange): boolean {

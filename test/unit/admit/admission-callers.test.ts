@@ -125,7 +125,8 @@ test('both are settled once, whichever way the exchange ends', () => {
   admit(bench, unsent);
   assert.deepEqual(bench.levels(), [0, 3, 0]);
   answered.sentMs = 1;
-  for (const exchange of [answered, unsent, answered, unsent]) bench.admission.settle(exchange);
+  for (const exchange of [answered, unsent, answered, unsent])
+    bench.admission.settle(exchange, nowMs());
   assert.deepEqual(bench.levels(), [2, 4, 2], 'the request that was passed on stays used');
   const next = [createCall(0, 'a'), createCall(0, 'a')];
   for (const exchange of next) admit(bench, exchange);
@@ -139,7 +140,7 @@ test('without consumers callers are not limited, or requests alone make answers 
   assert.equal(admit(bench, first), 'admitted');
   assert.deepEqual([first.isMetered, first.asksUsage, first.asksUser], [false, false, false]);
   assert.equal(admit(bench, createCall(-1, 'a')), 'rate_limit_exceeded');
-  bench.admission.settle(first);
+  bench.admission.settle(first, nowMs());
   assert.deepEqual(bench.levels(), [1]);
 });
 
@@ -158,7 +159,7 @@ test('limits of callers on tokens alone are settled with an estimate only', () =
   assert.equal(admit(bench, exchange), 'admitted');
   assert.deepEqual([exchange.isMetered, exchange.asksUsage], [true, true]);
   assert.ok(bench.levels()[0]! < 1000);
-  bench.admission.settle(exchange);
+  bench.admission.settle(exchange, nowMs());
   assert.deepEqual(bench.levels(), [1000]);
 });
 

@@ -101,3 +101,15 @@ test('a key belongs to one consumer', () => {
   );
   assert.doesNotThrow(() => createKeyTable([buildConsumer('a', 'k', 'k')]));
 });
+
+test('a key that was right is remembered for another consumer, or a wrong one is remembered at all', () => {
+  const keys = Array.from({ length: BOUNDS.rememberedKeysMax + 10 }, (_, index) => `wk-${index}`);
+  const large = createKeyTable(keys.map((key) => buildConsumer(`of-${key}`, key)));
+  for (let round = 0; round < 2; round += 1) {
+    for (const key of keys) {
+      assert.equal(large.identify(['api-key', key]).consumerName, `of-${key}`);
+    }
+    assert.throws(() => large.identify(['api-key', 'wk-none']), GatewayError);
+    assert.throws(() => large.identify(['api-key', 'wk-none']), GatewayError);
+  }
+});

@@ -1,6 +1,7 @@
 /** What is counted, measured and logged when an exchange is over, for every way of being over. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { nowMs } from '../../../src/core/clock.js';
 import { type ErrorCode, GatewayError } from '../../../src/core/errors.js';
 import type { Ended, Exchange } from '../../../src/exchange.js';
 import type { AccessRecord } from '../../../src/observe/access-line.js';
@@ -32,7 +33,7 @@ class Scene {
     this.recorder.begin();
     assert.equal(this.recorder.inFlight, 1);
     assert.equal(this.column.get(layout.fixed.exchangesInFlight), 1);
-    this.recorder.end(exchange);
+    this.recorder.end(exchange, nowMs());
     assert.equal(this.recorder.inFlight, 0);
     assert.equal(this.column.get(layout.fixed.exchangesInFlight), 0);
     const record = this.records.at(-1);
@@ -181,7 +182,7 @@ test('an unknown target is no reason to fail, nor is an access log that is off',
   assert.equal(record.ended.reason, 'unknown');
   const silent = new Recorder(layout, scene.column, scene.histograms, null);
   silent.begin();
-  silent.end(createExchange());
+  silent.end(createExchange(), nowMs());
   assert.equal(silent.inFlight, 0);
 });
 

@@ -1,0 +1,108 @@
+/**
+ * What a key, three limits (requests, tokens, money) and the metering of usage cost, beside a gateway that only
+ * forwards: the same bytes, the same checkout, two processes that take turns. Of an event stream twice: where the
+ * client asks for usage itself, so that it is only read in passing; and where it does not, so that Weir asks
+ * for it and takes it out again, which makes the provider send more than without a limit.
+ */
+import { loadRequests, loadStreams } from '../load.js';
+import { startWeir } from '../proxies.js';
+import { pickPerContender, spreadOfRatios, spreadPerContender } from '../statistics.js';
+import { BOUNDS, judge } from './context.js';
+import { interleave, warm, withRunning } from './interleave.js';
+
+const CONNECTIONS = 64;
+const STREAMS = 200;
+const EVENTS = 100;
+const GAP_MS = 10;
+
+/** So wide that nobody is refused: a refusal would be an answer that costs no provider. */
+const CONSUMERS = `consumers:
+  bench:
+    keys: [bench]
+    limits:
+      - { requests: 100000000, per: 1m }
+      - { tokens: 100000000000, per: 1m }
+      - { cost: 1000000, per: 1d }
+`;
+
+const FORWARDS = 'forwards only';
+const METERS = 'key, limits, usage';
+
+/** @param {import('./context.js').Context} context */
+function listStarts({ options, cores, mockPort }) {
+  const place = { mockPort, workers: 1, cpu: cores.proxy };
+  const checkouts = [{ prefix: '', dir: options.weirDir }];
+  if (options.weirBaseDir !== null) checkouts.push({ prefix: 'base: ', dir: options.weirBaseDir });
+  return checkouts.flatMap(({ prefix, dir }) => [
+    { name: prefix + FORWARDS, start: () => startWeir(dir, place) },
+    { name: prefix + METERS, start: () => startWeir(dir, { ...place, consumers: CONSUMERS }) },
+  ]);
+}
+
+/** @typedef {{ requests: number } | { events: number }} Load */
+
+/**
+ * @template {Load} T
+ * @param {import('./context.js').Context} context
+ * @param {string} kind
+ * @param {(port: number, seconds: number) => Promise<T>} load
+ * @param {(result: T) => number} countUnits
+ */
+async function compare(context, kind, load, countUnits) {
+  const { options } = context;
+  const tell = (/** @type {string} */ text) => context.say(`policies, ${kind}: ${text}`);
+  const rounds = await withRunning(listStarts(context), async (running) => {
+    for (const each of running)
+      await warm(each, async ({ proxy }) => countUnits(await load(proxy.port, 2)), tell);
+    const one = (/** @type {import('./interleave.js').Running} */ { proxy }) =>
+      load(proxy.port, options.seconds);
+    return interleave(running, options.rounds, one, tell);
+  });
+  const cpu = pickPerContender(rounds, (measured) => measured.cpuUs / countUnits(measured));
+  const ratios = Object.fromEntries(
+    ['', 'base: ']
+      .filter((prefix) => prefix + METERS in cpu)
+      .map((prefix) => [
+        prefix + METERS,
+        spreadOfRatios(cpu[prefix + METERS] ?? [], cpu[prefix + FORWARDS] ?? []),
+      ]),
+  );
+  return {
+    lines: [
+      { what: `${kind}, CPU`, unit: 'µs', figures: spreadPerContender(cpu) },
+      { what: `${kind}, CPU, ratio to forwarding only`, unit: 'x', figures: ratios },
+    ],
+    judged: judge(
+      `${kind}: key, 3 limits, usage / forwarding only`,
+      ratios[METERS],
+      'x',
+      BOUNDS.policiesRatio,
+    ),
+    raw: rounds,
+  };
+}
+
+/** @param {import('./context.js').Context} context @returns {Promise<import('./context.js').ScenarioResult>} */
+export async function runPolicies(context) {
+  const cpu = context.cores.load;
+  const loadJson = (/** @type {number} */ port, /** @type {number} */ seconds) =>
+    loadRequests({ port, connections: CONNECTIONS, threads: 1, seconds, cpu });
+  const loadEvents =
+    (/** @type {boolean} */ asksUsage) =>
+    (/** @type {number} */ port, /** @type {number} */ seconds) => {
+      const shape = { connections: STREAMS, events: EVENTS, gapMs: GAP_MS };
+      return loadStreams({ port, ...shape, seconds, cpu, asksUsage });
+    };
+  const compared = [
+    await compare(context, 'JSON request', loadJson, ({ requests }) => requests),
+    await compare(context, 'SSE event, client asks', loadEvents(true), ({ events }) => events),
+    await compare(context, 'SSE event, Weir asks', loadEvents(false), ({ events }) => events),
+  ];
+  return {
+    name: 'policies',
+    how: `The requests of json and sse, to a process that only forwards and to one with a consumer's key, limits on requests, tokens and cost that never refuse, and usage metered. "Client asks": the request has stream_options.include_usage and the stream goes through as it is. "Weir asks": it has not, so that Weir adds it, reads the usage and takes it out again (its provider sends 13 bytes an event more, and an event more a stream). Every byte compared.`,
+    lines: compared.flatMap(({ lines }) => lines),
+    judged: compared.map(({ judged }) => judged),
+    raw: compared.map(({ raw }) => raw),
+  };
+}

@@ -1,0 +1,147 @@
+/**
+ * Reads a usage object of OpenAI's chat API where it lies in an answer, without making text or objects of it, which
+ * would cost several times as much:
+ *
+ *   {"prompt_tokens":9,"completion_tokens":5,"total_tokens":14,"prompt_tokens_details":{"cached_tokens":0}, …}
+ *
+ * Whatever else there is, be it a name that is not known here, a null, a fraction or an escape, it gives up and says so;
+ * then the object has to be parsed. It gives up as well where it can't be certain to read what a parser would.
+ */
+import { USAGE_TOKENS_MAX } from '../core/usage.js';
+import { isSpace } from './json-tail.js';
+
+/** Places in what a scan fills; -1 there: not said. */
+export const SCANNED = {
+  input: 0,
+  output: 1,
+  total: 2,
+  cached: 3,
+  reasoning: 4,
+  audioInput: 5,
+  audioOutput: 6,
+} as const;
+const SCANNED_COUNT = 7;
+const UNSAID = -1;
+/** The place of figures that nobody asks for. */
+const NOWHERE = -1;
+
+/** What a member is: a figure with its place, or an object of figures. */
+interface Member {
+  readonly name: Buffer;
+  readonly place: number;
+  readonly details: readonly Member[] | null;
+}
+
+const QUOTE = 0x22;
+const COLON = 0x3a;
+const COMMA = 0x2c;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const ZERO = 0x30;
+const NINE = 0x39;
+/** Enough for any figure that counts, and exact. */
+const DIGITS_MAX = 13;
+
+function figure(name: string, place: number): Member {
+  return { name: Buffer.from(name), place, details: null };
+}
+
+function object(name: string, details: readonly Member[]): Member {
+  return { name: Buffer.from(name), place: NOWHERE, details };
+}
+
+/** Fewer than 32: which of them were there is remembered in bits. */
+const MEMBERS = [
+  figure('prompt_tokens', SCANNED.input),
+  figure('completion_tokens', SCANNED.output),
+  figure('total_tokens', SCANNED.total),
+  object('prompt_tokens_details', [
+    figure('cached_tokens', SCANNED.cached),
+    figure('audio_tokens', SCANNED.audioInput),
+  ]),
+  object('completion_tokens_details', [
+    figure('reasoning_tokens', SCANNED.reasoning),
+    figure('audio_tokens', SCANNED.audioOutput),
+    figure('accepted_prediction_tokens', NOWHERE),
+    figure('rejected_prediction_tokens', NOWHERE),
+  ]),
+];
+
+export function createScanned(): Float64Array {
+  return new Float64Array(SCANNED_COUNT);
+}
+
+/**
+ * @param start of the opening brace.
+ * @param end after the closing one.
+ * @returns false where the object has to be parsed; then `into` means nothing.
+ */
+export function scanUsage(bytes: Buffer, start: number, end: number, into: Float64Array): boolean {
+  into.fill(UNSAID);
+  return end <= bytes.length && scanObject(bytes, start, end, MEMBERS, into) === end;
+}
+
+/** The offset after the closing brace; -1 for giving up. */
+function scanObject(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  members: readonly Member[],
+  into: Float64Array,
+): number {
+  if (bytes[start] !== OPEN_BRACE) return -1;
+  let seen = 0;
+  let at = skipSpace(bytes, start + 1, end);
+  while (bytes[at] === QUOTE) {
+    const index = findMember(bytes, at + 1, end, members);
+    if (index < 0 || ((seen >> index) & 1) === 1) return -1;
+    seen |= 1 << index;
+    const { name, place, details } = members[index] as Member;
+    at = skipSpace(bytes, at + name.length + 2, end);
+    if (bytes[at] !== COLON) return -1;
+    at = skipSpace(bytes, at + 1, end);
+    if (details !== null) {
+      at = scanObject(bytes, at, end, details, into);
+      if (at < 0) return -1;
+    } else {
+      const from = at;
+      let value = 0;
+      while (isDigit(bytes[at]) && at < end) {
+        value = value * 10 + (bytes[at] as number) - ZERO;
+        at += 1;
+      }
+      const digits = at - from;
+      if (digits === 0 || digits > DIGITS_MAX || value > USAGE_TOKENS_MAX) return -1;
+      if (digits > 1 && bytes[from] === ZERO) return -1;
+      if (place !== NOWHERE) into[place] = value;
+    }
+    at = skipSpace(bytes, at, end);
+    if (bytes[at] === CLOSE_BRACE) return at < end ? at + 1 : -1;
+    if (bytes[at] !== COMMA) return -1;
+    at = skipSpace(bytes, at + 1, end);
+  }
+  return -1;
+}
+
+/** The place of the name that begins at `from` and ends with a quote; -1 where it is none of them. */
+function findMember(bytes: Buffer, from: number, end: number, members: readonly Member[]): number {
+  for (let index = 0; index < members.length; index += 1) {
+    const { name } = members[index] as Member;
+    const stop = from + name.length;
+    if (stop >= end || bytes[stop] !== QUOTE || bytes[from] !== name[0]) continue;
+    let matched = 1;
+    while (matched < name.length && bytes[from + matched] === name[matched]) matched += 1;
+    if (matched === name.length) return index;
+  }
+  return -1;
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= ZERO && byte <= NINE;
+}
+
+function skipSpace(bytes: Buffer, from: number, end: number): number {
+  let at = from;
+  while (at < end && isSpace(bytes[at])) at += 1;
+  return at;
+}
