@@ -160,7 +160,7 @@ export class Relay implements DownstreamObserver {
   /** A stream that has used up its consumer's limit is ended in the shape of its API, and says why. */
   #checkBudget(): void {
     const exchange = this.#exchange;
-    const { head, downstream } = { head: this.#head, downstream: exchange.downstream };
+    const head = this.#head;
     if (!exchange.endsWhenExhausted || exchange.ended !== null || !this.#hasBegun) {
       return;
     }
@@ -178,9 +178,9 @@ export class Relay implements DownstreamObserver {
       const gap = this.#isBetweenEvents ? '' : '\n\n';
       const end = this.#host.formatStreamLength(exchange);
       const event = this.#host.formatStreamError(exchange, error);
-      downstream.send(null, [Buffer.from(gap + end + event)], -1, true);
+      exchange.downstream.send(null, [Buffer.from(gap + end + event)], -1, true);
     }
-    downstream.cut();
+    exchange.downstream.cut();
     this.#end({ by: 'gateway', phase, reason: error.code });
   }
 

@@ -376,3 +376,20 @@ test('every order of events ends an exchange exactly once, and what looks whole 
     { numRuns: 3000 },
   );
 });
+
+test('a stream whose budget is used up goes on, or ends like a whole one', () => {
+  const scene = new Scene().begin();
+  scene.exchange.endsWhenExhausted = true;
+  scene.head({ isEventStream: true, contentLength: -1 }).read('data: 1\n\n');
+  assert.equal(scene.endings, 0);
+  scene.isBudgetUsedUp = true;
+  scene.read('data: 2\n\n');
+  assert.equal(scene.call.isCancelled, true);
+  assert.equal(scene.exchange.ended?.reason, 'limit_reached');
+  assert.equal(scene.endings, 1);
+  const text = scene.downstream.body;
+  assert.match(
+    text,
+    /data: 2\n\ndata: \{"finish_reason":"length"\}\n\ndata: \{"code":"limit_reached"\}/,
+  );
+});
