@@ -333,6 +333,7 @@ function keep(piece: Uint8Array): Uint8Array {
 }
 
 const EMPTY = Buffer.alloc(0);
+const LINE_END_BYTES = 2;
 const NOTHING: Uint8Array[] = [];
 
 /** Below a third of the smallest send buffer that Linux gives a socket, which is what one writable event drains. */
@@ -349,7 +350,8 @@ const CHUNK_FRAME_BYTES = 8;
  * @returns the head's length.
  */
 function writeHead(response: HttpResponse, { status, lines, isBeyondAscii }: AnswerHead): number {
-  const text = lines === '' ? status : `${status}\r\n${lines.slice(0, -2)}`;
+  // Put together first and cut then, so that V8 copies the parts into one text once and not twice.
+  const text = `${status}\r\n${lines}`.slice(0, -LINE_END_BYTES);
   // A string would be encoded as UTF-8, which makes two bytes of one beyond ASCII.
   response.writeStatus(isBeyondAscii ? Buffer.from(text, 'latin1') : text);
   return text.length;

@@ -19,7 +19,7 @@ import {
   NAME_BYTES_MAX,
 } from './json-names.js';
 import { isSpace } from './json-tail.js';
-import { UsageFigures } from './json-usage.js';
+import type { UsageFigures } from './json-usage.js';
 
 /** What stands under the name `usage`, or `choices`, at the top of a document. */
 export type Found = 'nothing' | 'null' | 'object' | 'empty-array' | 'full-array' | 'several';
@@ -52,7 +52,8 @@ const NULL_BYTES = Buffer.from('null');
 const NOTHING = new Uint8Array(0);
 
 export class JsonWalk {
-  readonly figures = new UsageFigures();
+  /** What the documents' usage objects said. */
+  readonly figures: UsageFigures;
   /** Bytes of text that a model made, as far as this document holds any. */
   textBytes = 0;
 
@@ -88,6 +89,10 @@ export class JsonWalk {
   #gatherDepth = 0;
   #gatherFrom = 0;
   #gathered: Buffer | null = null;
+
+  constructor(figures: UsageFigures) {
+    this.figures = figures;
+  }
 
   /** Makes ready for the next document; the figures stay. */
   reset(): void {

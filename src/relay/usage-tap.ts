@@ -11,6 +11,7 @@
 import { BOUNDS } from '../core/bounds.js';
 import type { Usage } from '../core/usage.js';
 import { closesLast, findClosing, isSpace } from './json-tail.js';
+import { UsageFigures } from './json-usage.js';
 import { JsonWalk } from './json-walk.js';
 import { findEventEnd, SseLines } from './sse-lines.js';
 
@@ -34,12 +35,13 @@ const BYTES_PER_TOKEN = 4;
 const TOKEN_EVENT_BYTES_MAX = 8;
 
 export class UsageTap {
-  /** Of the document walked last; a filter looks there for what to cut. */
-  readonly walk = new JsonWalk();
+  readonly #figures = new UsageFigures();
   /** Events that have ended; `[DONE]` is one, and some of the comments are. */
   eventCount = 0;
   readonly #isEventStream: boolean;
-  readonly #lines = new SseLines(this.walk);
+  /** Not made for a JSON answer of which the end tells all. */
+  #walk: JsonWalk | null = null;
+  #lines: SseLines | null = null;
   #headTextEvents = 0;
   #headTextBytes = 0;
   #tailReadEvents = 0;
@@ -50,9 +52,20 @@ export class UsageTap {
     this.#isEventStream = isEventStream;
   }
 
+  /** Of the document walked last; a filter looks there for what to cut. */
+  get walk(): JsonWalk {
+    this.#walk ??= new JsonWalk(this.#figures);
+    return this.#walk;
+  }
+
+  get #reader(): SseLines {
+    this.#lines ??= new SseLines(this.walk);
+    return this.#lines;
+  }
+
   /** What the provider has said by now; null while it has said neither input nor output. */
   get usage(): Usage | null {
-    return this.walk.figures.toUsage();
+    return this.#figures.toUsage();
   }
 
   /**
@@ -60,11 +73,11 @@ export class UsageTap {
    * then far too low: where a stream did not end well, `estimateDelivered()` is the better figure if it is higher.
    */
   get hasInput(): boolean {
-    return this.walk.figures.hasInput;
+    return this.#figures.hasInput;
   }
 
   get hasOutput(): boolean {
-    return this.walk.figures.hasOutput;
+    return this.#figures.hasOutput;
   }
 
   /** Events that brought text of the model, counted in the first 16 and in one of 32 after them. */
@@ -76,7 +89,7 @@ export class UsageTap {
 
   /** Bytes of the model's text, as it is written in JSON: exact for a JSON answer, measured like the above for a stream. */
   get contentBytes(): number {
-    if (!this.#isEventStream) return this.walk.textBytes;
+    if (!this.#isEventStream) return this.#walk?.textBytes ?? 0;
     if (this.#tailReadEvents === 0) return this.#headTextBytes;
     const mean = this.#tailTextBytes / this.#tailReadEvents;
     return this.#headTextBytes + Math.round((this.eventCount - HEAD_EVENTS) * mean);
@@ -135,20 +148,20 @@ export class UsageTap {
     const end = findClosing(bytes, at + 1, bytes.length);
     if (end < 0 || end - at > BOUNDS.usageObjectBytesMax) return false;
     if (!closesLast(bytes, end, bytes.length)) return false;
-    this.walk.figures.takeBytes(bytes, at, end);
+    this.#figures.takeBytes(bytes, at, end);
     return true;
   }
 
   /** Other bytes come, to be read or passed over event by event; gives where the first begins or goes on. */
   begin(bytes: Buffer): number {
-    return this.#lines.begin(bytes);
+    return this.#reader.begin(bytes);
   }
 
   /** Reads one event, or as much of it as there is; gives where it ends. */
   readEvent(bytes: Buffer, from: number): number {
-    const end = this.#lines.read(bytes, from);
-    if (this.#lines.isBetweenEvents) {
-      if (this.#lines.takeHasData()) this.#count();
+    const end = this.#reader.read(bytes, from);
+    if (this.#reader.isBetweenEvents) {
+      if (this.#reader.takeHasData()) this.#count();
       // Without data the walk was at no document, and must not show that of another event.
       else this.walk.reset();
     }
@@ -158,7 +171,7 @@ export class UsageTap {
   /** One event is whole, ends here and holds no usage. */
   passOver(bytes: Buffer, from: number, end: number): void {
     if (end - from > EMPTY_LINE_BYTES_MAX) this.eventCount += 1;
-    this.#lines.passOver(bytes, end);
+    this.#reader.passOver(bytes, end);
   }
 
   /** The next event should be read, whatever it holds. */
@@ -168,7 +181,7 @@ export class UsageTap {
   }
 
   get isBetweenEvents(): boolean {
-    return this.#lines.isBetweenEvents;
+    return this.#reader.isBetweenEvents;
   }
 
   #count(): void {
