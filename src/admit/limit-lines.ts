@@ -64,15 +64,15 @@ export function dropLimitLines(lines: string): string {
 
 /** Looks at the first letter of each line, and no further where that is another one. */
 function holdsLimitLine(lines: string): boolean {
-  let at = 0;
-  do {
+  for (let at = 0; at < lines.length; ) {
     const first = lines.charCodeAt(at);
     const isCandidate = first === SMALL_X || first === CAPITAL_X;
     if (isCandidate && lines.slice(at, at + PREFIX.length).toLowerCase() === PREFIX) {
       return true;
     }
-    at = lines.indexOf('\n', at) + 1;
-  } while (at > 0);
+    const feedAt = lines.indexOf('\n', at);
+    at = feedAt < 0 ? lines.length : feedAt + 1;
+  }
   return false;
 }
 

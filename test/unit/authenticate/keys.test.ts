@@ -108,6 +108,7 @@ test('a key that was right is remembered for another consumer, or a wrong one is
   for (let round = 0; round < 2; round += 1) {
     for (const key of keys) {
       assert.equal(large.identify(['api-key', key]).consumerName, `of-${key}`);
+      assert.equal(large.identify(['api-key', key]).consumerName, `of-${key}`, 'remembered');
     }
     assert.throws(() => large.identify(['api-key', 'wk-none']), GatewayError);
     assert.throws(() => large.identify(['api-key', 'wk-none']), GatewayError);
