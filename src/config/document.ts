@@ -63,6 +63,7 @@ export class SourceDocument {
       // Pretty errors quote the source line, which may hold a key.
       prettyErrors: false,
       stringKeys: true,
+      uniqueKeys: false,
       merge: true,
       logLevel: 'error',
     });
@@ -71,10 +72,16 @@ export class SourceDocument {
     if (faults.some((fault) => fault.message.includes('call stack')))
       throw new RangeError('nested');
     const problems = faults.map((fault) => this.#describeFault(fault));
-    // After a duplicate key the tree is sound, after any other fault it may be a guess.
-    const isSound = faults.every((fault) => fault.code === 'DUPLICATE_KEY');
+    // After a fault the tree may be a guess.
+    const isSound = faults.length === 0;
     const danglers = isSound ? this.#checkAliases() : [];
-    if (isSound) problems.push(...danglers, ...this.#checkNames(), ...this.#fillVariables(env));
+    if (isSound)
+      problems.push(
+        ...this.#checkKeysUnique(),
+        ...danglers,
+        ...this.#checkNames(),
+        ...this.#fillVariables(env),
+      );
     const hasTree = isSound && danglers.length === 0;
     const built = hasTree ? this.#buildValue() : { value: null, problem: null };
     if (built.problem !== null) problems.push(built.problem);
@@ -159,7 +166,6 @@ export class SourceDocument {
 
   #describeFault(fault: YAMLError): DocumentProblem {
     const offset = fault.pos[0];
-    if (fault.code === 'DUPLICATE_KEY') return { offset, text: this.#describeDuplicate(offset) };
     if (fault.code === 'MULTIPLE_DOCS')
       return { offset, text: 'a second YAML document begins here; expected one' };
     // After a colon such messages quote the source, which may hold a key.
@@ -170,20 +176,26 @@ export class SourceDocument {
     return { offset, text: `YAML: ${message}${hint === '' ? '' : `.${hint}`}` };
   }
 
-  #describeDuplicate(offset: number): string {
-    let text = 'key given twice';
+  /** The library compares each key with all before it, which takes minutes for 100,000 consumers. */
+  #checkKeysUnique(): DocumentProblem[] {
+    const problems: DocumentProblem[] = [];
     visit(this.#document, {
       Map: (_, map) => {
-        const second = map.items.find((pair) => startOf(pair.key) === offset);
-        if (second === undefined) return undefined;
-        const name = nameOf(second);
-        const first = map.items.find((pair) => nameOf(pair) === name);
-        const { line } = this.toPosition(startOf(first?.key) ?? 0);
-        text = `the key ${JSON.stringify(name)} is given twice; the first is in line ${line}`;
-        return visit.BREAK;
+        const firsts = new Map<string, Pair>();
+        for (const pair of map.items) {
+          const name = nameOf(pair);
+          const first = firsts.get(name);
+          if (first === undefined) {
+            firsts.set(name, pair);
+          } else if (name !== '<<') {
+            const { line } = this.toPosition(startOf(first.key) ?? 0);
+            const text = `the key ${JSON.stringify(name)} is given twice; the first is in line ${line}`;
+            problems.push({ offset: startOf(pair.key) ?? 0, text });
+          }
+        }
       },
     });
-    return text;
+    return problems;
   }
 
   #checkAliases(): DocumentProblem[] {

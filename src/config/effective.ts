@@ -49,12 +49,15 @@ function byName<Entry extends { readonly name: string }>(
 
 /** Tiers are folded into their consumers, so their names remain as comments only. */
 function noteTiers(document: Document, consumers: readonly ConsumerConfig[]): void {
-  for (const consumer of consumers) {
-    const entry = document.getIn(['consumers', consumer.name]);
-    if (consumer.tier === null || !isMap(entry)) continue;
+  const section = document.get('consumers');
+  if (!isMap(section)) return;
+  // In the same order; looking each up by its name would go through all before it.
+  consumers.forEach((consumer, index) => {
+    const entry = section.items[index]?.value;
+    if (consumer.tier === null || !isMap(entry)) return;
     const map: YAMLMap = entry;
     map.commentBefore = ` with the limits of tier ${JSON.stringify(consumer.tier)}`;
-  }
+  });
 }
 
 function formatListen(listen: PublicListen): string | object {
