@@ -14,8 +14,12 @@ import { allowNoise, BOUNDS, judge } from './context.js';
 import { interleave, warm, withRunning } from './interleave.js';
 
 const MANY = 8;
-/** Enough that each of eight workers has a share of them, however unevenly the kernel deals them out. */
-const CONNECTIONS = 256;
+/**
+ * For each worker, so that each is as busy with one as with eight: whoever serves eight times as many connections takes in
+ * more at a turn of its loop, and a request costs it less. That would be a difference of load, not of workers. Enough
+ * that each has a share, however unevenly the kernel deals them out.
+ */
+const CONNECTIONS_A_WORKER = 32;
 
 /** @param {import('./context.js').Context} context @returns {Promise<import('./context.js').ScenarioResult>} */
 export async function runWorkers({ options, mockPort, contenders, say }) {
@@ -26,18 +30,22 @@ export async function runWorkers({ options, mockPort, contenders, say }) {
       start: () => start({ mockPort, workers, cpu: null }),
     })),
   );
-  const load = (/** @type {number} */ port, /** @type {number} */ seconds) =>
-    loadRequests({ port, connections: CONNECTIONS, threads: 1, seconds, cpu: null });
+  const load = (
+    /** @type {{ readonly port: number, readonly workers: number }} */ { port, workers },
+    /** @type {number} */ seconds,
+  ) =>
+    loadRequests({
+      port,
+      connections: CONNECTIONS_A_WORKER * workers,
+      threads: 1,
+      seconds,
+      cpu: null,
+    });
   const tell = (/** @type {string} */ text) => say(`workers: ${text}`);
   const rounds = await withRunning(starts, async (running) => {
     for (const each of running)
-      await warm(each, async ({ proxy }) => (await load(proxy.port, 2)).requests, tell);
-    return interleave(
-      running,
-      options.rounds,
-      ({ proxy }) => load(proxy.port, options.seconds),
-      tell,
-    );
+      await warm(each, async (one) => (await load(aimAt(one), 2)).requests, tell);
+    return interleave(running, options.rounds, (one) => load(aimAt(one), options.seconds), tell);
   });
 
   const cpu = pickPerContender(rounds, ({ cpuUs, requests }) => cpuUs / requests);
@@ -56,7 +64,7 @@ export async function runWorkers({ options, mockPort, contenders, say }) {
   );
   return {
     name: 'workers',
-    how: `The JSON request with 1 and with ${MANY} workers, ${CONNECTIONS} connections; nothing pinned.`,
+    how: `The JSON request with 1 and with ${MANY} workers, ${CONNECTIONS_A_WORKER} connections for each of them; nothing pinned.`,
     lines: [
       { what: 'CPU per request', unit: 'µs', figures: spreadPerContender(cpu) },
       { what: 'CPU per request, ratio to nginx with as many', unit: 'x', figures: ratios },
@@ -69,4 +77,9 @@ export async function runWorkers({ options, mockPort, contenders, say }) {
     judged: [judged],
     raw: rounds,
   };
+}
+
+/** @param {{ readonly name: string, readonly proxy: { readonly port: number } }} one its name ends in the number of its workers */
+function aimAt({ name, proxy }) {
+  return { port: proxy.port, workers: Number(name.slice(name.lastIndexOf('x') + 1)) };
 }
