@@ -13,10 +13,26 @@ export class MemoryWatch {
   readonly #gateway: Gateway;
   readonly #timer: NodeJS.Timeout;
 
-  constructor(gateway: Gateway, everyMs = 50) {
+  private constructor(gateway: Gateway, everyMs: number) {
     this.#gateway = gateway;
     this.#sample();
     this.#timer = setInterval(() => this.#sample(), everyMs);
+  }
+
+  /** Ends with the work, also where that fails: a timer left behind would hold the test's process up. */
+  static async during(
+    gateway: Gateway,
+    work: (watch: MemoryWatch) => Promise<void>,
+    everyMs = 50,
+  ): Promise<MemoryWatch> {
+    const watch = new MemoryWatch(gateway, everyMs);
+    try {
+      await work(watch);
+      watch.#sample();
+    } finally {
+      clearInterval(watch.#timer);
+    }
+    return watch;
   }
 
   /** The most since the start. */
@@ -27,11 +43,6 @@ export class MemoryWatch {
   /** How far it rose above what it was at the start. */
   get growthBytes(): number {
     return this.peakBytes - (this.samples[0]?.bytes ?? 0);
-  }
-
-  stop(): void {
-    clearInterval(this.#timer);
-    this.#sample();
   }
 
   #sample(): void {

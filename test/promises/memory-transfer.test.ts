@@ -58,12 +58,7 @@ function describeEngine(engine: EngineName): void {
     ];
     for (const [name, pass] of passes) {
       it(`${name} is altered or piles up`, async (context) => {
-        const watch = new MemoryWatch(gateway);
-        try {
-          await pass();
-        } finally {
-          watch.stop();
-        }
+        const watch = await MemoryWatch.during(gateway, pass);
         context.diagnostic(`memory rose by ${formatMb(watch.growthBytes)}`);
         assert.ok(watch.growthBytes < GROWTH_BYTES_MAX, `rose by ${formatMb(watch.growthBytes)}`);
       });

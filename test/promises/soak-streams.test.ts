@@ -57,9 +57,8 @@ it(`${STREAMS} streams are lost, mixed up or leak`, {
     const inFlight = sumMetric(await gateway.metrics(), 'weir_exchanges_in_flight');
     assert.equal(inFlight, STREAMS);
     await pause(SECONDS * 1000 * WARM_UP_SHARE - (performance.now() - startedMs));
-    const watch = new MemoryWatch(gateway, 250);
-    await pause(SECONDS * 1000 - (performance.now() - startedMs));
-    watch.stop();
+    const leftMs = SECONDS * 1000 - (performance.now() - startedMs);
+    const watch = await MemoryWatch.during(gateway, () => pause(leftMs), 250);
     upstream.finishAll();
     await pollUntil(
       () => clients.every(({ socket }) => socket.destroyed),
