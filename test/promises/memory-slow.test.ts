@@ -13,9 +13,14 @@ import { formatMb, MB, MemoryWatch } from '../helpers/memory-watch.js';
 import { pollUntil } from '../helpers/poll.js';
 
 const KB = 1024;
-const READERS = 100;
-const STREAM_BYTES = 20 * MB;
+const READERS = 200;
+/** More than the kernel's buffers on its way, which have grown to 21 MB and may grow to 72. */
+const STREAM_BYTES = 80 * MB;
 const READER_BYTES_MAX = 256 * KB;
+/** Of these the whole stream is read in the end; the others leave while they are paused. */
+const READERS_TO_THE_END = 20;
+/** Beside what is held: pieces that were passed on, which V8 lets lie until enough of them are there. */
+const GARBAGE_BYTES_MAX = 32 * MB;
 /** Together shorter than uWebSockets.js lets a client stall. */
 const STALLED_MS_MAX = 5500;
 const PAUSED_MS = 2000;
@@ -82,24 +87,31 @@ async function pauseReaders(gateway: Gateway, upstream: BulkUpstream, context: T
   const clients: BulkClient[] = [];
   const find = (number: number) => upstream.find(targetOf(number, STREAM_BYTES));
   const stalled = () => clients.filter((_client, number) => find(number)?.isStalled).length;
+  const describeOthers = () => {
+    const others = clients.map((_client, number) => find(number)).filter((it) => !it?.isStalled);
+    const sent = others.map((it) => (it === undefined ? 'no request' : `${it.sentBytes} bytes`));
+    return `${others.length} do not stall: ${sent.slice(0, 5).join(', ')}`;
+  };
   const watch = await MemoryWatch.during(gateway, async () => {
     const openedAtMs = performance.now();
     clients.push(...openReaders(gateway, READERS, STREAM_BYTES, true));
     await pollUntil(
       () => stalled() === READERS,
       STALLED_MS_MAX,
-      () => `stalled writes (${stalled()} are)`,
+      () => `stalled writes; ${describeOthers()}`,
     );
     context.diagnostic(`all stalled after ${Math.round(performance.now() - openedAtMs)} ms`);
     await pause(PAUSED_MS);
   });
-  assert.equal(stalled(), READERS, 'all writes still stall');
+  assert.equal(stalled(), READERS, describeOthers());
   const sent = clients.reduce((sum, _client, number) => sum + (find(number)?.sentBytes ?? 0), 0);
   context.diagnostic(
     `${READERS} paused readers: memory rose by ${formatMb(watch.growthBytes)}; ` +
       `the provider could send ${formatMb(sent / READERS)} of each stream`,
   );
-  assert.ok(watch.growthBytes < READERS * READER_BYTES_MAX, formatMb(watch.growthBytes));
+  const most = READERS * READER_BYTES_MAX + GARBAGE_BYTES_MAX;
+  assert.ok(watch.growthBytes < most, formatMb(watch.growthBytes));
+  for (const { socket } of clients.splice(READERS_TO_THE_END)) socket.destroy();
   await readAll(clients, STREAM_BYTES);
 }
 
