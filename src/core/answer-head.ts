@@ -6,9 +6,8 @@
 export interface AnswerHead {
   /** Such as `200 OK`. */
   readonly status: string;
-  /** Header lines, each with its CR LF; neither framing headers nor `date`. Latin-1 if `isBeyondAscii`. */
+  /** Header lines, each with its CR LF, in Latin-1; neither framing headers nor `date`. */
   readonly lines: string;
-  readonly isBeyondAscii: boolean;
 }
 
 const FIELD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [\t\x20-\x7e]*$/;
@@ -23,5 +22,5 @@ export function createHead(status: string, headers: readonly string[]): AnswerHe
     }
     lines += `${field}\r\n`;
   }
-  return { status, lines, isBeyondAscii: false };
+  return { status, lines };
 }

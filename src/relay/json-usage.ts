@@ -39,6 +39,23 @@ export class UsageFigures {
   #thoughts = UNSAID;
   #toolUse = UNSAID;
 
+  /** Forgets what was said. */
+  reset(): void {
+    this.#input = UNSAID;
+    this.#output = UNSAID;
+    this.#total = UNSAID;
+    this.#cached = UNSAID;
+    this.#reasoning = UNSAID;
+    this.#audioInput = UNSAID;
+    this.#audioOutput = UNSAID;
+    this.#cacheRead = UNSAID;
+    this.#cacheWrite = UNSAID;
+    this.#besidesInput = UNSAID;
+    this.#besidesOutput = UNSAID;
+    this.#thoughts = UNSAID;
+    this.#toolUse = UNSAID;
+  }
+
   get hasInput(): boolean {
     return this.#input >= 0;
   }

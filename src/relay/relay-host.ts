@@ -17,7 +17,6 @@ export interface RelayedHead {
   readonly status: number;
   readonly statusLine: string;
   readonly lines: string;
-  readonly isBeyondAscii: boolean;
   /** -1 where there is none. */
   readonly contentLength: number;
   readonly isEventStream: boolean;

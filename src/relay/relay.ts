@@ -263,7 +263,6 @@ export class Relay implements DownstreamObserver {
     return {
       status: head.statusLine,
       lines: lines + formatOwnLines(exchange.id, exchange.addedMs, announcesClose),
-      isBeyondAscii: head.isBeyondAscii,
     };
   }
 

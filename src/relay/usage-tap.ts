@@ -8,9 +8,7 @@
  *
  * Kept are the figures, a split name (18 bytes) and a split usage object (16 KB at most).
  */
-import { BOUNDS } from '../core/bounds.js';
 import type { Usage } from '../core/usage.js';
-import { closesLast, findClosing, isSpace } from './json-tail.js';
 import { UsageFigures } from './json-usage.js';
 import { JsonWalk } from './json-walk.js';
 import { findEventEnd, SseLines } from './sse-lines.js';
@@ -18,7 +16,6 @@ import { findEventEnd, SseLines } from './sse-lines.js';
 const NAME_BYTES = Buffer.from('usage');
 const QUOTE = 0x22;
 const COLON = 0x3a;
-const OPEN_BRACE = 0x7b;
 const SPACE = 0x20;
 const SMALL_N = 0x6e;
 const NOWHERE = Number.MAX_SAFE_INTEGER;
@@ -39,7 +36,6 @@ export class UsageTap {
   /** Events that have ended; `[DONE]` is one, and some of the comments are. */
   eventCount = 0;
   readonly #isEventStream: boolean;
-  /** Not made for a JSON answer of which the end tells all. */
   #walk: JsonWalk | null = null;
   #lines: SseLines | null = null;
   #headTextEvents = 0;
@@ -128,28 +124,6 @@ export class UsageTap {
         at = end;
       }
     }
-  }
-
-  /** An answer that is there as a whole. In a JSON answer that ends with its usage only that is read, and no text. */
-  takeWhole(bytes: Buffer): void {
-    if (this.#isEventStream || !this.#takeTail(bytes)) {
-      this.take(bytes);
-    }
-  }
-
-  #takeTail(bytes: Buffer): boolean {
-    const nameAt = bytes.lastIndexOf(NAME_BYTES);
-    if (nameAt < 1 || bytes[0] !== OPEN_BRACE || bytes[nameAt - 1] !== QUOTE) return false;
-    let at = nameAt + NAME_BYTES.length;
-    if (bytes[at] !== QUOTE) return false;
-    at += 1;
-    while (isSpace(bytes[at]) || bytes[at] === COLON) at += 1;
-    if (bytes[at] !== OPEN_BRACE) return false;
-    const end = findClosing(bytes, at + 1, bytes.length);
-    if (end < 0 || end - at > BOUNDS.usageObjectBytesMax) return false;
-    if (!closesLast(bytes, end, bytes.length)) return false;
-    this.#figures.takeBytes(bytes, at, end);
-    return true;
   }
 
   /** Other bytes come, to be read or passed over event by event; gives where the first begins or goes on. */

@@ -10,8 +10,6 @@ export interface ResponseHead {
   readonly statusLine: string;
   /** The header lines that pass, each with its CR LF, as Latin-1 text. */
   readonly lines: string;
-  /** Lines hold bytes beyond ASCII, which must not be encoded as UTF-8. */
-  readonly isBeyondAscii: boolean;
   /** -1 where there is none. */
   readonly contentLength: number;
   readonly isChunked: boolean;
@@ -39,7 +37,6 @@ const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]
 
 /** Every line is a token, a colon and a value without control characters; hence no folding and no bare CR or LF. */
 const HEADER_LINES = /^(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r\n)*$/;
-const BEYOND_ASCII = /[\x80-\xff]/;
 const DECIMAL = /^[0-9]{1,15}$/;
 const PLAIN_REASON = /^[\t\x20-\x7e]+$/;
 
@@ -102,7 +99,6 @@ export function readHeaders(
     status,
     statusLine: formatStatusLine(status, reason),
     lines,
-    isBeyondAscii: BEYOND_ASCII.test(lines),
     contentLength: found.contentLength === '' ? -1 : Number(found.contentLength),
     isChunked,
     closes,

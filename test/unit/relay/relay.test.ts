@@ -126,7 +126,6 @@ const STREAM: RelayedHead = {
   status: 200,
   statusLine: '200 OK',
   lines: 'content-type: text/event-stream\r\n',
-  isBeyondAscii: false,
   contentLength: -1,
   isEventStream: true,
   isEncoded: false,

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Usage } from '../../../src/core/usage.js';
+import { Meter } from '../../../src/relay/meter.js';
 import { UsageTap } from '../../../src/relay/usage-tap.js';
 import { choosePoints, splitAt } from '../../helpers/byte-splits.js';
 import { loadJsonAnswers, loadStreams } from '../../helpers/fixtures.js';
@@ -61,8 +62,8 @@ test('every recorded JSON answer yields what it states, at every split', { skip 
     const expected = readUsageSlowly([JSON.parse(bytes.toString('utf8'))]);
     if (expected !== null) stated += 1;
     checkSplits(bytes, false, expected);
-    const atOnce = new UsageTap(false);
-    atOnce.takeWhole(bytes);
+    const atOnce = new Meter(false, bytes.length, false);
+    atOnce.take(bytes, []);
     assert.deepEqual(atOnce.usage, expected, 'at once');
   }
   assert.ok(stated >= 80, `only ${stated} answers state usage`);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BOUNDS } from '../../../src/core/bounds.js';
 import type { Usage } from '../../../src/core/usage.js';
+import { Meter } from '../../../src/relay/meter.js';
 import { UsageTap } from '../../../src/relay/usage-tap.js';
 import { splitAt } from '../../helpers/byte-splits.js';
 import { frameAsSse, loadStreams } from '../../helpers/fixtures.js';
@@ -20,8 +21,8 @@ function read(text: string, isEventStream: boolean): Usage | null {
   const whole = tapPieces([bytes], isEventStream).usage;
   const single = splitAt(bytes, [...bytes.keys()]);
   assert.deepEqual(tapPieces(single, isEventStream).usage, whole, `byte by byte: ${text}`);
-  const atOnce = new UsageTap(isEventStream);
-  atOnce.takeWhole(bytes);
+  const atOnce = new Meter(isEventStream, bytes.length, false);
+  atOnce.take(bytes, []);
   if (isEventStream || isJson(text)) assert.deepEqual(atOnce.usage, whole, `at once: ${text}`);
   const halves = splitAt(bytes, [bytes.length >> 1]);
   assert.deepEqual(tapPieces(halves, isEventStream).usage, whole, `in halves: ${text}`);

@@ -1,0 +1,47 @@
+/**
+ * Reads the usage out of a JSON answer that is there as a whole and ends with it, as OpenAI's do: from its end, without
+ * following the text before it.
+ */
+import { BOUNDS } from '../core/bounds.js';
+import { closesLast, findClosing, isSpace } from './json-tail.js';
+import type { UsageFigures } from './json-usage.js';
+
+const NAME = Buffer.from('"usage"');
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+const OPEN_BRACE = 0x7b;
+
+/** How far a search from the end may step back from a byte: to where that byte could be the next one of the name. */
+const STEPS = new Uint8Array(256).fill(NAME.length);
+for (let at = NAME.length - 1; at > 0; at -= 1) STEPS[NAME[at] as number] = at;
+
+/** @returns false where the end does not tell it: then the answer has to be followed from its beginning. */
+export function takeWholeUsage(bytes: Buffer, figures: UsageFigures): boolean {
+  const nameAt = findNameBackwards(bytes);
+  if (nameAt < 1 || bytes[0] !== OPEN_BRACE || bytes[nameAt - 1] === BACKSLASH) return false;
+  let at = nameAt + NAME.length;
+  while (isSpace(bytes[at]) || bytes[at] === COLON) at += 1;
+  if (bytes[at] !== OPEN_BRACE) return false;
+  const end = findClosing(bytes, at + 1, bytes.length);
+  if (end < 0 || end - at > BOUNDS.usageObjectBytesMax) return false;
+  if (!closesLast(bytes, end, bytes.length)) return false;
+  figures.takeBytes(bytes, at, end);
+  return true;
+}
+
+/** Where the name stands last in plain quotes, which are escaped in a string; -1 if it does not. */
+function findNameBackwards(bytes: Buffer): number {
+  for (let at = bytes.length - NAME.length; at >= 0; ) {
+    const first = bytes[at] as number;
+    if (first === NAME[0] && isName(bytes, at)) return at;
+    at -= STEPS[first] as number;
+  }
+  return -1;
+}
+
+function isName(bytes: Buffer, at: number): boolean {
+  for (let i = 1; i < NAME.length; i += 1) {
+    if (bytes[at + i] !== NAME[i]) return false;
+  }
+  return true;
+}
