@@ -21,14 +21,15 @@ export class LimitLines {
 
 class LinesOfKind {
   readonly #kind: string;
-  readonly #resetName: string;
-  /** The line that consumers of a tier share, up to the number that changes: it is put together once for many. */
+  /** What one answer often has in common with the one before it: consumers of a tier their limit, … */
   #limit = 0;
   #beginning = '';
+  /** … and buckets that are hardly used the millisecond in which they are full again. */
+  #resetMs = 0;
+  #end = '';
 
   constructor(kind: string) {
     this.#kind = kind;
-    this.#resetName = `\r\nx-ratelimit-reset-${kind}: `;
   }
 
   format({ limit, remaining, resetMs }: Readonly<Headroom>): string {
@@ -36,7 +37,11 @@ class LinesOfKind {
       this.#limit = limit;
       this.#beginning = `x-ratelimit-limit-${this.#kind}: ${limit}\r\nx-ratelimit-remaining-${this.#kind}: `;
     }
-    return `${this.#beginning}${formatWhole(remaining)}${this.#resetName}${formatReset(resetMs)}\r\n`;
+    if (resetMs !== this.#resetMs || this.#end === '') {
+      this.#resetMs = resetMs;
+      this.#end = `\r\nx-ratelimit-reset-${this.#kind}: ${formatReset(resetMs)}\r\n`;
+    }
+    return this.#beginning + formatWhole(remaining) + this.#end;
   }
 }
 

@@ -14,6 +14,7 @@
  * figure for itself: Anthropic says the input at the beginning and the output at the end.
  */
 import { USAGE_TOKENS_MAX, type Usage } from '../core/usage.js';
+import { findClosing } from './json-tail.js';
 import { createScanned, SCANNED, scanUsage } from './usage-scan.js';
 
 const UNSAID = -1;
@@ -68,10 +69,32 @@ export class UsageFigures {
    * The object that lies in the range. OpenAI's usual figures are read where they lie; everything else is parsed.
    */
   takeBytes(bytes: Buffer, start: number, end: number): void {
-    if (!scanUsage(bytes, start, end, scanned)) {
+    if (scanUsage(bytes, start, end, scanned) === end) {
+      this.#takeScanned();
+    } else {
       this.takeText(bytes.toString('utf8', start, end));
-      return;
     }
+  }
+
+  /**
+   * The object that begins with a brace at `start`, wherever it ends.
+   * @returns the offset after it; -1 where it does not end within `bytesMax`.
+   */
+  takeObject(bytes: Buffer, start: number, bytesMax: number): number {
+    const scannedEnd = scanUsage(bytes, start, bytes.length, scanned);
+    if (scannedEnd >= 0 && scannedEnd - start <= bytesMax) {
+      this.#takeScanned();
+      return scannedEnd;
+    }
+    const end = findClosing(bytes, start + 1, bytes.length);
+    if (end < 0 || end - start > bytesMax) {
+      return -1;
+    }
+    this.takeText(bytes.toString('utf8', start, end));
+    return end;
+  }
+
+  #takeScanned(): void {
     this.#input = orKnown(SCANNED.input, this.#input);
     this.#output = orKnown(SCANNED.output, this.#output);
     this.#total = orKnown(SCANNED.total, this.#total);

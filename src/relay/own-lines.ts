@@ -1,9 +1,14 @@
 /** What Weir adds to the head of an answer. */
 
-/** For the header `server-timing` (W3C Server Timing): what Weir added, in milliseconds. */
+/** For the header `server-timing` (W3C Server Timing): what Weir added, in milliseconds to three places. */
 export function formatTiming(addedMs: number): string {
-  return `weir;dur=${Math.round(addedMs * 1000) / 1000}`;
+  // Out of whole numbers: V8 takes ten times as long to write a fraction.
+  const addedUs = Math.max(0, Math.round(addedMs * US_PER_MS));
+  const ms = Math.floor(addedUs / US_PER_MS);
+  return `weir;dur=${ms}.${`${addedUs - ms * US_PER_MS + US_PER_MS}`.slice(1)}`;
 }
+
+const US_PER_MS = 1000;
 
 /** The lines that every answer carries, each with its CR LF. */
 export function formatOwnLines(id: string, addedMs: number, closes: boolean): string {

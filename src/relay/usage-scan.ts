@@ -73,12 +73,12 @@ export function createScanned(): Float64Array {
 
 /**
  * @param start of the opening brace.
- * @param end after the closing one.
- * @returns false where the object has to be parsed; then `into` means nothing.
+ * @param end of what may be read.
+ * @returns the offset after the closing brace; -1 where the object has to be parsed, and then `into` means nothing.
  */
-export function scanUsage(bytes: Buffer, start: number, end: number, into: Float64Array): boolean {
+export function scanUsage(bytes: Buffer, start: number, end: number, into: Float64Array): number {
   into.fill(UNSAID);
-  return end <= bytes.length && scanObject(bytes, start, end, MEMBERS, into) === end;
+  return end <= bytes.length ? scanObject(bytes, start, end, MEMBERS, into) : -1;
 }
 
 /** The offset after the closing brace; -1 for giving up. */

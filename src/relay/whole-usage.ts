@@ -3,7 +3,7 @@
  * following the text before it.
  */
 import { BOUNDS } from '../core/bounds.js';
-import { closesLast, findClosing, isSpace } from './json-tail.js';
+import { closesLast, isSpace } from './json-tail.js';
 import type { UsageFigures } from './json-usage.js';
 
 const NAME = Buffer.from('"usage"');
@@ -15,18 +15,18 @@ const OPEN_BRACE = 0x7b;
 const STEPS = new Uint8Array(256).fill(NAME.length);
 for (let at = NAME.length - 1; at > 0; at -= 1) STEPS[NAME[at] as number] = at;
 
-/** @returns false where the end does not tell it: then the answer has to be followed from its beginning. */
+/**
+ * @returns false where the end does not tell it: then the answer has to be followed from its beginning, and what the
+ *   figures say means nothing.
+ */
 export function takeWholeUsage(bytes: Buffer, figures: UsageFigures): boolean {
   const nameAt = findNameBackwards(bytes);
   if (nameAt < 1 || bytes[0] !== OPEN_BRACE || bytes[nameAt - 1] === BACKSLASH) return false;
   let at = nameAt + NAME.length;
   while (isSpace(bytes[at]) || bytes[at] === COLON) at += 1;
   if (bytes[at] !== OPEN_BRACE) return false;
-  const end = findClosing(bytes, at + 1, bytes.length);
-  if (end < 0 || end - at > BOUNDS.usageObjectBytesMax) return false;
-  if (!closesLast(bytes, end, bytes.length)) return false;
-  figures.takeBytes(bytes, at, end);
-  return true;
+  const end = figures.takeObject(bytes, at, BOUNDS.usageObjectBytesMax);
+  return end >= 0 && closesLast(bytes, end, bytes.length);
 }
 
 /** Where the name stands last in plain quotes, which are escaped in a string; -1 if it does not. */

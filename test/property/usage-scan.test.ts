@@ -79,6 +79,6 @@ test('OpenAI’s usual object has to be parsed', () => {
       '"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}',
   );
   const scanned = createScanned();
-  assert.ok(scanUsage(bytes, 0, bytes.length, scanned));
+  assert.equal(scanUsage(bytes, 0, bytes.length, scanned), bytes.length);
   assert.deepEqual([...scanned], [19, 10, 29, 0, 0, 0, 0]);
 });

@@ -52,6 +52,7 @@ test('a usage that stands deeper, in text or in a tool’s arguments is not the 
     `{"metadata":{${FAKE}}}`,
     `{"content":[{"type":"tool_use","input":{${FAKE}}}]}`,
     `{"content":${JSON.stringify(`{${FAKE}}`)}}`,
+    `{"a\\"usage":{"prompt_tokens":666}}`,
     `{"a\\":{${FAKE.replaceAll('"', '\\"')}`,
     `{"content":"\\\\\\",${FAKE.replaceAll('"', '\\"')}"}`,
     `{"response":{"metadata":{${FAKE}}}}`,
