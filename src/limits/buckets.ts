@@ -143,19 +143,19 @@ export class Buckets {
   }
 
   countSettled(row: number, units: number): void {
-    this.#memory.add64(this.#rows + row * ROW_CELLS + ROW.settled, toTicks(units));
+    this.#memory.addUnits(this.#rows + row * ROW_CELLS + ROW.settled, units);
   }
 
   countRefunded(row: number, units: number): void {
-    this.#memory.add64(this.#rows + row * ROW_CELLS + ROW.refunded, toTicks(units));
+    this.#memory.addUnits(this.#rows + row * ROW_CELLS + ROW.refunded, units);
   }
 
   countRefused(row: number): void {
-    this.#memory.add64(this.#rows + row * ROW_CELLS + ROW.refused, 1n);
+    this.#memory.addUnits(this.#rows + row * ROW_CELLS + ROW.refused, 1);
   }
 
   countOverdrawn(row: number, units: number): void {
-    this.#memory.add64(this.#rows + row * ROW_CELLS + ROW.overdrawn, toTicks(units));
+    this.#memory.addUnits(this.#rows + row * ROW_CELLS + ROW.overdrawn, units);
   }
 
   readTotal(row: number, cell: number): number {

@@ -10,6 +10,7 @@
 import { counts, measureNeed, pickUnits } from './amounts.js';
 import type { Buckets } from './buckets.js';
 import { HEADER_CELLS, WORKER_CELLS, WORKER_WORD } from './layout.js';
+import type { Memory } from './memory.js';
 import type { LimitList, PlannedLimit, TablePlan } from './plan.js';
 import { KIND } from './rates.js';
 import { type Headroom, type Need, type Refusal, Reservation, type Usage } from './reservation.js';
@@ -24,6 +25,9 @@ export class Ledger {
   readonly #table: LimitTable;
   readonly #plan: TablePlan;
   readonly #buckets: Buckets;
+  readonly #memory: Memory;
+  /** Where the worker's own column begins. */
+  readonly #column: number;
   readonly #slots: DynamicSlots | null;
   readonly #turnWord: number;
   /** Of the reservation that is being made, by its place in it. */
@@ -37,6 +41,8 @@ export class Ledger {
     this.#table = table;
     this.#plan = plan;
     this.#buckets = table.buckets;
+    this.#memory = table.memory;
+    this.#column = table.heldCell(workerIndex, 0);
     this.#slots = plan.dynamic === null ? null : new DynamicSlots(table);
     this.#turnWord = (HEADER_CELLS + workerIndex * WORKER_CELLS) * 2 + WORKER_WORD.turn;
     this.#prices = new BigInt64Array(plan.longestList);
@@ -312,19 +318,18 @@ export class Ledger {
   }
 
   #hold(row: number, units: number): void {
-    const { memory, workerIndex } = this.#table;
-    const cell = this.#table.heldCell(workerIndex, row);
-    memory.storeFloat(cell, memory.loadFloat(cell) + units);
+    const cell = this.#column + row;
+    this.#memory.storeFloat(cell, this.#memory.loadFloat(cell) + units);
   }
 
   #beginTurn(row: number): void {
-    const { memory } = this.#table;
+    const memory = this.#memory;
     memory.store32(this.#turnWord + WORKER_WORD.row - WORKER_WORD.turn, row);
     memory.store32(this.#turnWord, (memory.peek32(this.#turnWord) + 1) | 0);
   }
 
   #endTurn(): void {
-    const { memory } = this.#table;
+    const memory = this.#memory;
     memory.store32(this.#turnWord, (memory.peek32(this.#turnWord) + 1) | 0);
   }
 }

@@ -3,6 +3,8 @@
  * memory in its place that stops before each step, and so try every order in which two threads can take them.
  */
 
+import { toTicks } from './ticks.js';
+
 /** Places are counted in cells of 8 bytes, for words in halves of them. */
 export interface Memory {
   /** Without an order among other places: enough before a swap that compares. */
@@ -11,7 +13,8 @@ export interface Memory {
   load64(cell: number): bigint;
   /** Writes `next` where `expected` stands; returns whether it did. */
   swap64(cell: number, expected: bigint, next: bigint): boolean;
-  add64(cell: number, delta: bigint): void;
+  /** Adds a whole number of up to 2^53, given as one because a BigInt that is passed on has to be allocated. */
+  addUnits(cell: number, units: number): void;
   /** Of what never changes. */
   peek32(word: number): number;
   load32(word: number): number;
@@ -48,8 +51,8 @@ export class SharedMemory implements Memory {
     return Atomics.compareExchange(this.#cells, cell, expected, next) === expected;
   }
 
-  add64(cell: number, delta: bigint): void {
-    Atomics.add(this.#cells, cell, delta);
+  addUnits(cell: number, units: number): void {
+    Atomics.add(this.#cells, cell, toTicks(units));
   }
 
   peek32(word: number): number {

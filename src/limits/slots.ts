@@ -142,7 +142,7 @@ export class DynamicSlots {
         seenWord = word;
       }
     }
-    this.#memory.add64(HEADER.tableFull, 1n);
+    this.#memory.addUnits(HEADER.tableFull, 1);
     return -1;
   }
 

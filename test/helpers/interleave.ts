@@ -59,9 +59,9 @@ class SteppedMemory implements Memory {
     });
   }
   /** Totals decide nothing, constants don't change, and columns are read by their writer: no steps to be tried. */
-  add64(cell: number, delta: bigint): void {
+  addUnits(cell: number, units: number): void {
     this.#run(false, () => {
-      this.#inner.add64(cell, delta);
+      this.#inner.addUnits(cell, units);
       return 0;
     });
   }
