@@ -8,6 +8,10 @@ export const REPOSITORY_DIR = path.dirname(BENCH_DIR);
 export const SCENARIO_NAMES = /** @type {const} */ ([
   'json',
   'sse',
+  'open-loop',
+  'pace',
+  'trace',
+  'tls',
   'workers',
   'memory',
   'ready',
@@ -33,8 +37,8 @@ export const SCENARIO_NAMES = /** @type {const} */ ([
 export const USAGE = `usage: node native-bench/run.js [options]      (after npm ci, which builds Weir)
 
   --rounds N         rounds of each scenario, the proxies taking turns in each (5)
-  --seconds S        load on one proxy in one round (4)
-  --quick            3 rounds of 2 seconds, 300 idle streams: a look, not a result
+  --seconds S        load on one proxy in one round (3)
+  --quick            2 rounds of 1 second, 300 idle streams, short warming: a look, not a result
   --only A,B         of ${SCENARIO_NAMES.join(', ')} (all)
   --weir DIR         checkout to measure; its dist/main.js has to exist (this one)
   --weir-base DIR    an older checkout to measure beside it, for before and after
@@ -95,8 +99,8 @@ export function readOptions(args) {
   if (values['write-docs'] && quick)
     throw new UsageError('--write-docs takes results, and --quick is only a look');
   return {
-    rounds: Math.ceil(readNumber(values.rounds, 'rounds', quick ? 3 : 5)),
-    seconds: readNumber(values.seconds, 'seconds', quick ? 2 : 4),
+    rounds: Math.ceil(readNumber(values.rounds, 'rounds', quick ? 2 : 5)),
+    seconds: readNumber(values.seconds, 'seconds', quick ? 1 : 3),
     quick,
     only: readScenarios(values.only),
     weirDir: path.resolve(values.weir ?? REPOSITORY_DIR),

@@ -5,15 +5,20 @@ import { killAll } from './processes.js';
 import { nginx, weirFrom } from './proxies.js';
 import { renderText, writeReport } from './report.js';
 import { writeBodies } from './requests.js';
+import { warmQuickly } from './scenarios/interleave.js';
 import { runJson } from './scenarios/json.js';
 import { runLimits } from './scenarios/limits.js';
 import { runMemory } from './scenarios/memory.js';
+import { runOpenLoop } from './scenarios/open-loop.js';
+import { runPace } from './scenarios/pace.js';
 import { runPolicies } from './scenarios/policies.js';
 import { runReady } from './scenarios/ready.js';
 import { runSse } from './scenarios/sse.js';
+import { runTls } from './scenarios/tls.js';
+import { runTrace } from './scenarios/trace.js';
 import { runWorkers } from './scenarios/workers.js';
 import {
-  buildLoadProgram,
+  buildLoadPrograms,
   checkTools,
   chooseCores,
   describeMachine,
@@ -23,6 +28,10 @@ import {
 const SCENARIOS = {
   json: runJson,
   sse: runSse,
+  'open-loop': runOpenLoop,
+  pace: runPace,
+  trace: runTrace,
+  tls: runTls,
   workers: runWorkers,
   memory: runMemory,
   ready: runReady,
@@ -54,7 +63,8 @@ async function main() {
   limitRunTime(options);
   checkTools([options.weirDir, ...(options.weirBaseDir === null ? [] : [options.weirBaseDir])]);
   const cores = chooseCores();
-  buildLoadProgram();
+  buildLoadPrograms();
+  if (options.quick) warmQuickly();
   writeBodies();
 
   const contenders = [nginx, weirFrom('weir', options.weirDir)];
@@ -62,7 +72,16 @@ async function main() {
   const mock = await startMock(cores.load);
   const results = [];
   for (const name of options.only)
-    results.push(await SCENARIOS[name]({ options, cores, mockPort: mock.port, contenders, say }));
+    results.push(
+      await SCENARIOS[name]({
+        options,
+        cores,
+        mockPort: mock.port,
+        mockPid: mock.pid,
+        contenders,
+        say,
+      }),
+    );
   await mock.stop();
 
   const report = { machine: describeMachine(options), options, results };

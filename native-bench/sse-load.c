@@ -4,6 +4,7 @@
  *
  *   sse-load mock PORT ANSWER_FILE
  *   sse-load streams PORT CONNECTIONS SECONDS EVENTS GAP_MS [usage]
+ *   sse-load trace PORT FILE GAP_MS
  *   sse-load hold PORT CONNECTIONS
  *
  * The mock answers every request with ANSWER_FILE as JSON, except when the body carries
@@ -14,12 +15,18 @@
  * is null, and one more event, before the end, says what the answer has used. With `usage` the client asks
  * for that and expects it; without it the client expects nothing of it, whoever on the way asked.
  *
+ * `trace` is an open loop: each line of FILE tells when a request is meant to be sent (microseconds from the
+ * start), how long its prompt is in bytes, and how many events answer it. The time to the first event
+ * counts from that moment, whether or not the request could then be sent.
+ *
  * The client computes what each stream has to contain and compares every byte as it arrives, so a
  * lost, doubled, altered or mixed-up event fails the run. The one part that it cannot foretell is a
  * clock reading which the mock puts into each event; mock and client share the machine's monotonic
  * clock, so the difference is the time that the event took through the proxy.
  */
 #define _GNU_SOURCE
+#include "histogram.h"
+#include "scheduling.h"
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
@@ -42,10 +49,10 @@
 
 #define FD_MAX 65536
 #define READ_MAX 65536
-#define REQUEST_MAX 32768
+#define REQUEST_MAX 131072
+#define PROMPT_MAX 120000
 /* More than any gap that the scenarios use, so that one turn of the wheel is always enough. */
 #define WHEEL_TICKS 4096
-#define LATENCY_US_MAX 200000
 
 static void die(const char *format, ...) {
   va_list arguments;
@@ -383,6 +390,9 @@ typedef struct stream {
   unsigned id;
   uint64_t start_at, asked_at;
   int answered; /* the first event has been seen */
+  int stalled;
+  unsigned events;
+  struct stream *next_idle;
   char head[4096];
   size_t head_used;
   size_t chunk_left, line_used;
@@ -396,27 +406,24 @@ static struct {
   int port, epoll;
   unsigned events, gap_ms, next_id;
   uint64_t stop_at;
-  uint64_t streams, events_seen, bytes, reconnects;
-  uint64_t event_latencies, first_latencies;
-  uint32_t event_us[LATENCY_US_MAX], first_us[LATENCY_US_MAX];
+  uint64_t streams, stalled, events_seen, bytes, reconnects;
+  histogram event_delays, first_delays;
+  /* Of a trace only. */
+  stream *idle;
+  int is_trace;
 } run;
 
-static void note_latency(uint32_t *buckets, uint64_t *count, uint64_t from_ns) {
-  uint64_t now = now_ns(), us = now > from_ns ? (now - from_ns) / 1000 : 0;
-  buckets[us < LATENCY_US_MAX ? us : LATENCY_US_MAX - 1]++;
-  (*count)++;
-}
-
-static unsigned percentile(const uint32_t *buckets, uint64_t count, double share) {
-  uint64_t rank = (uint64_t)((double)count * share), seen = 0;
-  for (unsigned us = 0; us < LATENCY_US_MAX; us++)
-    if ((seen += buckets[us]) > rank) return us;
-  return LATENCY_US_MAX;
+static uint64_t since_ns(uint64_t from) {
+  uint64_t now = now_ns();
+  return now > from ? now - from : 0;
 }
 
 static void stream_connect(stream *s) {
   s->fd = socket(AF_INET, SOCK_STREAM, 0);
   if (s->fd < 0) die("socket: %s", strerror(errno));
+  /* So that the longest prompt of a trace is taken in one write. */
+  int room = 2 * PROMPT_MAX;
+  if (run.is_trace) setsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)run.port)};
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   /* Blocking: on loopback the kernel completes it at once, whether or not the proxy has accepted. */
@@ -428,16 +435,16 @@ static void stream_connect(stream *s) {
   epoll_ctl(run.epoll, EPOLL_CTL_ADD, s->fd, &event);
 }
 
-static void stream_ask(stream *s) {
-  char body[1024], request[2048];
+static void stream_ask(stream *s, unsigned events, const char *prompt, size_t prompt_bytes, uint64_t intended_at) {
+  static char body[PROMPT_MAX + 1024], request[PROMPT_MAX + 2048];
   if (s->fd < 0) stream_connect(s);
   s->id = run.next_id++;
   int length = sprintf(body,
                        "{\"model\":\"gpt-4o\",\"stream\":true,%s\"user\":\"bench.%u.%u.%u\",\"messages\":"
                        "[{\"role\":\"system\",\"content\":\"You answer in short sentences.\"},"
-                       "{\"role\":\"user\",\"content\":\"Say how a weir measures a river.\"}]}",
+                       "{\"role\":\"user\",\"content\":\"%.*s\"}]}",
                        client_asks_usage ? "\"stream_options\":{\"include_usage\":true}," : "", s->id,
-                       run.events, run.gap_ms);
+                       events, run.gap_ms, (int)prompt_bytes, prompt);
   int whole = sprintf(request,
                       "POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:%d\r\n"
                       "content-type: application/json\r\naccept: text/event-stream\r\n"
@@ -445,13 +452,19 @@ static void stream_ask(stream *s) {
                       run.port, length, body);
   s->phase = HEAD;
   s->head_used = s->line_used = s->position = 0;
-  s->answered = 0;
-  s->asked_at = now_ns();
+  s->answered = s->stalled = 0;
+  s->events = events;
+  s->asked_at = intended_at;
   if (write(s->fd, request, (size_t)whole) != whole) die("a request was not taken: %s", strerror(errno));
 }
 
-static size_t body_bytes(void) {
-  return run.gap_ms == 0 ? (size_t)-1 : event_bytes * run.events + strlen(stream_tail);
+static void stream_ask_again(stream *s) {
+  static const char prompt[] = "Say how a weir measures a river.";
+  stream_ask(s, run.events, prompt, sizeof prompt - 1, now_ns());
+}
+
+static size_t body_bytes(const stream *s) {
+  return run.gap_ms == 0 ? (size_t)-1 : event_bytes * s->events + strlen(stream_tail);
 }
 
 static int hex_digit(char c) {
@@ -462,7 +475,7 @@ static int hex_digit(char c) {
 
 /* Compares a piece of the body with what has to stand at that position. */
 static void stream_check(stream *s, const char *bytes, size_t length) {
-  size_t events_end = event_bytes * run.events;
+  size_t events_end = event_bytes * s->events;
   run.bytes += length;
   while (length > 0) {
     if (s->position >= events_end) {
@@ -494,8 +507,11 @@ static void stream_check(stream *s, const char *bytes, size_t length) {
     length -= part;
     if (at + part == event_bytes) {
       run.events_seen++;
-      note_latency(run.event_us, &run.event_latencies, s->event_clock);
-      if (!s->answered) note_latency(run.first_us, &run.first_latencies, s->asked_at);
+      uint64_t delay = since_ns(s->event_clock);
+      record_ns(&run.event_delays, delay);
+      /* Later than the next one was to be written: whoever reads along sees the text stand still. */
+      if (delay > run.gap_ms * 1000000ull) s->stalled = 1;
+      if (!s->answered) record_ns(&run.first_delays, since_ns(s->asked_at));
       s->answered = 1;
     }
   }
@@ -510,10 +526,16 @@ static void stream_head_done(stream *s) {
 }
 
 static void stream_done(stream *s) {
-  if (s->position != body_bytes()) die("stream %u ended after %zu bytes", s->id, s->position);
+  if (s->position != body_bytes(s)) die("stream %u ended after %zu bytes", s->id, s->position);
   run.streams++;
+  run.stalled += (uint64_t)s->stalled;
   s->phase = IDLE;
-  if (now_ns() < run.stop_at) stream_ask(s);
+  if (run.is_trace) {
+    s->next_idle = run.idle;
+    run.idle = s;
+  } else if (now_ns() < run.stop_at) {
+    stream_ask_again(s);
+  }
 }
 
 static void stream_parse(stream *s, const char *bytes, size_t length) {
@@ -582,6 +604,7 @@ static void stream_read(stream *s) {
 }
 
 static stream *open_client(int port, unsigned connections) {
+  ask_for_short_slices();
   run.port = port;
   run.epoll = epoll_create1(0);
   /* Streams of different runs never share an id, so that a byte left over from one cannot pass. */
@@ -589,6 +612,20 @@ static stream *open_client(int port, unsigned connections) {
   stream *streams = calloc(connections, sizeof(stream));
   for (unsigned i = 0; i < connections; i++) streams[i].fd = -1;
   return streams;
+}
+
+static void print_streams(uint64_t began) {
+  printf("{\"streams\":%llu,\"stalled\":%llu,\"events\":%llu,\"bytes\":%llu,\"eventBytes\":%zu,"
+         "\"reconnects\":%llu,\"seconds\":%.3f,\"eventUs\":",
+         (unsigned long long)run.streams, (unsigned long long)run.stalled,
+         (unsigned long long)run.events_seen, (unsigned long long)run.bytes, event_bytes,
+         (unsigned long long)run.reconnects, (double)since_ns(began) / 1e9);
+  print_percentiles(&run.event_delays);
+  printf(",\"firstUs\":");
+  print_percentiles(&run.first_delays);
+  printf(",\"eventCurve\":");
+  print_curve(&run.event_delays);
+  printf("}\n");
 }
 
 static int run_streams(int port, unsigned connections, double seconds, unsigned events, unsigned gap_ms) {
@@ -618,20 +655,13 @@ static int run_streams(int port, unsigned connections, double seconds, unsigned 
       }
       uint64_t expirations, now = now_ns();
       if (read(ticker, &expirations, sizeof expirations) < 0) continue;
-      while (started < connections && streams[started].start_at <= now) stream_ask(&streams[started++]);
+      while (started < connections && streams[started].start_at <= now) stream_ask_again(&streams[started++]);
       if (now > give_up_at) die("streams did not end: %llu did", (unsigned long long)run.streams);
       if (now < run.stop_at || started < connections) continue;
       unsigned busy = 0;
       for (unsigned c = 0; c < connections; c++) busy += streams[c].phase != IDLE;
       if (busy > 0) continue;
-      printf("{\"streams\":%llu,\"events\":%llu,\"bytes\":%llu,\"eventBytes\":%zu,\"reconnects\":%llu,"
-             "\"seconds\":%.3f,\"eventUs\":{\"p50\":%u,\"p99\":%u},\"firstUs\":{\"p50\":%u,\"p99\":%u}}\n",
-             (unsigned long long)run.streams, (unsigned long long)run.events_seen,
-             (unsigned long long)run.bytes, event_bytes, (unsigned long long)run.reconnects,
-             (double)(now - began) / 1e9, percentile(run.event_us, run.event_latencies, 0.5),
-             percentile(run.event_us, run.event_latencies, 0.99),
-             percentile(run.first_us, run.first_latencies, 0.5),
-             percentile(run.first_us, run.first_latencies, 0.99));
+      print_streams(began);
       return 0;
     }
   }
@@ -647,21 +677,63 @@ static int run_hold(int port, unsigned connections) {
   struct epoll_event ready[512], input = {.events = EPOLLIN, .data.ptr = NULL};
   epoll_ctl(run.epoll, EPOLL_CTL_ADD, STDIN_FILENO, &input);
   for (;;) {
-    while (asked < connections && asked - (unsigned)run.first_latencies < 32) stream_ask(&streams[asked++]);
+    while (asked < connections && asked - (unsigned)run.first_delays.total < 32)
+      stream_ask_again(&streams[asked++]);
     int count = epoll_wait(run.epoll, ready, 512, 1000);
     for (int i = 0; i < count; i++) {
       /* Whoever started this says by closing its end that the streams have been held long enough. */
       if (ready[i].data.ptr == NULL) return 0;
       stream_read(ready[i].data.ptr);
     }
-    if (!told && run.first_latencies == connections) {
+    if (!told && run.first_delays.total == connections) {
       printf("{\"open\":%u}\n", connections);
       fflush(stdout);
       told = 1;
     }
     if (!told && now_ns() > give_up_at)
-      die("only %llu of %u streams opened", (unsigned long long)run.first_latencies, connections);
+      die("only %llu of %u streams opened", (unsigned long long)run.first_delays.total, connections);
   }
+}
+
+/* More streams at a time than any scenario has; a connection of each is kept and used again. */
+#define TRACE_STREAMS_MAX 8192
+
+static int run_trace(int port, const char *path, unsigned gap_ms) {
+  static char prompt[PROMPT_MAX];
+  for (size_t i = 0; i < sizeof prompt; i++) prompt[i] = "the river passes over the weir "[i % 31];
+  FILE *file = fopen(path, "r");
+  if (file == NULL) die("cannot read %s", path);
+  stream *streams = open_client(port, TRACE_STREAMS_MAX);
+  run.gap_ms = gap_ms;
+  run.is_trace = 1;
+  for (unsigned i = TRACE_STREAMS_MAX; i-- > 0; run.idle = &streams[i]) streams[i].next_idle = run.idle;
+
+  uint64_t began = now_ns() + 10000000, asked = 0, give_up_at = 0;
+  unsigned long long at_us;
+  unsigned prompt_bytes, events;
+  int more = fscanf(file, "%llu %u %u", &at_us, &prompt_bytes, &events) == 3;
+  struct epoll_event ready[512];
+  while (more || run.streams < asked) {
+    uint64_t now = now_ns(), due_at = began + at_us * 1000;
+    if (more && due_at <= now) {
+      stream *s = run.idle;
+      if (s == NULL) die("more than %d streams at a time", TRACE_STREAMS_MAX);
+      run.idle = s->next_idle;
+      stream_ask(s, events, prompt, prompt_bytes < PROMPT_MAX ? prompt_bytes : PROMPT_MAX, due_at);
+      asked++;
+      more = fscanf(file, "%llu %u %u", &at_us, &prompt_bytes, &events) == 3;
+      give_up_at = now + 40000000000ull;
+      continue;
+    }
+    if (!more && now > give_up_at) die("streams did not end: %llu did", (unsigned long long)run.streams);
+    uint64_t wait_ns = more ? due_at - now : 1000000000ull;
+    struct timespec timeout = {(time_t)(wait_ns / 1000000000ull), (long)(wait_ns % 1000000000ull)};
+    int count = epoll_pwait2(run.epoll, ready, 512, &timeout, NULL);
+    for (int i = 0; i < count; i++) stream_read(ready[i].data.ptr);
+  }
+  fclose(file);
+  print_streams(began);
+  return 0;
 }
 
 int main(int argc, char **argv) {
@@ -676,8 +748,10 @@ int main(int argc, char **argv) {
   if ((argc == 7 || client_asks_usage) && strcmp(argv[1], "streams") == 0)
     return run_streams(atoi(argv[2]), (unsigned)atoi(argv[3]), atof(argv[4]), (unsigned)atoi(argv[5]),
                        (unsigned)atoi(argv[6]));
+  if (argc == 5 && strcmp(argv[1], "trace") == 0)
+    return run_trace(atoi(argv[2]), argv[3], (unsigned)atoi(argv[4]));
   if (argc == 4 && strcmp(argv[1], "hold") == 0) return run_hold(atoi(argv[2]), (unsigned)atoi(argv[3]));
   fprintf(stderr, "usage: sse-load mock PORT ANSWER_FILE | streams PORT CONNECTIONS SECONDS EVENTS GAP_MS [usage]"
-                  " | hold PORT CONNECTIONS\n");
+                  " | trace PORT FILE GAP_MS | hold PORT CONNECTIONS\n");
   return 2;
 }

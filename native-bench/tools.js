@@ -7,6 +7,7 @@ import { BENCH_DIR } from './options.js';
 
 export const OUT_DIR = path.join(BENCH_DIR, 'out');
 export const SSE_LOAD = path.join(OUT_DIR, 'sse-load');
+export const OPEN_LOOP = path.join(OUT_DIR, 'open-loop');
 
 const PACKAGES = [
   { program: 'nginx', debianPackage: 'nginx-light' },
@@ -14,6 +15,7 @@ const PACKAGES = [
   { program: 'cc', debianPackage: 'gcc libc6-dev' },
   { program: 'taskset', debianPackage: 'util-linux' },
   { program: 'setpriv', debianPackage: 'util-linux' },
+  { program: 'openssl', debianPackage: 'openssl' },
 ];
 
 export class MissingError extends Error {}
@@ -45,11 +47,12 @@ export function checkTools(weirDirs) {
   if (problems.length > 0) throw new MissingError(`missing\n  ${problems.join('\n  ')}`);
 }
 
-export function buildLoadProgram() {
+export function buildLoadPrograms() {
   mkdirSync(OUT_DIR, { recursive: true });
-  execFileSync('cc', ['-O2', '-Wall', '-o', SSE_LOAD, path.join(BENCH_DIR, 'sse-load.c')], {
-    stdio: 'inherit',
-  });
+  for (const program of [SSE_LOAD, OPEN_LOOP]) {
+    const source = path.join(BENCH_DIR, `${path.basename(program)}.c`);
+    execFileSync('cc', ['-O2', '-Wall', '-o', program, source], { stdio: 'inherit' });
+  }
 }
 
 /**

@@ -45,6 +45,13 @@ export async function interleave(contenders, rounds, load, say) {
 const STEADY_LOADS = 4;
 /** Loads of a proxy before it counts as warm, however it develops. */
 const WARM_LOADS_MAX = 24;
+/** Of a quick look, which is no result either way. */
+const WARM_LOADS_QUICK = 2;
+let warmLoadsMax = WARM_LOADS_MAX;
+
+export function warmQuickly() {
+  warmLoadsMax = WARM_LOADS_QUICK;
+}
 
 /**
  * Loads a proxy until its cost per unit of work has stopped falling. A fixed time would not do: each
@@ -56,7 +63,7 @@ const WARM_LOADS_MAX = 24;
 export async function warm(running, load, say) {
   let best = Number.POSITIVE_INFINITY;
   let steady = 0;
-  for (let i = 1; i <= WARM_LOADS_MAX && steady < STEADY_LOADS; i++) {
+  for (let i = 1; i <= warmLoadsMax && steady < STEADY_LOADS; i++) {
     const readCpu = startCpuCount(running.proxy.pid);
     const units = await load(running);
     const cost = readCpu() / units;

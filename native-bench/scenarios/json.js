@@ -18,7 +18,7 @@ export async function runJson({ options, cores, mockPort, contenders, say }) {
   const tell = (/** @type {string} */ text) => say(`json: ${text}`);
   const rounds = await withRunning(starts, async (running) => {
     for (const each of running)
-      await warm(each, async ({ proxy }) => (await load(proxy.port, 2)).requests, tell);
+      await warm(each, async ({ proxy }) => (await load(proxy.port, 1)).requests, tell);
     return interleave(
       running,
       options.rounds,

@@ -57,7 +57,7 @@ async function compare(context, kind, load, countUnits) {
   const tell = (/** @type {string} */ text) => context.say(`policies, ${kind}: ${text}`);
   const rounds = await withRunning(listStarts(context), async (running) => {
     for (const each of running)
-      await warm(each, async ({ proxy }) => countUnits(await load(proxy.port, 2)), tell);
+      await warm(each, async ({ proxy }) => countUnits(await load(proxy.port, 1)), tell);
     /** @type {Record<string, (T & { cpuUs: number })[]>} */
     const results = Object.fromEntries(running.map(({ name }) => [name, []]));
     for (let round = 1; round <= options.rounds; round++) {

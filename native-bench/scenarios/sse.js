@@ -26,7 +26,7 @@ export async function runSse({ options, cores, mockPort, contenders, say }) {
   const tell = (/** @type {string} */ text) => say(`sse: ${text}`);
   const rounds = await withRunning(starts, async (running) => {
     for (const each of running)
-      await warm(each, async ({ proxy }) => (await load(proxy.port, 2)).events, tell);
+      await warm(each, async ({ proxy }) => (await load(proxy.port, 1)).events, tell);
     return interleave(
       running,
       options.rounds,

@@ -44,7 +44,7 @@ export async function runWorkers({ options, mockPort, contenders, say }) {
   const tell = (/** @type {string} */ text) => say(`workers: ${text}`);
   const rounds = await withRunning(starts, async (running) => {
     for (const each of running)
-      await warm(each, async (one) => (await load(aimAt(one), 2)).requests, tell);
+      await warm(each, async (one) => (await load(aimAt(one), 1)).requests, tell);
     return interleave(running, options.rounds, (one) => load(aimAt(one), options.seconds), tell);
   });
 

@@ -1,0 +1,1 @@
+export const runTls = () => Promise.reject(new Error('soon'));
