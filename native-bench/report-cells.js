@@ -15,7 +15,7 @@ function formatNumber(value, unit) {
 }
 
 /** @param {Spread} spread @param {string} unit */
-function formatSpread({ median, min, max }, unit) {
+export function formatSpread({ median, min, max }, unit) {
   const suffix = unit === '' ? '' : unit === 'x' ? 'x' : ` ${unit}`;
   return `${formatNumber(median, unit)}${suffix} (${formatNumber(min, unit)}–${formatNumber(max, unit)})`;
 }
