@@ -635,10 +635,10 @@ static int run_streams(int port, unsigned connections, double seconds, unsigned 
   uint64_t began = now_ns();
   run.stop_at = began + (uint64_t)(seconds * 1e9);
   uint64_t give_up_at = run.stop_at + (uint64_t)events * gap_ms * 1000000ull + 10000000000ull;
-  /* Spread over ten gaps: streams that start together tick together, and every proxy would then be
-     measured on bursts that real traffic does not have. */
+  /* Spread over the length of a stream: ones that start together tick together and end together, and
+     every proxy would then be measured on bursts that real traffic does not have. */
   for (unsigned i = 0; i < connections; i++)
-    streams[i].start_at = began + (uint64_t)gap_ms * 10000000ull * i / connections;
+    streams[i].start_at = began + (uint64_t)gap_ms * events * 1000000ull * i / connections;
   int ticker = add_ticker(run.epoll);
   struct epoll_event mark = {.events = EPOLLIN, .data.ptr = NULL};
   epoll_ctl(run.epoll, EPOLL_CTL_MOD, ticker, &mark);
