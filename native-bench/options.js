@@ -24,6 +24,7 @@ export const SCENARIO_NAMES = /** @type {const} */ ([
 /**
  * @typedef {object} Options
  * @property {number} rounds
+ * @property {number} roundsFew of the scenarios beside the headline, which would else take most of the time
  * @property {number} seconds of load on one proxy in one round
  * @property {boolean} quick
  * @property {ScenarioName[]} only
@@ -36,9 +37,9 @@ export const SCENARIO_NAMES = /** @type {const} */ ([
 
 export const USAGE = `usage: node native-bench/run.js [options]      (after npm ci, which builds Weir)
 
-  --rounds N         rounds of each scenario, the proxies taking turns in each (5)
-  --seconds S        load on one proxy in one round (3)
-  --quick            2 rounds of 1 second, 300 idle streams, short warming: a look, not a result
+  --rounds N         rounds of each scenario, the proxies taking turns in each (5; of most at most 3)
+  --seconds S        load on one proxy in one round (2)
+  --quick            2 rounds of 1 second, 300 idle streams, 1 of most scenarios, hardly warmed: a look, not a result
   --only A,B         of ${SCENARIO_NAMES.join(', ')} (all)
   --weir DIR         checkout to measure; its dist/main.js has to exist (this one)
   --weir-base DIR    an older checkout to measure beside it, for before and after
@@ -98,9 +99,11 @@ export function readOptions(args) {
   const quick = values.quick ?? false;
   if (values['write-docs'] && quick)
     throw new UsageError('--write-docs takes results, and --quick is only a look');
+  const rounds = Math.ceil(readNumber(values.rounds, 'rounds', quick ? 2 : 5));
   return {
-    rounds: Math.ceil(readNumber(values.rounds, 'rounds', quick ? 2 : 5)),
-    seconds: readNumber(values.seconds, 'seconds', quick ? 1 : 3),
+    rounds,
+    roundsFew: quick ? 1 : Math.min(rounds, 3),
+    seconds: readNumber(values.seconds, 'seconds', quick ? 1 : 2),
     quick,
     only: readScenarios(values.only),
     weirDir: path.resolve(values.weir ?? REPOSITORY_DIR),

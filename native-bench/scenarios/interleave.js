@@ -46,7 +46,7 @@ const STEADY_LOADS = 4;
 /** Loads of a proxy before it counts as warm, however it develops. */
 const WARM_LOADS_MAX = 24;
 /** Of a quick look, which is no result either way. */
-const WARM_LOADS_QUICK = 2;
+const WARM_LOADS_QUICK = 1;
 let warmLoadsMax = WARM_LOADS_MAX;
 
 export function warmQuickly() {

@@ -18,16 +18,17 @@ import { BOUNDS, judge } from './context.js';
 import { withRunning } from './interleave.js';
 
 /** For timers, and a garbage collector that works in the background, to be done with what was. */
-const SETTLE_MS = 3000;
+const SETTLE_MS = 2500;
+const SETTLE_QUICK_MS = 700;
 const KB = 1024;
 
 /** @typedef {{ before: number, once: number, twice: number, closed: number, each: number }} Measured */
 /** @typedef {(load: { port: number, connections: number, cpu: number }) => Promise<() => Promise<void>>} Hold */
 
-/** @param {import('../proxies.js').Proxy} proxy @param {Hold} hold @param {number} count @param {number} cpu @returns {Promise<Measured>} */
-async function measureOnce(proxy, hold, count, cpu) {
+/** @param {import('../proxies.js').Proxy} proxy @param {Hold} hold @param {number} count @param {number} cpu @param {number} settleMs @returns {Promise<Measured>} */
+async function measureOnce(proxy, hold, count, cpu, settleMs) {
   const settleAndRead = async () => {
-    await sleep(SETTLE_MS);
+    await sleep(settleMs);
     return readResidentBytes(proxy.pid);
   };
   await loadStreams({ port: proxy.port, connections: 4, seconds: 1, events: 20, gapMs: 2, cpu });
@@ -51,13 +52,14 @@ async function measureOnce(proxy, hold, count, cpu) {
 async function measureAll({ options, cores, mockPort, contenders, say }, what, hold, repeats) {
   /** @type {Record<string, Measured[]>} */
   const rounds = Object.fromEntries(contenders.map(({ name }) => [name, []]));
+  const settleMs = options.quick ? SETTLE_QUICK_MS : SETTLE_MS;
   for (let round = 1; round <= repeats; round++)
     for (const { name, start } of contenders) {
       say(`memory, ${what}: round ${round} of ${repeats}: ${name}`);
       const fresh = { name, start: () => start({ mockPort, workers: 1, cpu: cores.proxy }) };
       const measured = await withRunning([fresh], ([running]) => {
         if (running === undefined) throw new Error('nothing was started');
-        return measureOnce(running.proxy, hold, options.streams, cores.load);
+        return measureOnce(running.proxy, hold, options.streams, cores.load, settleMs);
       });
       rounds[name]?.push(measured);
     }
@@ -67,13 +69,8 @@ async function measureAll({ options, cores, mockPort, contenders, say }, what, h
 /** @param {import('./context.js').Context} context @returns {Promise<import('./context.js').ScenarioResult>} */
 export async function runMemory(context) {
   const { options } = context;
-  const streams = await measureAll(context, 'streams', holdStreams, options.quick ? 1 : 3);
-  const connections = await measureAll(
-    context,
-    'connections',
-    holdConnections,
-    options.quick ? 1 : 2,
-  );
+  const streams = await measureAll(context, 'streams', holdStreams, options.quick ? 1 : 2);
+  const connections = await measureAll(context, 'connections', holdConnections, 1);
   const line = (
     /** @type {string} */ what,
     /** @type {string} */ unit,

@@ -43,7 +43,7 @@ async function measure(context) {
       await warm(each, async ({ proxy }) => (await load(proxy.port, 0, 1)).requests, tell);
     const closed = await interleave(
       running,
-      Math.min(options.rounds, 3),
+      options.roundsFew,
       ({ proxy }) => load(proxy.port, 0, 1),
       tell,
     );
@@ -65,7 +65,7 @@ async function measure(context) {
     const rate = ((saturation['weir'] ?? 0) * HALF) / 100;
     open[SAME_RATE] = await interleave(
       addDirect(context, running),
-      options.rounds,
+      options.roundsFew,
       ({ proxy }) => load(proxy.port, rate),
       (text) => tell(`same rate, ${text}`),
     );

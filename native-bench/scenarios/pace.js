@@ -16,6 +16,7 @@ const SHAPES = [
   { streams: 2000, gapMs: 50, events: 25 },
 ];
 const JUDGED_STREAMS = 500;
+const SHAPES_QUICK = SHAPES.filter(({ streams }) => streams === JUDGED_STREAMS);
 
 /** @param {import('./context.js').Context} context */
 async function measure(context) {
@@ -34,10 +35,10 @@ async function measure(context) {
         tell,
       );
     const measured = [];
-    for (const { streams, gapMs, events } of SHAPES) {
+    for (const { streams, gapMs, events } of options.quick ? SHAPES_QUICK : SHAPES) {
       const rounds = await interleave(
         addDirect(context, running),
-        Math.min(options.rounds, 3),
+        options.roundsFew,
         ({ proxy }) =>
           loadStreams({
             port: proxy.port,

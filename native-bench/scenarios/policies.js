@@ -19,8 +19,6 @@ const CONNECTIONS = 32;
 const STREAMS = 100;
 const EVENTS = 100;
 const GAP_MS = 10;
-/** Both run at once, so that fewer rounds tell as much. */
-const ROUNDS_MAX = 3;
 
 /** So wide that nobody is refused: a refusal would be an answer that costs no provider. */
 const CONSUMERS = `consumers:
@@ -63,7 +61,7 @@ async function compare(context, kind, load, countUnits) {
       await warm(each, async ({ proxy }) => countUnits(await load(proxy.port, 1)), tell);
     /** @type {Record<string, (T & { cpuUs: number })[]>} */
     const results = Object.fromEntries(running.map(({ name }) => [name, []]));
-    for (let round = 1; round <= Math.min(options.rounds, ROUNDS_MAX); round++) {
+    for (let round = 1; round <= options.roundsFew; round++) {
       tell(`round ${round}`);
       const counts = running.map(({ proxy }) => startCpuCount(proxy.pid));
       const loads = await Promise.all(
@@ -114,7 +112,11 @@ export async function runPolicies(context) {
   const compared = [
     await compare(context, 'JSON request', loadJson, ({ requests }) => requests),
     await compare(context, 'SSE event, client asks', loadEvents(true), ({ events }) => events),
-    await compare(context, 'SSE event, Weir asks', loadEvents(false), ({ events }) => events),
+    ...(context.options.quick
+      ? []
+      : [
+          await compare(context, 'SSE event, Weir asks', loadEvents(false), ({ events }) => events),
+        ]),
     ...(await compareWithNginx(context, CONSUMERS)),
   ];
   return {

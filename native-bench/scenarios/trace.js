@@ -73,7 +73,7 @@ async function measure(context, file) {
       const prepared = prepareTrace(file, speed, options.seconds);
       const rounds = await interleave(
         addDirect(context, running),
-        Math.ceil(options.rounds / 3),
+        1,
         ({ proxy }) =>
           loadTrace({
             port: proxy.port,
@@ -129,7 +129,7 @@ export async function runTrace(context) {
   });
   return {
     name: 'trace',
-    how: `${context.options.seconds} s of arrivals from ${path.basename(TRACE)} (Azure, CC-BY 4.0), from its busiest part, divided by the speed: each request with a prompt of ${BYTES_A_TOKEN} bytes for each token of the trace, answered by one event for each token, ${GAP_MS} ms apart. Times to the first event count from the moment at which the trace has the request arrive. Every byte compared; one worker, pinned to one core, load and mock on another.`,
+    how: `${context.options.seconds} s of arrivals from ${path.basename(TRACE)} (Azure, CC-BY 4.0), from its busiest part, divided by the speed: each request with a prompt of ${BYTES_A_TOKEN} bytes for each token of the trace, answered by one event for each token, ${GAP_MS} ms apart. Times to the first event count from the moment at which the trace has the request arrive. Every byte compared; one round at each speed; one worker, pinned to one core, load and mock on another.`,
     lines,
     judged: [],
     raw: measured,

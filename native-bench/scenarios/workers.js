@@ -17,8 +17,7 @@ const COUNTS = [1, 2, 4, 8, 16];
 const COUNTS_QUICK = [1, 4];
 /** The count that is judged against one worker; of a quick look the largest. */
 const MANY = 8;
-const ROUNDS_MAX = 3;
-const SECONDS_MAX = 2;
+const SECONDS_MAX = 1;
 /**
  * For each worker, so that each is as busy with one as with eight: whoever serves eight times as many connections takes in
  * more at a turn of its loop, and a request costs it less. That would be a difference of load, not of workers. Enough
@@ -55,7 +54,7 @@ export async function runWorkers({ options, mockPort, contenders, say }) {
       await warm(each, async (one) => (await load(aimAt(one), 1)).requests, tell);
     const loadOne = (/** @type {import('./interleave.js').Running} */ one) =>
       load(aimAt(one), seconds);
-    return interleave(running, Math.min(options.rounds, ROUNDS_MAX), loadOne, tell);
+    return interleave(running, options.roundsFew, loadOne, tell);
   });
 
   const cpu = pickPerContender(rounds, ({ cpuUs, requests }) => cpuUs / requests);
@@ -74,7 +73,7 @@ export async function runWorkers({ options, mockPort, contenders, say }) {
   );
   return {
     name: 'workers',
-    how: `The JSON request with ${counts.join(', ')} workers, ${CONNECTIONS_A_WORKER} connections for each of them; nothing pinned; at most ${ROUNDS_MAX} rounds of ${SECONDS_MAX} s.`,
+    how: `The JSON request with ${counts.join(', ')} workers, ${CONNECTIONS_A_WORKER} connections for each of them; nothing pinned; rounds of ${seconds} s.`,
     lines: [
       { what: 'CPU per request', unit: 'µs', figures: spreadPerContender(cpu) },
       { what: 'CPU per request, ratio to nginx with as many', unit: 'x', figures: ratios },
