@@ -180,7 +180,7 @@ workers pins nothing: leave it all 16, of which wrk needs one or two. What to lo
 
 - json, sse: the ratio to nginx. It should be near the one above; microseconds follow the clock.
 - open-loop: "of its core used at saturation". Below about 95 % the load was the limit and not the proxy, and the rates are
-  shares of less than the proxy can take. With two real cores it is the proxy.
+  shares of less than the proxy can take.
 - open-loop, pace: the direct run's own p99. Above a few hundred µs the machine is not quiet, and what a proxy adds to
   p99 is then the difference of two noises.
 - workers: requests per second up to the number of cores, and the CPU per request staying level meanwhile.
