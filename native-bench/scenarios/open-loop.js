@@ -132,16 +132,29 @@ export async function runOpenLoop(context) {
         },
       ]),
     ],
+    // Both ways: at the share of its own saturation the slower proxy has the easier rate, at the same rate the harder.
     judged: [
       judge(
-        'latency at half of saturation, p50, ratio to nginx',
+        'latency at half of its own saturation, p50, ratio to nginx',
         halfP50['weir'],
         'x',
         BOUNDS.openLoopP50Ratio,
       ),
       judge(
-        'latency at half of saturation, p99, ratio to nginx',
+        'latency at half of its own saturation, p99, ratio to nginx',
         halfP99['weir'],
+        'x',
+        BOUNDS.openLoopP99Ratio,
+      ),
+      judge(
+        'latency at half of Weir’s saturation, p50, ratio to nginx at the same rate',
+        compare('p50').weir,
+        'x',
+        BOUNDS.openLoopP50Ratio,
+      ),
+      judge(
+        'latency at half of Weir’s saturation, p99, ratio to nginx at the same rate',
+        compare('p99').weir,
         'x',
         BOUNDS.openLoopP99Ratio,
       ),
