@@ -3,6 +3,7 @@
  * thing recorded. Declared fields only; a stage writes its own and reads those of the stages before it.
  */
 import type { Downstream } from './accept/downstream.js';
+import type { TokenPrice } from './admit/cost.js';
 import type { Identity } from './authenticate/keys.js';
 import type { DialectName, GatewayError } from './core/errors.js';
 import type { Usage } from './core/usage.js';
@@ -110,6 +111,8 @@ export class Exchange {
   usageEdit: BodyEdit | null = null;
   /** authenticate: the provider must say what was used. */
   asksUsage = false;
+  /** admit: the target's price; null where it is not known, undefined until somebody asked. */
+  price: TokenPrice | null | undefined = undefined;
   /** admit: what is held of the consumer's limits; null where there are none. */
   reservation: Reservation | null = null;
   /** admit: what is held of the caller's own limits, those of no consumer; null where there are none. */

@@ -16,7 +16,7 @@ import type { Ledger } from '../limits/ledger.js';
 import type { Refusal, Usage } from '../limits/reservation.js';
 import { countAttachedBytes } from './attachments.js';
 import { nameCaller } from './callers.js';
-import { costNanoDollars, estimateCostNanoDollars } from './cost.js';
+import { costNanoDollars, estimateCostNanoDollars, type TokenPrice } from './cost.js';
 import type { Estimator } from './estimate.js';
 import { type Denial, Holds } from './holds.js';
 import { describeLimit } from './limit-text.js';
@@ -54,6 +54,7 @@ export class Admission {
   readonly #callersManner: Manner;
   readonly #need = { requests: 1, inputTokens: 0, outputTokens: 0, costNanoDollars: 0 };
   readonly #tokens = { inputTokens: 0, outputTokens: 0 };
+  readonly #spent = { inputTokens: 0, outputTokens: 0, costNanoDollars: 0 };
 
   constructor(parts: AdmissionParts, rowsMax: number) {
     this.#parts = parts;
@@ -96,7 +97,7 @@ export class Admission {
       }
       exchange.estimate = this.#estimate(exchange);
     }
-    const denial = this.#reserve(exchange, caller);
+    const denial = this.#reserve(exchange, caller, exchange.readyMs);
     if (denial === null) {
       return null;
     }
@@ -129,7 +130,7 @@ export class Admission {
       this.#settleUsed(exchange);
     }
     if (exchange.reservation !== null || exchange.callerReservation !== null) {
-      this.#holds.close(exchange, isSent ? readSpent(exchange) : null, toSharedMs(endedMs));
+      this.#holds.close(exchange, isSent ? this.#readSpent(exchange) : null, toSharedMs(endedMs));
     }
   }
 
@@ -139,7 +140,7 @@ export class Admission {
     if (used === null || target === null) {
       return;
     }
-    const price = this.#parts.prices.priceOf(target.entryName, target.position, exchange.model);
+    const price = this.#priceOf(exchange);
     exchange.settled = {
       usage: used.usage,
       costNanoDollars: costNanoDollars(price, used.usage),
@@ -151,6 +152,15 @@ export class Admission {
       const answers = exchange.asked?.answers ?? 1;
       this.#parts.estimator.learn(modelKey, textBytes, attachedBytes, answers, used.usage);
     }
+  }
+
+  /** Valid until the next call. */
+  #readSpent({ settled }: Exchange): Usage {
+    const spent = this.#spent;
+    spent.inputTokens = settled?.usage.inputTokens ?? 0;
+    spent.outputTokens = settled?.usage.outputTokens ?? 0;
+    spent.costNanoDollars = settled?.costNanoDollars ?? 0;
+    return spent;
   }
 
   #mannerOf({ identity }: Exchange): Manner {
@@ -182,7 +192,7 @@ export class Admission {
     return { modelKey, inputTokens, outputTokens, textBytes, attachedBytes };
   }
 
-  #reserve(exchange: Exchange, caller: string | null): Denial | null {
+  #reserve(exchange: Exchange, caller: string | null, atMs: number): Denial | null {
     const { estimate } = exchange;
     const need = this.#need;
     need.inputTokens = estimate?.inputTokens ?? 0;
@@ -190,15 +200,25 @@ export class Admission {
     need.costNanoDollars = this.#priceTokens(exchange, need.inputTokens, need.outputTokens);
     const { hasLimits } = this.#mannerOf(exchange);
     const consumer = hasLimits ? (exchange.identity?.consumerIndex ?? -1) : -1;
-    return this.#holds.reserve(exchange, consumer, caller, need, toSharedMs(nowMs()));
+    return this.#holds.reserve(exchange, consumer, caller, need, toSharedMs(atMs));
   }
 
-  #priceTokens({ target, model }: Exchange, inputTokens: number, outputTokens: number): number {
-    if (target === null || inputTokens + outputTokens === 0) {
+  #priceTokens(exchange: Exchange, inputTokens: number, outputTokens: number): number {
+    if (inputTokens + outputTokens === 0) {
       return 0;
     }
-    const price = this.#parts.prices.priceOf(target.entryName, target.position, model);
-    return estimateCostNanoDollars(price, inputTokens, outputTokens);
+    return estimateCostNanoDollars(this.#priceOf(exchange), inputTokens, outputTokens);
+  }
+
+  #priceOf(exchange: Exchange): TokenPrice | null {
+    const { target, model } = exchange;
+    if (exchange.price === undefined) {
+      exchange.price =
+        target === null
+          ? null
+          : this.#parts.prices.priceOf(target.entryName, target.position, model);
+    }
+    return exchange.price;
   }
 
   /** The estimate is careful, so near the limit it may refuse what would pass; there the prompt is counted. */
@@ -219,7 +239,7 @@ export class Admission {
     if (counted !== null && counted < estimate.inputTokens) {
       exchange.estimate = { ...estimate, inputTokens: counted };
     }
-    const denial = this.#reserve(exchange, caller);
+    const denial = this.#reserve(exchange, caller, nowMs());
     if (denial !== null) {
       throw this.#refuse(exchange, denial);
     }
@@ -254,17 +274,6 @@ function findManner(limits: readonly LimitConfig[]): Manner {
   };
 }
 
-function readSpent({ settled }: Exchange): Usage {
-  return settled === null
-    ? NOTHING_SPENT
-    : {
-        inputTokens: settled.usage.inputTokens,
-        outputTokens: settled.usage.outputTokens,
-        costNanoDollars: settled.costNanoDollars,
-      };
-}
-
-const NOTHING_SPENT: Usage = { inputTokens: 0, outputTokens: 0, costNanoDollars: 0 };
 const NOTHING = new Uint8Array(0);
 
 /** Answers of these APIs hold no tokens. */

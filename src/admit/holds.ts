@@ -5,8 +5,14 @@
 import { BOUNDS } from '../core/bounds.js';
 import type { Exchange } from '../exchange.js';
 import type { Ledger } from '../limits/ledger.js';
-import { type Need, type Refusal, Reservation, type Usage } from '../limits/reservation.js';
-import { formatLimitLines, type LimitState } from './limit-lines.js';
+import {
+  type Headroom,
+  type Need,
+  type Refusal,
+  Reservation,
+  type Usage,
+} from '../limits/reservation.js';
+import { LimitLines } from './limit-lines.js';
 
 export interface Denial {
   readonly by: 'consumer' | 'caller';
@@ -17,7 +23,7 @@ export class Holds {
   readonly #ledger: Ledger;
   readonly #rowsMax: number;
   readonly #unused: Reservation[] = [];
-  readonly #tightest = { limit: 0, remaining: 0, resetMs: 0 };
+  readonly #lines = new LimitLines();
 
   /** @param rowsMax the plan's longestList. */
   constructor(ledger: Ledger, rowsMax: number) {
@@ -55,9 +61,7 @@ export class Holds {
       by = 'consumer';
       refusal = ledger.reserve(consumer, model, need, atMs, ofConsumer);
     }
-    exchange.limitLines =
-      this.#formatLines('requests', consumer, ofCaller, model, atMs) +
-      this.#formatLines('tokens', consumer, ofCaller, model, atMs);
+    exchange.limitLines = this.#formatLines(ofConsumer, ofCaller);
     if (refusal === null) {
       exchange.callerReservation = ofCaller;
       exchange.reservation = ofConsumer;
@@ -109,7 +113,11 @@ export class Holds {
   }
 
   #open(): Reservation {
-    return this.#unused.pop() ?? new Reservation(this.#rowsMax);
+    const reservation = this.#unused.pop() ?? new Reservation(this.#rowsMax);
+    // Where it is refused before it is looked at, nothing is known of what is left.
+    reservation.requestsLeft.limit = 0;
+    reservation.tokensLeft.limit = 0;
+    return reservation;
   }
 
   #keep(reservation: Reservation): void {
@@ -118,29 +126,23 @@ export class Holds {
     }
   }
 
-  /** Of the consumer's limits and the caller's the tighter one, by the share that is left. */
-  #formatLines(
-    kind: 'requests' | 'tokens',
-    consumer: number,
-    ofCaller: Reservation | null,
-    model: string | null,
-    atMs: number,
-  ): string {
-    const ledger = this.#ledger;
-    let tightest: LimitState | null = null;
-    if (ofCaller !== null) {
-      const found = ledger.tightestDynamic(ofCaller, model, kind, atMs);
-      // What the ledger tells is its own, and valid until it is asked again.
-      tightest = found === null ? null : Object.assign(this.#tightest, found);
+  /** Of the consumer's limits and the caller's the tighter one, by the share that is left; where that is equal, the caller's. */
+  #formatLines(ofConsumer: Reservation | null, ofCaller: Reservation | null): string {
+    const nearer = ofConsumer ?? ofCaller;
+    if (nearer === null) {
+      return '';
     }
-    const ofConsumer = consumer < 0 ? null : ledger.tightest(consumer, model, kind, atMs);
-    if (ofConsumer !== null && (tightest === null || shareOf(ofConsumer) < shareOf(tightest))) {
-      tightest = ofConsumer;
-    }
-    return formatLimitLines(kind, tightest);
+    const other = ofCaller ?? nearer;
+    return this.#lines.format(
+      chooseTighter(nearer.requestsLeft, other.requestsLeft),
+      chooseTighter(nearer.tokensLeft, other.tokensLeft),
+    );
   }
 }
 
-function shareOf({ remaining, limit }: LimitState): number {
-  return remaining / limit;
+function chooseTighter(a: Headroom, b: Headroom): Headroom {
+  if (a.limit === 0 || b.limit === 0) {
+    return a.limit === 0 ? b : a;
+  }
+  return b.remaining * a.limit <= a.remaining * b.limit ? b : a;
 }

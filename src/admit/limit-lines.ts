@@ -2,33 +2,56 @@
  * The header lines that tell a caller how much of its limits is left, as OpenAI writes them
  * (platform.openai.com/docs/guides/rate-limits#rate-limits-in-headers).
  */
+import type { Headroom } from '../limits/reservation.js';
 
-/** The tightest limit of one kind. */
-export interface LimitState {
-  readonly limit: number;
-  readonly remaining: number;
-  /** Until the bucket is full again. */
-  readonly resetMs: number;
-}
+/** Writes the lines. One a worker, because of what it remembers. */
+export class LimitLines {
+  readonly #requests = new LinesOfKind('requests');
+  readonly #tokens = new LinesOfKind('tokens');
 
-/** Lines with their CR LF; empty where the kind is not limited. */
-export function formatLimitLines(kind: 'requests' | 'tokens', state: LimitState | null): string {
-  if (state === null) {
-    return '';
+  /** Lines with their CR LF; none for a kind of which the limit is 0. */
+  format(requests: Readonly<Headroom>, tokens: Readonly<Headroom>): string {
+    if (tokens.limit === 0) {
+      return requests.limit === 0 ? '' : this.#requests.format(requests);
+    }
+    const ofTokens = this.#tokens.format(tokens);
+    return requests.limit === 0 ? ofTokens : this.#requests.format(requests) + ofTokens;
   }
-  const names = NAMES[kind];
-  return `${names.limit}${state.limit}${names.remaining}${state.remaining}${names.reset}${formatReset(state.resetMs)}\r\n`;
 }
 
-function nameLines(kind: string) {
-  return {
-    limit: `x-ratelimit-limit-${kind}: `,
-    remaining: `\r\nx-ratelimit-remaining-${kind}: `,
-    reset: `\r\nx-ratelimit-reset-${kind}: `,
-  };
+class LinesOfKind {
+  readonly #kind: string;
+  readonly #resetName: string;
+  /** The line that consumers of a tier share, up to the number that changes: it is put together once for many. */
+  #limit = 0;
+  #beginning = '';
+
+  constructor(kind: string) {
+    this.#kind = kind;
+    this.#resetName = `\r\nx-ratelimit-reset-${kind}: `;
+  }
+
+  format({ limit, remaining, resetMs }: Readonly<Headroom>): string {
+    if (limit !== this.#limit) {
+      this.#limit = limit;
+      this.#beginning = `x-ratelimit-limit-${this.#kind}: ${limit}\r\nx-ratelimit-remaining-${this.#kind}: `;
+    }
+    return `${this.#beginning}${formatWhole(remaining)}${this.#resetName}${formatReset(resetMs)}\r\n`;
+  }
 }
 
-const NAMES = { requests: nameLines('requests'), tokens: nameLines('tokens') };
+const SMALL = 1e9;
+
+/** V8 writes what does not fit into 31 bits as a fraction, in ten times the time. */
+function formatWhole(value: number): string {
+  if (value < SMALL) {
+    return `${value}`;
+  }
+  const high = Math.floor(value / SMALL);
+  // The one in front keeps the zeros that the lower part may begin with.
+  const low = SMALL + (value - high * SMALL);
+  return `${high}${`${low}`.slice(1)}`;
+}
 
 /** As Go prints durations, which is what OpenAI sends: `20ms`, `1.5s`, `6m0s`, `1h0m3s`. Rounded up, so that it holds. */
 export function formatReset(ms: number): string {

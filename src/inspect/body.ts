@@ -98,7 +98,8 @@ export class BodyInspector {
 
   #inspectWhole(exchange: Exchange, kind: Kind, chunk: Buffer, outcome: InspectOutcome): void {
     exchange.requestBytes = chunk.length;
-    exchange.readyMs = exchange.startedMs;
+    // Not when the exchange began: the body may have come long after the head.
+    exchange.readyMs = nowMs();
     try {
       let range: Range | null = null;
       if (kind.scans !== 'nothing' && chunk.length > 0) {

@@ -12,22 +12,13 @@ import type { Buckets } from './buckets.js';
 import { HEADER_CELLS, WORKER_CELLS, WORKER_WORD } from './layout.js';
 import type { LimitList, PlannedLimit, TablePlan } from './plan.js';
 import { KIND } from './rates.js';
-import { type Need, type Refusal, Reservation, type Usage } from './reservation.js';
+import { type Headroom, type Need, type Refusal, Reservation, type Usage } from './reservation.js';
 import { DynamicSlots } from './slots.js';
 import type { LimitTable } from './table.js';
 import { countTicks, priceUnits } from './ticks.js';
 
 /** After which a caller may try again where no clock says when there is room. */
 export const RETRY_BLINDLY_MS = 1000;
-
-/** For the headers of an answer, in units of the kind. */
-export interface Headroom {
-  /** What the bucket holds when it is full. */
-  limit: number;
-  remaining: number;
-  /** Until it is full again; rounded up. */
-  resetMs: number;
-}
 
 export class Ledger {
   readonly #table: LimitTable;
@@ -38,7 +29,6 @@ export class Ledger {
   /** Of the reservation that is being made, by its place in it. */
   readonly #prices: BigInt64Array;
   readonly #nows: BigInt64Array;
-  readonly #headroom: Headroom = { limit: 0, remaining: 0, resetMs: 0 };
 
   /** @throws RangeError for the table of the primary thread, which has no column. */
   constructor(table: LimitTable) {
@@ -142,56 +132,6 @@ export class Ledger {
     return false;
   }
 
-  /** The fullest-used bucket of this kind; null where none counts the model. Valid until the next call. */
-  tightest(
-    consumerIndex: number,
-    model: string | null,
-    kind: 'requests' | 'tokens',
-    nowMs: number,
-  ): Readonly<Headroom> | null {
-    const list = this.#plan.lists[this.#plan.listOf[consumerIndex]!]!;
-    return this.#findTightest(list, this.#plan.firstRow[consumerIndex]!, model, kind, nowMs);
-  }
-
-  /** The same for the dynamic consumer that the reservation was last asked for, and perhaps refused. */
-  tightestDynamic(
-    reservation: Reservation,
-    model: string | null,
-    kind: 'requests' | 'tokens',
-    nowMs: number,
-  ): Readonly<Headroom> | null {
-    const { dynamic } = this.#plan;
-    if (dynamic === null || reservation.slot < 0) return null;
-    const firstRow = dynamic.firstRow + reservation.slot * dynamic.limits.length;
-    return this.#findTightest(dynamic.limits, firstRow, model, kind, nowMs);
-  }
-
-  #findTightest(
-    list: LimitList,
-    firstRow: number,
-    model: string | null,
-    kindName: 'requests' | 'tokens',
-    nowMs: number,
-  ): Headroom | null {
-    const kind = KIND[kindName];
-    const ageMs = this.#table.ageAt(nowMs);
-    const headroom = this.#headroom;
-    let lowestShare = Number.POSITIVE_INFINITY;
-    for (let index = 0; index < list.length; index += 1) {
-      const limit = list[index]!;
-      if (limit.kind !== kind || !counts(limit, model)) continue;
-      const missing = Number(this.#buckets.missingTicks(firstRow + index, ageMs));
-      const capacity = limit.capacityUnits;
-      const remaining = Math.max(0, Math.floor(capacity - missing / limit.ticksPerUnit));
-      if (remaining / capacity >= lowestShare) continue;
-      lowestShare = remaining / capacity;
-      headroom.limit = capacity;
-      headroom.remaining = remaining;
-      headroom.resetMs = Math.ceil(missing / limit.ticksPerMs);
-    }
-    return lowestShare === Number.POSITIVE_INFINITY ? null : headroom;
-  }
-
   /** Looks at all buckets before it touches one: a flood of calls that are refused writes nothing but a count. */
   #reserveRows(
     list: LimitList,
@@ -202,7 +142,9 @@ export class Ledger {
     reservation: Reservation,
   ): Refusal | null {
     const buckets = this.#buckets;
-    const { rows, units } = reservation;
+    const { rows, units, requestsLeft, tokensLeft } = reservation;
+    requestsLeft.limit = 0;
+    tokensLeft.limit = 0;
     let count = 0;
     for (let index = 0; index < list.length; index += 1) {
       const limit = list[index]!;
@@ -211,14 +153,17 @@ export class Ledger {
       const wanted = measureNeed(limit, need);
       if (limit.kind === KIND.concurrency) {
         if (buckets.level(row) >= limit.capacityTicks) {
-          return this.#refuse(list, firstRow, model, need, ageMs, limit, row);
+          return this.#refuse(list, firstRow, model, need, ageMs, limit, row, reservation);
         }
       } else {
         const price = priceUnits(wanted, limit.ticksPerUnit);
         const nowTicks = countTicks(ageMs, limit.ticksPerMs);
-        if (buckets.measureLack(row, price, nowTicks, limit.capacityTicks) > 0n) {
-          return this.#refuse(list, firstRow, model, need, ageMs, limit, row);
+        const lack = buckets.measureLack(row, price, nowTicks, limit.capacityTicks);
+        if (lack > 0n) {
+          return this.#refuse(list, firstRow, model, need, ageMs, limit, row, reservation);
         }
+        if (limit.kind === KIND.requests) noteHeadroom(requestsLeft, limit, -Number(lack));
+        else if (limit.kind === KIND.tokens) noteHeadroom(tokensLeft, limit, -Number(lack));
         this.#prices[count] = price;
         this.#nows[count] = nowTicks;
       }
@@ -233,7 +178,7 @@ export class Ledger {
       // Another thread was faster since the look. Backwards, so that what was taken last is free first.
       for (let taken = index - 1; taken >= 0; taken -= 1)
         this.#undoRow(rows[taken]!, units[taken]!);
-      return this.#refuse(list, firstRow, model, need, ageMs, limit, row);
+      return this.#refuse(list, firstRow, model, need, ageMs, limit, row, reservation);
     }
     reservation.count = count;
     reservation.isOpen = true;
@@ -314,7 +259,9 @@ export class Ledger {
     ageMs: number,
     failed: PlannedLimit,
     failedRow: number,
+    reservation: Reservation,
   ): Refusal {
+    this.#noteAllHeadroom(list, firstRow, model, ageMs, reservation);
     let binding = failed;
     let bindingRow = failedRow;
     let waitMs = failed.kind === KIND.concurrency ? RETRY_BLINDLY_MS : 1;
@@ -329,6 +276,26 @@ export class Ledger {
     }
     this.#buckets.countRefused(bindingRow);
     return { reason: 'limit', limit: binding.config, retryAfterMs: waitMs };
+  }
+
+  /** Without what the call would have taken. */
+  #noteAllHeadroom(
+    list: LimitList,
+    firstRow: number,
+    model: string | null,
+    ageMs: number,
+    { requestsLeft, tokensLeft }: Reservation,
+  ): void {
+    requestsLeft.limit = 0;
+    tokensLeft.limit = 0;
+    for (let index = 0; index < list.length; index += 1) {
+      const limit = list[index]!;
+      if (limit.kind === KIND.concurrency || !counts(limit, model)) continue;
+      const nowTicks = countTicks(ageMs, limit.ticksPerMs);
+      const lack = this.#buckets.measureLack(firstRow + index, 0n, nowTicks, limit.capacityTicks);
+      if (limit.kind === KIND.requests) noteHeadroom(requestsLeft, limit, -Number(lack));
+      else if (limit.kind === KIND.tokens) noteHeadroom(tokensLeft, limit, -Number(lack));
+    }
   }
 
   #measureWait(limit: PlannedLimit, row: number, need: Need, ageMs: number): number {
@@ -364,4 +331,15 @@ export class Ledger {
 
 function checkClosed(reservation: Reservation): void {
   if (reservation.isOpen) throw new Error('the reservation is still open');
+}
+
+/** Keeps the bucket of which the smallest share is left. @param leftTicks below 0 while the bucket is in debt. */
+function noteHeadroom(headroom: Headroom, limit: PlannedLimit, leftTicks: number): void {
+  const { capacityUnits, ticksPerUnit } = limit;
+  const remaining = leftTicks > 0 ? Math.floor(leftTicks / ticksPerUnit) : 0;
+  if (headroom.limit > 0 && remaining * headroom.limit >= headroom.remaining * capacityUnits)
+    return;
+  headroom.limit = capacityUnits;
+  headroom.remaining = remaining;
+  headroom.resetMs = Math.ceil((capacityUnits * ticksPerUnit - leftTicks) / limit.ticksPerMs);
 }

@@ -22,6 +22,15 @@ export interface Refusal {
   readonly retryAfterMs: number;
 }
 
+/** For the headers of an answer, in units of the kind. */
+export interface Headroom {
+  /** What the bucket holds when it is full; 0: no limit of this kind counted the call. */
+  limit: number;
+  remaining: number;
+  /** Until it is full again; rounded up. */
+  resetMs: number;
+}
+
 /** Made once and used again and again. Belongs to the thread that made it; only the ledger writes it. */
 export class Reservation {
   /** Between reserve and settle. */
@@ -32,6 +41,9 @@ export class Reservation {
   readonly units: Float64Array;
   /** The slot of a dynamic consumer, pinned only while the reservation is open; -1: of a configured one, or none. */
   slot = -1;
+  /** What the call left, or what there was when it was refused, in the bucket of each kind that is used up most. */
+  readonly requestsLeft: Headroom = { limit: 0, remaining: 0, resetMs: 0 };
+  readonly tokensLeft: Headroom = { limit: 0, remaining: 0, resetMs: 0 };
 
   /** @param rowsMax the plan's longestList. */
   constructor(rowsMax: number) {

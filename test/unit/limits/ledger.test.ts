@@ -43,12 +43,10 @@ test('a limit of certain models counts no other, and none where no model is name
   const reservation = ledger.createReservation();
   assert.equal(ledger.reserve(0, 'big', need(1, 0), EPOCH_MS, reservation), null);
   assert.equal(primary.readRow(0, EPOCH_MS).level, 0);
-  assert.equal(ledger.tightest(0, 'small', 'requests', EPOCH_MS), null);
-  assert.deepEqual(ledger.tightest(0, 'big', 'requests', EPOCH_MS), {
-    limit: 1,
-    remaining: 0,
-    resetMs: 1000,
-  });
+  assert.deepEqual(reservation.requestsLeft, { limit: 1, remaining: 0, resetMs: 1000 });
+  const other = ledger.createReservation();
+  assert.equal(ledger.reserve(0, 'small', need(1, 0), EPOCH_MS, other), null);
+  assert.equal(other.requestsLeft.limit, 0, 'no limit counts this model');
 });
 
 test('settling twice counts once', () => {
