@@ -43,18 +43,19 @@ for (const [signal, number] of /** @type {const} */ ([
  */
 
 /**
- * `cpu` null leaves it to the scheduler. setpriv and taskset replace themselves by the program, so the pid
+ * `cpu` is a core, or a list of them as taskset takes it; null leaves it to the scheduler. setpriv and taskset replace themselves by the program, so the pid
  * is the program's. setpriv has the kernel end the program should this process be killed outright, which
  * no handler here would see.
  * @param {string} program
  * @param {string[]} args
- * @param {{ cpu: number | null, cwd?: string }} place
+ * @param {{ cpu: number | string | null, cwd?: string, env?: Record<string, string> }} place `env` on top of this process's own
  * @returns {Started}
  */
-export function start(program, args, { cpu, cwd }) {
+export function start(program, args, { cpu, cwd, env = {} }) {
   const pinning = cpu === null ? [] : ['taskset', '-c', String(cpu)];
   const child = spawn('setpriv', ['--pdeathsig', 'TERM', ...pinning, program, ...args], {
     cwd,
+    env: { ...process.env, ...env },
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe'],
   });

@@ -9,7 +9,7 @@ import { answerBody, requestBody } from './requests.js';
  * @typedef {object} Setup
  * @property {number} mockPort
  * @property {number} workers
- * @property {number | null} cpu the core it is pinned to; null: all
+ * @property {number | string | null} cpu the core it is pinned to, or a list of them; null: all
  */
 
 /**
@@ -29,7 +29,8 @@ const scratchRoot = mkdtempSync(path.join(os.tmpdir(), 'weir-bench-'));
 process.on('exit', () => rmSync(scratchRoot, { recursive: true, force: true }));
 let scratchCount = 0;
 
-function makeScratchDir() {
+/** Gone when the run ends. */
+export function makeScratchDir() {
   const dir = path.join(scratchRoot, String(++scratchCount));
   mkdirSync(dir);
   return dir;
@@ -111,7 +112,7 @@ ${consumers}`;
  * Starts Weir and waits for the line that says it listens. `readyMs` counts from the moment before the
  * process is made, as whoever waits for it would count.
  * @param {string} dir of the checkout
- * @param {{ mockPort: number, workers: number | 'auto', cpu: number | null, consumers?: string }} setup `consumers`:
+ * @param {{ mockPort: number, workers: number | 'auto', cpu: number | string | null, consumers?: string }} setup `consumers`:
  * more of the configuration; one of them has the key `bench`. Left out: nobody is asked for a key.
  */
 export async function startWeir(dir, { mockPort, workers, cpu, consumers = '' }) {

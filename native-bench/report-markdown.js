@@ -101,7 +101,7 @@ Both only forward: no access log, no keys, no limits, connections kept on both s
 nginx has \`proxy_buffering off\`, without which streams do not flow. Everything runs on one machine over
 loopback, so there is no network in these figures, and the latencies contain the load's own share of a core.
 The scenarios limits and policies are Weir's alone: there it is measured against its promises, and against itself
-without keys and limits.
+without keys and limits. In kong and rivals other gateways stand beside it, each the way its own users run it.
 
 ## Bounds
 
@@ -121,6 +121,7 @@ ${names.map((name) => `### ${name}\n\n${sections.get(name)}\n`).join('\n')}
 \`\`\`
 apt-get install --no-install-recommends nginx-light wrk gcc libc6-dev
 npm ci
+npm run rivals --prefix native-bench
 npm run bench --prefix native-bench
 \`\`\`
 

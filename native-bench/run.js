@@ -6,10 +6,12 @@ import { nginx, weirFrom } from './proxies.js';
 import { renderText, writeReport } from './report.js';
 import { writeBodies } from './requests.js';
 import { runJson } from './scenarios/json.js';
+import { runKong } from './scenarios/kong.js';
 import { runLimits } from './scenarios/limits.js';
 import { runMemory } from './scenarios/memory.js';
 import { runPolicies } from './scenarios/policies.js';
 import { runReady } from './scenarios/ready.js';
+import { runRivals } from './scenarios/rivals.js';
 import { runSse } from './scenarios/sse.js';
 import { runWorkers } from './scenarios/workers.js';
 import {
@@ -28,6 +30,8 @@ const SCENARIOS = {
   ready: runReady,
   limits: runLimits,
   policies: runPolicies,
+  kong: runKong,
+  rivals: runRivals,
 };
 
 /** Whatever hangs, a run ends: half a minute for each load, and ten minutes for the rest. @param {import('./options.js').Options} options */

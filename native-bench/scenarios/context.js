@@ -2,7 +2,7 @@
  * What every scenario is given.
  * @typedef {object} Context
  * @property {import('../options.js').Options} options
- * @property {{ proxy: number, load: number }} cores
+ * @property {{ proxy: number, load: number, rest: string }} cores
  * @property {number} mockPort
  * @property {import('../proxies.js').Contender[]} contenders nginx first, then Weir, then the older Weir
  * @property {(text: string) => void} say progress, for whoever watches
@@ -43,6 +43,8 @@ export const BOUNDS = {
   manyConsumersRatio: 1,
   tableMb: 64,
   policiesRatio: 1.15,
+  portkeySharePercent: 4,
+  litellmSharePercent: 1,
 };
 
 /**
