@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { killAll, start } from './processes.js';
-import { CACHE_DIR, PINNED, PLACES, readFailures, writeFailures } from './rivals/cache.js';
+import { CACHE_DIR, DIRS, PINNED, PLACES, readFailures, writeFailures } from './rivals/cache.js';
 import { isInstalled } from './tools.js';
 
 /** Go fetches and compiles hundreds of modules for k6. */
@@ -32,13 +32,19 @@ async function run(program, args, env = {}) {
   if (started.child.exitCode === 0) return;
   // Without addresses, which make a reason of one line a paragraph.
   const said = started.stderrTail().replaceAll(/: reading https?:\S+|https?:\S+/g, '');
-  const last = said.trim().split('\n').slice(-3).join(' ').replaceAll(/\s+/g, ' ');
+  const last = said
+    .trim()
+    .split('\n')
+    .slice(-3)
+    .join(' ')
+    .replaceAll(/\s+/g, ' ')
+    .replaceAll(/(\S+@\S+): \1/g, '$1');
   throw new Error(`${program} ${args[0]} failed: ${last || `exit code ${started.child.exitCode}`}`);
 }
 
-/** @param {string} name @param {Record<string, string>} dependencies @param {Record<string, string>} [overrides] */
+/** @param {'portkey' | 'wiremock'} name @param {Record<string, string>} dependencies @param {Record<string, string>} [overrides] */
 async function installFromNpm(name, dependencies, overrides = {}) {
-  const dir = path.join(CACHE_DIR, name);
+  const dir = DIRS[name];
   rmSync(dir, { recursive: true, force: true });
   mkdirSync(dir, { recursive: true });
   const manifest = { private: true, dependencies, overrides };
@@ -48,7 +54,7 @@ async function installFromNpm(name, dependencies, overrides = {}) {
 }
 
 async function installLitellm() {
-  const dir = path.join(CACHE_DIR, 'litellm');
+  const dir = DIRS.litellm;
   rmSync(dir, { recursive: true, force: true });
   await run('python3', ['-m', 'venv', dir]);
   const pip = path.join(dir, 'bin/pip');
@@ -60,11 +66,11 @@ async function installLitellm() {
   ]);
 }
 
-/** @param {string} program with its module's version */
-async function installFromGo(program) {
+/** @param {'k6' | 'bifrost'} name @param {string} program with its module's version */
+async function installFromGo(name, program) {
   if (!isInstalled('go'))
     throw new Error('there is no Go to build it with (go.dev, 1.25 or later)');
-  await run('go', ['install', program], { GOBIN: path.join(CACHE_DIR, 'go/bin') });
+  await run('go', ['install', program], { GOBIN: DIRS[name] });
 }
 
 /** @param {string} program @param {string} debianPackage */
@@ -117,14 +123,17 @@ const STEPS = [
     name: 'k6',
     version: PINNED.k6,
     isThere: () => existsSync(PLACES.k6),
-    install: () => installFromGo(`go.k6.io/k6@${PINNED.k6}`),
+    install: () => installFromGo('k6', `go.k6.io/k6@${PINNED.k6}`),
   },
   {
     name: 'bifrost',
     version: PINNED.bifrost,
     isThere: () => existsSync(PLACES.bifrost),
     install: () =>
-      installFromGo(`github.com/maximhq/bifrost/transports/bifrost-http@${PINNED.bifrost}`),
+      installFromGo(
+        'bifrost',
+        `github.com/maximhq/bifrost/transports/bifrost-http@${PINNED.bifrost}`,
+      ),
   },
 ];
 

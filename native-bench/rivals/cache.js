@@ -13,20 +13,28 @@ export const PINNED = {
    * (Portkey-AI/gateway, issue 1389); with this one streams work.
    */
   portkeyHttpServer: '1.13.8',
-  /** Not the newest, whose own requirements were too new for some mirrors of PyPI. */
   litellm: '1.106.0',
   bifrost: 'v1.6.8',
   k6: 'v1.8.1',
   wiremock: '3.13.2',
 };
 
+/** Each has a directory of its own that its versions name, so that another version is not taken for it. */
+export const DIRS = {
+  portkey: path.join(CACHE_DIR, `portkey-${PINNED.portkey}-on-${PINNED.portkeyHttpServer}`),
+  litellm: path.join(CACHE_DIR, `litellm-${PINNED.litellm}`),
+  bifrost: path.join(CACHE_DIR, `bifrost-${PINNED.bifrost}`),
+  k6: path.join(CACHE_DIR, `k6-${PINNED.k6}`),
+  wiremock: path.join(CACHE_DIR, `wiremock-${PINNED.wiremock}`),
+};
+
 /** Where each program stands when it is installed. */
 export const PLACES = {
-  portkey: path.join(CACHE_DIR, 'portkey/node_modules/@portkey-ai/gateway'),
-  litellm: path.join(CACHE_DIR, 'litellm/bin/litellm'),
-  bifrost: path.join(CACHE_DIR, 'go/bin/bifrost-http'),
-  k6: path.join(CACHE_DIR, 'go/bin/k6'),
-  wiremock: path.join(CACHE_DIR, 'wiremock/node_modules/wiremock'),
+  portkey: path.join(DIRS.portkey, 'node_modules/@portkey-ai/gateway'),
+  litellm: path.join(DIRS.litellm, 'bin/litellm'),
+  bifrost: path.join(DIRS.bifrost, 'bifrost-http'),
+  k6: path.join(DIRS.k6, 'k6'),
+  wiremock: path.join(DIRS.wiremock, 'node_modules/wiremock'),
 };
 
 /** A rival is not to be had on this machine, or does not work on it; the message says why. */

@@ -7,18 +7,13 @@ import { haproxy } from './haproxy.js';
 import { kong } from './kong.js';
 import { litellm } from './litellm.js';
 import { portkey } from './portkey.js';
+import { shorten } from './turns.js';
 
 /** @typedef {import('./rival.js').Rival} Rival */
-/** @typedef {{ rival: Rival, version: string, proxy: import('../proxies.js').Proxy }} Started */
+/** @typedef {{ rival: Rival, version: string, proxy: import('../proxies.js').Proxy, mayFail: boolean }} Started */
 /** @typedef {{ name: string, reason: string }} LeftOut */
 
 const RIVALS = [haproxy, portkey, litellm, bifrost, kong, agentgateway];
-
-/** @param {string} text one line of it, not too long for a report */
-function shorten(text) {
-  const line = text.replaceAll(/\s+/g, ' ').trim();
-  return line.length > 300 ? `${line.slice(0, 300)} …` : line;
-}
 
 /** The contenders of the other scenarios, as rivals. @param {import('../scenarios/context.js').Context} context @returns {Rival[]} */
 function listOwn({ contenders }) {
@@ -46,12 +41,12 @@ export async function startAll(context, setup) {
   /** @type {LeftOut[]} */
   const leftOut = [];
   for (const rival of listOwn(context))
-    started.push({ rival, version: '', proxy: await rival.start(setup) });
+    started.push({ rival, version: '', proxy: await rival.start(setup), mayFail: false });
   for (const rival of RIVALS)
     try {
       const version = rival.findVersion();
       say(`starting ${rival.name} ${version}`);
-      started.push({ rival, version, proxy: await rival.start(setup) });
+      started.push({ rival, version, proxy: await rival.start(setup), mayFail: true });
     } catch (error) {
       if (!(error instanceof LeftOutError)) throw error;
       leftOut.push({ name: rival.name, reason: shorten(error.message) });

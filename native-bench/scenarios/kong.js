@@ -7,6 +7,9 @@
  * time the mean latency is 400 divided by that rate. Beside every gateway stands WireMock without one in front of it,
  * as in the original. The CPU time of the gateway alone is not the mock's; scenario `rivals` has the mock out of the way.
  *
+ * Requests that fail are a figure here and do not end the run, whoever it is: with this mock some runs have had them, of
+ * nginx about one for each connection, and their cause is not known. What is left out of the cost is what failed.
+ *
  * Unlike there: one worker of each, all on one machine, and every gateway does the same work at its route for chats,
  * where the original asked LiteLLM through another provider format and Portkey at a route that it only passes through.
  */
@@ -15,17 +18,17 @@ import { LeftOutError } from '../rivals/cache.js';
 import { describeTakers, startAll } from '../rivals/contenders.js';
 import { findK6Version, loadWithK6 } from '../rivals/k6.js';
 import { writeRequestFile } from '../rivals/rival.js';
+import { takeTurns } from '../rivals/turns.js';
 import { wiremock } from '../rivals/wiremock.js';
 import { pickPerContender, spreadPerContender } from '../statistics.js';
-import { interleave } from './interleave.js';
 
 const CONNECTIONS = 400;
 /** A slow gateway's first answer to the last of 400 takes seconds; a run of three minutes each is not what this is for. */
 const ROUNDS_MAX = 3;
-const SECONDS_MAX = 3;
+const SECONDS_MAX = 2;
 /** Until so many requests, because code is compiled by requests and not by time, or so many loads of a slow one. */
 const WARM_REQUESTS = 20_000;
-const WARM_LOADS_MAX = 3;
+const WARM_LOADS_MAX = 2;
 
 /** k6 as in the original, else wrk. @param {(text: string) => void} say */
 function chooseLoad(say) {
@@ -76,42 +79,33 @@ export async function runKong(context) {
     cpu: cores.proxy,
   });
   try {
-    const all = [{ rival: wiremock, version, proxy: mock }, ...started];
+    const all = [{ rival: wiremock, version, proxy: mock, mayFail: false }, ...started];
     const load = async (
-      /** @type {(typeof all)[number]} */ { rival, version: known, proxy },
+      /** @type {(typeof all)[number]} */ { rival, proxy },
       /** @type {number} */ s,
     ) => {
       const call = rival.call(mock.port);
       const bodyFile = writeRequestFile(rival.name, call.model);
       const shape = { connections: CONNECTIONS, seconds: s, cpu: cores.rest };
-      const result = await chosen.load({ port: proxy.port, ...shape, call, bodyFile });
-      // Of a rival that is a figure of the report; of nginx and Weir it must not be.
-      if (known === '' && result.failedPercent > 0)
-        throw new Error(`${rival.name}: ${result.failedPercent} % of the requests failed`);
-      return result;
+      return chosen.load({ port: proxy.port, ...shape, call, bodyFile });
     };
-    for (const one of all) {
-      say(`kong: warming ${one.rival.name}`);
-      let requests = 0;
-      for (let i = 0; i < (options.quick ? 1 : WARM_LOADS_MAX) && requests < WARM_REQUESTS; i++)
-        requests += (await load(one, 2)).requests;
-    }
-    const rounds = await interleave(
-      all.map(({ rival, proxy }) => ({ name: rival.name, proxy })),
-      options.quick ? 1 : Math.min(options.rounds, ROUNDS_MAX),
-      ({ name }) => {
-        const one = all.find(({ rival }) => rival.name === name);
-        if (one === undefined) throw new Error(`nobody is called ${name}`);
-        return load(one, Math.min(options.seconds, SECONDS_MAX));
+    const { rounds, leftOut: failed } = await takeTurns(all, {
+      what: 'kong',
+      rounds: options.quick ? 1 : Math.min(options.rounds, ROUNDS_MAX),
+      async warm(one) {
+        let requests = 0;
+        for (let i = 0; i < (options.quick ? 1 : WARM_LOADS_MAX) && requests < WARM_REQUESTS; i++)
+          requests += (await load(one, 2)).requests;
       },
-      (text) => say(`kong: ${text}`),
-    );
+      load: (one) => load(one, Math.min(options.seconds, SECONDS_MAX)),
+      say,
+    });
     const spread = (/** @type {(m: any) => number} */ pick) =>
       spreadPerContender(pickPerContender(rounds, pick));
     const present = all.map((one) => ({ name: one.rival.name, version: one.version }));
     return {
       name: 'kong',
-      how: `Kong's published comparison as it was: ${CONNECTIONS} connections in a closed loop, load from ${chosen.text}, the provider WireMock with its chart's flags; one worker each, pinned to one core, WireMock and the load on the others (${cores.rest}). "wiremock" is the provider without a gateway, the ceiling of the others' requests per second; with ${CONNECTIONS} requests always under way, latency is only that figure once more. ${describeTakers(present, [...chosen.leftOut, ...leftOut])}`,
+      how: `Kong's published comparison as it was: ${CONNECTIONS} connections in a closed loop, load from ${chosen.text}, the provider WireMock with its chart's flags; one worker each, pinned to one core, WireMock and the load on the others (${cores.rest}). "wiremock" is the provider without a gateway, the ceiling of the others' requests per second; with ${CONNECTIONS} requests always under way, latency is only that figure once more. ${describeTakers(present, [...chosen.leftOut, ...leftOut, ...failed])}`,
       lines: [
         { what: 'requests per second', unit: '', figures: spread((m) => m.requestsPerSecond) },
         {
@@ -124,7 +118,7 @@ export async function runKong(context) {
         { what: 'latency p99', unit: 'ms', figures: spread((m) => m.latencyUs.p99 / 1000) },
       ],
       judged: [],
-      raw: { rounds, leftOut },
+      raw: { rounds, leftOut: [...leftOut, ...failed] },
     };
   } finally {
     await Promise.all([mock, ...started.map(({ proxy }) => proxy)].map((proxy) => proxy.stop()));

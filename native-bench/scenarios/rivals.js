@@ -10,9 +10,9 @@ import { loadRequests, loadStreams } from '../load.js';
 import { REQUEST_BYTES } from '../requests.js';
 import { describeTakers, startAll } from '../rivals/contenders.js';
 import { writeRequestFile } from '../rivals/rival.js';
+import { takeTurns } from '../rivals/turns.js';
 import { pickPerContender, spreadOfRatios, spreadPerContender } from '../statistics.js';
 import { BOUNDS, judge } from './context.js';
-import { interleave } from './interleave.js';
 
 const EVENTS = 100;
 const GAP_MS = 10;
@@ -23,34 +23,24 @@ const ROUNDS_MAX = 3;
 const SECONDS_MAX = 3;
 
 /** @typedef {import('../rivals/contenders.js').Started} Started */
-/** @typedef {import('../rivals/contenders.js').LeftOut} LeftOut */
 
 /**
  * @template T
  * @param {Started[]} started
  * @param {import('./context.js').Context} context
  * @param {(one: Started, seconds: number) => Promise<T>} load
- * @param {string} kind
+ * @param {string} what
  */
-async function takeTurns(started, { options, say }, load, kind) {
-  const tell = (/** @type {string} */ text) => say(`rivals, ${kind}: ${text}`);
-  const warmLoads = options.quick ? WARM_LOADS_QUICK : WARM_LOADS;
-  for (const one of started) {
-    tell(`warming ${one.rival.name}`);
-    for (let i = 0; i < warmLoads; i++) await load(one, 1);
-  }
-  const running = started.map(({ rival, proxy }) => ({ name: rival.name, proxy }));
-  const seconds = Math.min(options.seconds, SECONDS_MAX);
-  return interleave(
-    running,
-    options.quick ? 1 : Math.min(options.rounds, ROUNDS_MAX),
-    ({ name }) => {
-      const one = started.find(({ rival }) => rival.name === name);
-      if (one === undefined) throw new Error(`nobody is called ${name}`);
-      return load(one, seconds);
+function warmAndMeasure(started, { options, say }, load, what) {
+  return takeTurns(started, {
+    what,
+    rounds: options.quick ? 1 : Math.min(options.rounds, ROUNDS_MAX),
+    async warm(one) {
+      for (let i = 0; i < (options.quick ? WARM_LOADS_QUICK : WARM_LOADS); i++) await load(one, 1);
     },
-    tell,
-  );
+    load: (one) => load(one, Math.min(options.seconds, SECONDS_MAX)),
+    say,
+  });
 }
 
 /**
@@ -102,10 +92,11 @@ async function compareRequests(context, started) {
       bodyFile,
     });
   };
-  const rounds = await takeTurns(started, context, load, 'JSON');
+  const { rounds, leftOut } = await warmAndMeasure(started, context, load, 'JSON requests');
   const cpu = pickPerContender(rounds, ({ cpuUs, requests }) => cpuUs / requests);
   return {
     rounds,
+    leftOut,
     lines: [
       { what: 'CPU per request', unit: 'µs', figures: spreadPerContender(cpu) },
       { what: "CPU per request, times Weir's", unit: 'x', figures: timesWeir(cpu) },
@@ -126,39 +117,21 @@ async function compareRequests(context, started) {
   };
 }
 
-/** @param {import('./context.js').Context} context @param {Started[]} all */
-async function compareStreams(context, all) {
-  const { mockPort, cores, say } = context;
-  const load = (
-    /** @type {Started} */ { rival, proxy },
-    /** @type {number} */ seconds,
-    { streams, events } = { streams: rival.streams, events: EVENTS },
-  ) =>
+/** @param {import('./context.js').Context} context @param {Started[]} started */
+async function compareStreams(context, started) {
+  const { mockPort, cores } = context;
+  const load = (/** @type {Started} */ { rival, proxy }, /** @type {number} */ seconds) =>
     loadStreams({
       port: proxy.port,
-      connections: streams,
+      connections: rival.streams,
       seconds,
-      events,
+      events: EVENTS,
       gapMs: GAP_MS,
       cpu: cores.load,
       call: rival.call(mockPort),
       rewritten: rival.answer === 'rewritten',
     });
-  /** @type {LeftOut[]} */
-  const leftOut = [];
-  const started = [];
-  for (const one of all)
-    try {
-      await load(one, 0.1, { streams: 1, events: 5 });
-      started.push(one);
-    } catch (error) {
-      // That nginx or Weir cannot stream is no detail of the report.
-      if (one.version === '') throw error;
-      const reason = String(error).replaceAll(/\s+/g, ' ').slice(0, 300);
-      leftOut.push({ name: `${one.rival.name} for streams`, reason });
-      say(`LEFT OUT of streams: ${one.rival.name}, because ${reason}`);
-    }
-  const rounds = await takeTurns(started, context, (one, seconds) => load(one, seconds), 'SSE');
+  const { rounds, leftOut } = await warmAndMeasure(started, context, load, 'streams');
   const cpu = pickPerContender(rounds, ({ cpuUs, events }) => cpuUs / events);
   return {
     rounds,
@@ -180,8 +153,10 @@ export async function runRivals(context) {
   try {
     const json = await compareRequests(context, started);
     const sse = await compareStreams(context, started);
+    const missing = [...leftOut, ...json.leftOut, ...sse.leftOut];
+    const alive = started.filter(({ rival }) => sse.rounds[rival.name] !== undefined);
     const resident = Object.fromEntries(
-      started.map(({ rival, proxy }) => [rival.name, [readResidentBytes(proxy.pid) / 2 ** 20]]),
+      alive.map(({ rival, proxy }) => [rival.name, [readResidentBytes(proxy.pid) / 2 ** 20]]),
     );
     const loads = started.map(
       ({ rival }) => `${rival.name} ${rival.connections} and ${rival.streams}`,
@@ -189,19 +164,19 @@ export async function runRivals(context) {
     const rewriters = started.filter(({ rival }) => rival.answer === 'rewritten');
     const rewriting =
       rewriters.length === 0
-        ? 'Every byte is compared.'
-        : `Every byte is compared, but of ${rewriters.map(({ rival }) => rival.name).join(', ')}, which write answers anew, only what the model says.`;
+        ? ''
+        : ` Of ${rewriters.map(({ rival }) => rival.name).join(', ')}, which write answers anew, only what the model says is compared.`;
     const present = started.map(({ rival, version }) => ({ name: rival.name, version }));
     return {
       name: 'rivals',
-      how: `POST of ${REQUEST_BYTES} bytes in a closed loop, and streams of ${EVENTS} events ${GAP_MS} ms apart; one worker each, pinned to one core, load and mock on another. Connections and streams at a time: ${loads.join(', ')}. ${rewriting} Event latencies end at 200 ms. ${describeTakers(present, [...leftOut, ...sse.leftOut])}`,
+      how: `POST of ${REQUEST_BYTES} bytes in a closed loop, and streams of ${EVENTS} events ${GAP_MS} ms apart; one worker each, pinned to one core, load and mock on another. Connections and streams at a time: ${loads.join(', ')}. Answers are compared before the load, streams all the time, byte for byte.${rewriting} Event latencies end at 200 ms. ${describeTakers(present, missing)}`,
       lines: [
         ...json.lines,
         ...sse.lines,
         { what: 'resident after all that', unit: 'MB', figures: spreadPerContender(resident) },
       ],
       judged: json.judged,
-      raw: { json: json.rounds, sse: sse.rounds, leftOut },
+      raw: { json: json.rounds, sse: sse.rounds, leftOut: missing },
     };
   } finally {
     await Promise.all(started.map(({ proxy }) => proxy.stop()));
