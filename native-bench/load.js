@@ -23,13 +23,28 @@ export async function startMock(cpu) {
   return { port, pid: started.pid, stop: () => stop(started) };
 }
 
+/** What a gateway's own users would send it, where that differs from what OpenAI's would.
+ * @typedef {{ path: string, headers: Record<string, string>, model: string }} Call */
+
+/** @type {Call} */
+export const OPENAI_CALL = { path: '/v1/chat/completions', headers: {}, model: 'gpt-4o' };
+
 /**
  * Closed loop: each connection sends its next request when it has the answer to the last.
- * @param {{ port: number, connections: number, threads: number, seconds: number, cpu: number | null, scheme?: 'http' | 'https' }} load
+ * @param {{ port: number, connections: number, threads: number, seconds: number, cpu: number | string | null, scheme?: 'http' | 'https', call?: Call, bodyFile?: string }} load
  * @returns {Promise<{ requests: number, requestsPerSecond: number, latencyUs: LatencyUs }>}
  */
-export async function loadRequests({ port, connections, threads, seconds, cpu, scheme = 'http' }) {
-  const url = `${scheme}://127.0.0.1:${port}/v1/chat/completions`;
+export async function loadRequests({
+  port,
+  connections,
+  threads,
+  seconds,
+  cpu,
+  scheme = 'http',
+  call = OPENAI_CALL,
+  bodyFile = REQUEST_FILE,
+}) {
+  const url = `${scheme}://127.0.0.1:${port}${call.path}`;
   const script = path.join(BENCH_DIR, 'wrk/chat.lua');
   // wrk takes whole seconds only.
   const whole = Math.max(1, Math.round(seconds));
@@ -43,7 +58,8 @@ export async function loadRequests({ port, connections, threads, seconds, cpu, s
     script,
     url,
     '--',
-    REQUEST_FILE,
+    bodyFile,
+    ...Object.entries(call.headers).map(([name, value]) => `${name}: ${value}`),
   ];
   const wrk = start('wrk', args, { cpu });
   const result = await waitForLine(
@@ -82,7 +98,8 @@ export async function loadRequests({ port, connections, threads, seconds, cpu, s
 /**
  * Streams run back to back on each connection until the time is up, and the last ones to their end.
  * sse-load compares every byte; a wrong one ends it with an error, which ends the run.
- * @param {{ port: number, connections: number, seconds: number, events: number, gapMs: number, cpu: number, asksUsage?: boolean }} load
+ * @param {{ port: number, connections: number, seconds: number, events: number, gapMs: number, cpu: number, asksUsage?: boolean, call?: Call, rewritten?: boolean }} load
+ * `rewritten`: of a gateway that writes every event anew only number, text and order are compared
  * @returns {Promise<StreamResult>}
  */
 export async function loadStreams({
@@ -93,9 +110,18 @@ export async function loadStreams({
   gapMs,
   cpu,
   asksUsage = false,
+  call = OPENAI_CALL,
+  rewritten = false,
 }) {
   const numbers = [port, connections, seconds, events, gapMs].map(String);
-  const client = start(SSE_LOAD, ['streams', ...numbers, ...(asksUsage ? ['usage'] : [])], { cpu });
+  const manner = [
+    ...(asksUsage ? ['usage'] : []),
+    ...(rewritten ? ['rewritten'] : []),
+    `path=${call.path}`,
+    `model=${call.model}`,
+    ...Object.entries(call.headers).map(([name, value]) => `header=${name}: ${value}`),
+  ];
+  const client = start(SSE_LOAD, ['streams', ...numbers, ...manner], { cpu });
   const result = await waitForLine(
     client,
     (line) => (line.startsWith('{') ? JSON.parse(line) : null),

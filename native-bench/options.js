@@ -17,6 +17,8 @@ export const SCENARIO_NAMES = /** @type {const} */ ([
   'ready',
   'limits',
   'policies',
+  'kong',
+  'rivals',
 ]);
 
 /** @typedef {(typeof SCENARIO_NAMES)[number]} ScenarioName */

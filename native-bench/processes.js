@@ -44,12 +44,12 @@ for (const [signal, number] of /** @type {const} */ ([
  */
 
 /**
- * `cpu` null leaves it to the scheduler. setpriv and taskset replace themselves by the program, so the pid
+ * `cpu` is a core, or a list of them as taskset takes it; null leaves it to the scheduler. setpriv and taskset replace themselves by the program, so the pid
  * is the program's. setpriv has the kernel end the program should this process be killed outright, which
  * no handler here would see.
  * @param {string} program
  * @param {string[]} args
- * @param {{ cpu: number | null, cwd?: string, env?: Record<string, string>, stdoutFile?: string }} place `env`: beside our own;
+ * @param {{ cpu: number | string | null, cwd?: string, env?: Record<string, string>, stdoutFile?: string }} place `env`: beside our own;
  * `stdoutFile`: what it prints is added to that file, so that nobody here spends time on reading it
  * @returns {Started}
  */

@@ -11,7 +11,7 @@ import { answerBody, requestBody } from './requests.js';
  * @typedef {object} Setup
  * @property {number} mockPort
  * @property {number} workers
- * @property {number | null} cpu the core it is pinned to; null: all
+ * @property {number | string | null} cpu the core it is pinned to, or a list of them; null: all
  * @property {Tls} [tls] left out: clear text on both sides
  */
 
@@ -37,6 +37,7 @@ const scratchRoot = mkdtempSync(path.join(os.tmpdir(), 'weir-bench-'));
 process.on('exit', () => rmSync(scratchRoot, { recursive: true, force: true }));
 let scratchCount = 0;
 
+/** Gone when the run ends. */
 export function makeScratchDir() {
   const dir = path.join(scratchRoot, String(++scratchCount));
   mkdirSync(dir);
@@ -145,7 +146,7 @@ ${consumers}`;
  * Starts Weir and waits for the line that says it listens. `readyMs` counts from the moment before the
  * process is made, as whoever waits for it would count.
  * @param {string} dir of the checkout
- * @param {{ mockPort: number, workers: number | 'auto', cpu: number | null, consumers?: string, accessLog?: boolean, tls?: Tls }} setup
+ * @param {{ mockPort: number, workers: number | 'auto', cpu: number | string | null, consumers?: string, accessLog?: boolean, tls?: Tls }} setup
  * `consumers`: more of the configuration; one of them has the key `bench`. Left out: nobody is asked for a key.
  * `accessLog`: a line for each exchange, to a file.
  */

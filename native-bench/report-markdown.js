@@ -132,7 +132,7 @@ nginx has \`proxy_buffering off\`, without which streams do not flow. Everything
 loopback, so there is no network in these figures, and the latencies contain the load's own share of a core.
 In policies Weir alone has keys, limits, usage, an access log and metrics to look after, and is measured against nginx
 that only forwards, and against itself without. The scenario limits is Weir's alone: there it is measured
-against its promises.
+against its promises. In kong and rivals other gateways stand beside it, each the way its own users run it.
 
 ## Bounds
 
@@ -157,6 +157,7 @@ ${names.map((name) => `### ${name}\n\n${sections.get(name)}\n`).join('\n')}
 \`\`\`
 apt-get install --no-install-recommends nginx-light wrk gcc libc6-dev openssl
 npm ci
+npm run rivals --prefix native-bench
 npm run bench --prefix native-bench
 \`\`\`
 

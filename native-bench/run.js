@@ -7,12 +7,14 @@ import { renderText, writeReport } from './report.js';
 import { writeBodies } from './requests.js';
 import { warmQuickly } from './scenarios/interleave.js';
 import { runJson } from './scenarios/json.js';
+import { runKong } from './scenarios/kong.js';
 import { runLimits } from './scenarios/limits.js';
 import { runMemory } from './scenarios/memory.js';
 import { runOpenLoop } from './scenarios/open-loop.js';
 import { runPace } from './scenarios/pace.js';
 import { runPolicies } from './scenarios/policies.js';
 import { runReady } from './scenarios/ready.js';
+import { runRivals } from './scenarios/rivals.js';
 import { runSse } from './scenarios/sse.js';
 import { runTls } from './scenarios/tls.js';
 import { runTrace } from './scenarios/trace.js';
@@ -37,6 +39,8 @@ const SCENARIOS = {
   ready: runReady,
   limits: runLimits,
   policies: runPolicies,
+  kong: runKong,
+  rivals: runRivals,
 };
 
 /** Whatever hangs, a run ends: half a minute for each load, and ten minutes for the rest. @param {import('./options.js').Options} options */

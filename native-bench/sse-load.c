@@ -3,7 +3,7 @@
  * beside the proxy that they measure: a mock provider and a client for event streams, on epoll.
  *
  *   sse-load mock PORT ANSWER_FILE
- *   sse-load streams PORT CONNECTIONS SECONDS EVENTS GAP_MS [usage]
+ *   sse-load streams PORT CONNECTIONS SECONDS EVENTS GAP_MS [usage] [rewritten] [path=P] [model=M] [header=H]...
  *   sse-load trace PORT FILE GAP_MS
  *   sse-load hold PORT CONNECTIONS
  *
@@ -23,6 +23,9 @@
  * lost, doubled, altered or mixed-up event fails the run. The one part that it cannot foretell is a
  * clock reading which the mock puts into each event; mock and client share the machine's monotonic
  * clock, so the difference is the time that the event took through the proxy.
+ *
+ * With `rewritten`, for gateways that parse every event and write it anew, so that their bytes cannot be
+ * foretold, only the number of each event, their order and the end are compared.
  */
 #define _GNU_SOURCE
 #include "histogram.h"
@@ -110,6 +113,9 @@ static void set_nodelay(int fd) {
 /* Of the client: what it expects. The mock does as each request says. */
 static int client_asks_usage;
 static const char *stream_tail = DONE;
+static const char *client_path = "/v1/chat/completions", *client_model = "gpt-4o";
+static char client_headers[1024];
+static int client_allows_rewriting;
 static size_t event_bytes, clock_at;
 
 static size_t render_event(char *to, size_t room, unsigned id, unsigned index, uint64_t clock,
@@ -400,6 +406,10 @@ typedef struct stream {
   size_t position; /* in the body */
   char expected[512];
   uint64_t event_clock;
+  char text[2048]; /* of a rewritten stream: the line that is being read */
+  size_t text_used;
+  unsigned event_next;
+  int is_done; /* it has said so itself */
 } stream;
 
 static struct {
@@ -436,23 +446,24 @@ static void stream_connect(stream *s) {
 }
 
 static void stream_ask(stream *s, unsigned events, const char *prompt, size_t prompt_bytes, uint64_t intended_at) {
-  static char body[PROMPT_MAX + 1024], request[PROMPT_MAX + 2048];
+  static char body[PROMPT_MAX + 1024], request[PROMPT_MAX + 4096];
   if (s->fd < 0) stream_connect(s);
   s->id = run.next_id++;
   int length = sprintf(body,
-                       "{\"model\":\"gpt-4o\",\"stream\":true,%s\"user\":\"bench.%u.%u.%u\",\"messages\":"
+                       "{\"model\":\"%s\",\"stream\":true,%s\"user\":\"bench.%u.%u.%u\",\"messages\":"
                        "[{\"role\":\"system\",\"content\":\"You answer in short sentences.\"},"
                        "{\"role\":\"user\",\"content\":\"%.*s\"}]}",
-                       client_asks_usage ? "\"stream_options\":{\"include_usage\":true}," : "", s->id,
-                       events, run.gap_ms, (int)prompt_bytes, prompt);
+                       client_model, client_asks_usage ? "\"stream_options\":{\"include_usage\":true}," : "",
+                       s->id, events, run.gap_ms, (int)prompt_bytes, prompt);
   int whole = sprintf(request,
-                      "POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:%d\r\n"
+                      "POST %s HTTP/1.1\r\nhost: 127.0.0.1:%d\r\n"
                       "content-type: application/json\r\naccept: text/event-stream\r\n"
-                      "authorization: Bearer bench\r\ncontent-length: %d\r\n\r\n%s",
-                      run.port, length, body);
+                      "authorization: Bearer bench\r\n%scontent-length: %d\r\n\r\n%s",
+                      client_path, run.port, client_headers, length, body);
   s->phase = HEAD;
-  s->head_used = s->line_used = s->position = 0;
-  s->answered = s->stalled = 0;
+  s->head_used = s->line_used = s->position = s->text_used = 0;
+  s->answered = s->stalled = s->is_done = 0;
+  s->event_next = 0;
   s->events = events;
   s->asked_at = intended_at;
   if (write(s->fd, request, (size_t)whole) != whole) die("a request was not taken: %s", strerror(errno));
@@ -471,6 +482,36 @@ static int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   return -1;
+}
+
+/* Of a gateway that writes events anew: a line may hold anything besides, but the events come in order. */
+static void stream_check_rewritten(stream *s, const char *bytes, size_t length) {
+  run.bytes += length;
+  for (size_t i = 0; i < length; i++) {
+    if (bytes[i] != '\n') {
+      if (s->text_used + 1 >= sizeof s->text) die("stream %u: a line of more than 2 KB", s->id);
+      s->text[s->text_used++] = bytes[i];
+      continue;
+    }
+    s->text[s->text_used] = 0;
+    s->text_used = 0;
+    if (strncmp(s->text, "data: [DONE]", 12) == 0) s->is_done = 1;
+    const char *word = strstr(s->text, "\" word"), *clock = strstr(s->text, CLOCK_MARK);
+    if (word == NULL) continue;
+    unsigned index;
+    unsigned long long sent_at;
+    if (s->is_done || sscanf(word, "\" word%5u\"", &index) != 1 || index != s->event_next)
+      die("stream %u: event %u was to come and not: %s", s->id, s->event_next, s->text);
+    if (clock == NULL || sscanf(clock + strlen(CLOCK_MARK), "%16llx", &sent_at) != 1)
+      die("stream %u: no clock reading in event: %s", s->id, s->text);
+    s->event_next++;
+    run.events_seen++;
+    uint64_t delay = since_ns(sent_at);
+    record_ns(&run.event_delays, delay);
+    if (delay > run.gap_ms * 1000000ull) s->stalled = 1;
+    if (!s->answered) record_ns(&run.first_delays, since_ns(s->asked_at));
+    s->answered = 1;
+  }
 }
 
 /* Compares a piece of the body with what has to stand at that position. */
@@ -526,7 +567,10 @@ static void stream_head_done(stream *s) {
 }
 
 static void stream_done(stream *s) {
-  if (s->position != body_bytes(s)) die("stream %u ended after %zu bytes", s->id, s->position);
+  if (client_allows_rewriting && (!s->is_done || s->event_next != s->events))
+    die("stream %u ended after %u events", s->id, s->event_next);
+  if (!client_allows_rewriting && s->position != body_bytes(s))
+    die("stream %u ended after %zu bytes", s->id, s->position);
   run.streams++;
   run.stalled += (uint64_t)s->stalled;
   s->phase = IDLE;
@@ -568,7 +612,8 @@ static void stream_parse(stream *s, const char *bytes, size_t length) {
         break;
       case CHUNK_DATA: {
         size_t part = length - i < s->chunk_left ? length - i : s->chunk_left;
-        stream_check(s, bytes + i, part);
+        if (client_allows_rewriting) stream_check_rewritten(s, bytes + i, part);
+        else stream_check(s, bytes + i, part);
         s->chunk_left -= part;
         i += part;
         if (s->chunk_left == 0) s->phase = CHUNK_END;
@@ -736,22 +781,37 @@ static int run_trace(int port, const char *path, unsigned gap_ms) {
   return 0;
 }
 
+/* What stands after the numbers says how the client asks and what it may expect. */
+static void read_manner(int count, char **words) {
+  for (int i = 0; i < count; i++) {
+    if (strcmp(words[i], "usage") == 0) client_asks_usage = 1;
+    else if (strcmp(words[i], "rewritten") == 0) client_allows_rewriting = 1;
+    else if (strncmp(words[i], "path=", 5) == 0 && strlen(words[i]) < 256) client_path = words[i] + 5;
+    else if (strncmp(words[i], "model=", 6) == 0 && strlen(words[i]) < 256) client_model = words[i] + 6;
+    else if (strncmp(words[i], "header=", 7) == 0 &&
+             strlen(client_headers) + strlen(words[i]) < sizeof client_headers) {
+      strcat(client_headers, words[i] + 7);
+      strcat(client_headers, "\r\n");
+    } else die("not understood: %s", words[i]);
+  }
+  if (client_asks_usage) stream_tail = USAGE_EVENT DONE;
+}
+
 int main(int argc, char **argv) {
   signal(SIGPIPE, SIG_IGN);
   /* Even when the one who started it is killed outright, nothing stays behind. */
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   raise_fd_limit();
-  client_asks_usage = argc == 8 && strcmp(argv[7], "usage") == 0;
-  if (client_asks_usage) stream_tail = USAGE_EVENT DONE;
+  if (argc > 7) read_manner(argc - 7, argv + 7);
   measure_event();
   if (argc == 4 && strcmp(argv[1], "mock") == 0) run_mock(atoi(argv[2]), argv[3]);
-  if ((argc == 7 || client_asks_usage) && strcmp(argv[1], "streams") == 0)
+  if (argc >= 7 && strcmp(argv[1], "streams") == 0)
     return run_streams(atoi(argv[2]), (unsigned)atoi(argv[3]), atof(argv[4]), (unsigned)atoi(argv[5]),
                        (unsigned)atoi(argv[6]));
   if (argc == 5 && strcmp(argv[1], "trace") == 0)
     return run_trace(atoi(argv[2]), argv[3], (unsigned)atoi(argv[4]));
   if (argc == 4 && strcmp(argv[1], "hold") == 0) return run_hold(atoi(argv[2]), (unsigned)atoi(argv[3]));
-  fprintf(stderr, "usage: sse-load mock PORT ANSWER_FILE | streams PORT CONNECTIONS SECONDS EVENTS GAP_MS [usage]"
+  fprintf(stderr, "usage: sse-load mock PORT ANSWER_FILE | streams PORT CONNECTIONS SECONDS EVENTS GAP_MS [MANNER...]"
                   " | trace PORT FILE GAP_MS | hold PORT CONNECTIONS\n");
   return 2;
 }

@@ -24,7 +24,7 @@ export class MissingError extends Error {}
 process.env['PATH'] = `${process.env['PATH']}:/usr/sbin:/sbin`;
 
 /** @param {string} program */
-function isInstalled(program) {
+export function isInstalled(program) {
   return (process.env['PATH'] ?? '')
     .split(':')
     .some((dir) => dir !== '' && existsSync(path.join(dir, program)));
@@ -58,7 +58,8 @@ export function buildLoadPrograms() {
 /**
  * The proxy has one core to itself, the load and the mock another: otherwise the proxy's cost would
  * contain the cache misses that the load inflicts on it, in a measure that differs by proxy.
- * @returns {{ proxy: number, load: number }}
+ * `rest` is every core but the proxy's: for loads and mocks that are heavier than ours and would not fit on one.
+ * @returns {{ proxy: number, load: number, rest: string }}
  */
 export function chooseCores() {
   const list =
@@ -72,7 +73,7 @@ export function chooseCores() {
     throw new MissingError(
       `two cores are needed, one for the proxy and one for the load; allowed are: ${list}`,
     );
-  return { proxy, load };
+  return { proxy, load, rest: cores.slice(1).join(',') };
 }
 
 /** @param {string} program @param {string[]} args */

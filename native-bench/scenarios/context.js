@@ -2,7 +2,7 @@
  * What every scenario is given.
  * @typedef {object} Context
  * @property {import('../options.js').Options} options
- * @property {{ proxy: number, load: number }} cores
+ * @property {{ proxy: number, load: number, rest: string }} cores
  * @property {number} mockPort
  * @property {number} mockPid
  * @property {import('../proxies.js').Contender[]} contenders nginx first, then Weir, then the older Weir
@@ -66,6 +66,8 @@ export const BOUNDS = {
   policiesRatio: 1.15,
   allPoliciesJsonRatio: 1.6,
   allPoliciesSseRatio: 1.25,
+  portkeySharePercent: 4,
+  litellmSharePercent: 1,
 };
 
 /**
