@@ -16,28 +16,28 @@ typedef struct histogram {
   uint64_t counts[BUCKETS];
 } histogram;
 
-static unsigned bucket_of(uint64_t value) {
+static inline unsigned bucket_of(uint64_t value) {
   if (value < SUB_COUNT) return (unsigned)value;
   unsigned shift = 63u - (unsigned)__builtin_clzll(value) - SUB_BITS;
   return (shift + 1) * SUB_COUNT + (unsigned)((value >> shift) - SUB_COUNT);
 }
 
 /* The largest value that falls into the bucket: a percentile is then never told smaller than it was. */
-static uint64_t bucket_top(unsigned bucket) {
+static inline uint64_t bucket_top(unsigned bucket) {
   if (bucket < SUB_COUNT) return bucket;
   unsigned shift = bucket / SUB_COUNT - 1;
   uint64_t first = (uint64_t)(bucket % SUB_COUNT + SUB_COUNT) << shift;
   return first + ((1ull << shift) - 1);
 }
 
-static void record_ns(histogram *h, uint64_t ns) {
+static inline void record_ns(histogram *h, uint64_t ns) {
   unsigned bucket = bucket_of(ns);
   h->counts[bucket < BUCKETS ? bucket : BUCKETS - 1]++;
   h->total++;
   if (ns > h->largest) h->largest = ns;
 }
 
-static double percentile_us(const histogram *h, double share) {
+static inline double percentile_us(const histogram *h, double share) {
   uint64_t rank = (uint64_t)((double)h->total * share), seen = 0;
   for (unsigned i = 0; i < BUCKETS; i++)
     if ((seen += h->counts[i]) > rank) {

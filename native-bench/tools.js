@@ -49,9 +49,13 @@ export function checkTools(weirDirs) {
 
 export function buildLoadPrograms() {
   mkdirSync(OUT_DIR, { recursive: true });
-  for (const program of [SSE_LOAD, OPEN_LOOP]) {
-    const source = path.join(BENCH_DIR, `${path.basename(program)}.c`);
-    execFileSync('cc', ['-O2', '-Wall', '-o', program, source], { stdio: 'inherit' });
+  const programs = [
+    { program: SSE_LOAD, files: ['sse-load.c', 'sse-mock.c', 'sse-streams.c'] },
+    { program: OPEN_LOOP, files: ['open-loop.c'] },
+  ];
+  for (const { program, files } of programs) {
+    const sources = files.map((file) => path.join(BENCH_DIR, file));
+    execFileSync('cc', ['-O2', '-Wall', '-o', program, ...sources], { stdio: 'inherit' });
   }
 }
 
