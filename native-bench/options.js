@@ -17,8 +17,8 @@ export const SCENARIO_NAMES = /** @type {const} */ ([
   'ready',
   'limits',
   'policies',
-  'kong',
   'rivals',
+  'kong',
 ]);
 
 /** @typedef {(typeof SCENARIO_NAMES)[number]} ScenarioName */
@@ -30,6 +30,8 @@ export const SCENARIO_NAMES = /** @type {const} */ ([
  * @property {number} seconds of load on one proxy in one round
  * @property {boolean} quick
  * @property {ScenarioName[]} only
+ * @property {boolean} isAsked somebody chose the scenarios: nothing of them is left out for want of time
+ * @property {boolean} mayHurry nobody asked for more than the usual run, which has to end within twenty minutes
  * @property {string} weirDir whose dist/main.js is measured
  * @property {string | null} weirBaseDir an older checkout, measured beside it
  * @property {number} streams held open in the memory scenario
@@ -41,7 +43,8 @@ export const USAGE = `usage: node native-bench/run.js [options]      (after npm 
 
   --rounds N         rounds of each scenario, the proxies taking turns in each (5; of most at most 3)
   --seconds S        load on one proxy in one round (2)
-  --quick            2 rounds of 1 second, 300 idle streams, 1 of most scenarios, hardly warmed: a look, not a result
+  --quick            2 rounds of 1 second, 300 idle streams, 1 of most scenarios, hardly warmed; without kong and the slow rivals unless
+                     --only asks for them: a look, not a result
   --only A,B         of ${SCENARIO_NAMES.join(', ')} (all)
   --weir DIR         checkout to measure; its dist/main.js has to exist (this one)
   --weir-base DIR    an older checkout to measure beside it, for before and after
@@ -108,6 +111,10 @@ export function readOptions(args) {
     seconds: readNumber(values.seconds, 'seconds', quick ? 1 : 2),
     quick,
     only: readScenarios(values.only),
+    isAsked: values.only !== undefined,
+    mayHurry: [values.only, values.rounds, values.seconds, values['weir-base']].every(
+      (value) => value === undefined,
+    ),
     weirDir: path.resolve(values.weir ?? REPOSITORY_DIR),
     weirBaseDir: values['weir-base'] === undefined ? null : path.resolve(values['weir-base']),
     streams: Math.ceil(readNumber(values.streams, 'streams', quick ? 300 : 1000)),

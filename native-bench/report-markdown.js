@@ -22,7 +22,7 @@ function renderMachine({ machine, options }) {
   return `${machine.date}: ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB, ${machine.system}, kernel ${machine.kernel};
 load average before the run ${machine.loadAverage.toFixed(1)}.
 Weir ${machine.weir}${base}; Node ${machine.node}, ${machine.nginx}, wrk ${machine.wrk}.
-${machine.cores < 9 ? `Eight workers have ${machine.cores} cores here, shared with the load: what that scenario tells is whether\nthreads get in each other's way, not how they scale.\n` : ''}${options.rounds} rounds of ${options.seconds} s${options.quick ? ' (a quick look, not a result)' : ''}.`;
+${machine.cores < 9 ? `Eight workers have ${machine.cores} cores here, shared with the load: what that scenario tells is whether\nthreads get in each other's way, not how they scale.\n` : ''}${options.rounds} rounds of ${options.seconds} s for the headline, fewer elsewhere: each figure says how many it has${options.quick ? ' (a quick look, not a result)' : ''}.`;
 }
 
 /** @param {Report} report */

@@ -5,8 +5,8 @@ import { formatSpread } from './report-cells.js';
 const MORE_IS_BETTER = /per second|stall-free/;
 /** A ratio to nginx says again what the figure above it said, and how busy a core is nothing about good and bad. */
 const SAYS_NOTHING = /ratio|of its core used|after closing/;
-/** Not a rival: the load without a proxy, and Weir itself. */
-const NO_RIVAL = /^(direct|weir)\b/;
+/** Not a rival: the mocks without a proxy, and Weir itself. */
+const NO_RIVAL = /^(direct|wiremock|weir)\b/;
 /** Two medians that lie closer than this are the same. */
 const SAME = 0.03;
 

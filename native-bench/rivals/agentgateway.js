@@ -28,6 +28,7 @@ export const agentgateway = {
   answer: 'rewritten',
   connections: 64,
   streams: 100,
+  isSlow: false,
   findVersion: () => askVersion(readProgramVariable('AGENTGATEWAY_BIN'), ['--version']),
   call: () => OPENAI_CALL,
   async start(setup) {

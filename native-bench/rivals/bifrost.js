@@ -30,6 +30,7 @@ export const bifrost = {
   answer: 'rewritten',
   connections: 64,
   streams: 50,
+  isSlow: false,
   findVersion() {
     findProgram();
     return process.env['BIFROST_BIN'] === undefined ? PINNED.bifrost : 'from BIFROST_BIN';

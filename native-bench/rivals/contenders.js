@@ -25,6 +25,7 @@ function listOwn({ contenders }) {
     answer: 'as it is',
     connections: 64,
     streams: 100,
+    isSlow: false,
   }));
 }
 
@@ -35,7 +36,7 @@ function listOwn({ contenders }) {
  * @returns {Promise<{ started: Started[], leftOut: LeftOut[] }>}
  */
 export async function startAll(context, setup) {
-  const { say } = context;
+  const { options, say } = context;
   /** @type {Started[]} */
   const started = [];
   /** @type {LeftOut[]} */
@@ -44,6 +45,8 @@ export async function startAll(context, setup) {
     started.push({ rival, version: '', proxy: await rival.start(setup), mayFail: false });
   for (const rival of RIVALS)
     try {
+      if (options.quick && !options.isAsked && rival.isSlow)
+        throw new LeftOutError('it is slow, and a quick look has no time for it (--only rivals)');
       const version = rival.findVersion();
       say(`starting ${rival.name} ${version}`);
       started.push({ rival, version, proxy: await rival.start(setup), mayFail: true });

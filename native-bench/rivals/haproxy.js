@@ -30,6 +30,7 @@ export const haproxy = {
   answer: 'as it is',
   connections: 64,
   streams: 100,
+  isSlow: false,
   findVersion: () => askVersion('haproxy', ['-v']),
   call: () => OPENAI_CALL,
   async start(setup) {

@@ -52,6 +52,7 @@ export const kong = {
   answer: 'rewritten',
   connections: 64,
   streams: 100,
+  isSlow: true,
   findVersion: () => askVersion(readProgramVariable('KONG_BIN'), ['version']),
   call: () => ({ path: '/llm_route', headers: {}, model: 'gpt-4o' }),
   async start(setup) {

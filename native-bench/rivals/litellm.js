@@ -29,6 +29,7 @@ export const litellm = {
   answer: 'rewritten',
   connections: 16,
   streams: 5,
+  isSlow: true,
   findVersion() {
     findInstalled('litellm');
     return PINNED.litellm;

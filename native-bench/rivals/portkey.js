@@ -15,6 +15,7 @@ export const portkey = {
   answer: 'as it is',
   connections: 64,
   streams: 50,
+  isSlow: true,
   findVersion: () =>
     JSON.parse(readFileSync(path.join(findInstalled('portkey'), 'package.json'), 'utf8')).version,
   call: (mockPort) => ({

@@ -16,6 +16,7 @@ import { LeftOutError } from './cache.js';
  * @property {'as it is' | 'rewritten'} answer whether it passes the provider's bytes on, or parses and writes them anew
  * @property {number} connections as many as its rate can feed: of a slow one the requests that are under way when the
  * time is up would be a good part of the whole
+ * @property {boolean} isSlow its start and its loads take so long that a quick look leaves it out
  * @property {number} streams at a time, at the same pace each, that one core of it can keep up with
  */
 

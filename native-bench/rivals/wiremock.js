@@ -22,6 +22,7 @@ export const wiremock = {
   answer: 'as it is',
   connections: 64,
   streams: 0,
+  isSlow: false,
   findVersion() {
     const { version } = JSON.parse(
       readFileSync(path.join(findInstalled('wiremock'), 'package.json'), 'utf8'),

@@ -38,7 +38,7 @@ async function measure(context) {
     for (const { streams, gapMs, events } of options.quick ? SHAPES_QUICK : SHAPES) {
       const rounds = await interleave(
         addDirect(context, running),
-        options.roundsFew,
+        streams === JUDGED_STREAMS ? options.roundsFew : Math.min(options.roundsFew, 2),
         ({ proxy }) =>
           loadStreams({
             port: proxy.port,

@@ -63,13 +63,10 @@ async function runVariant(context, { what, sides }, certificates) {
     }));
     return withRunning(starts, async (running) => {
       const own = new Map(running.map(({ name, proxy }) => [name, proxy.port]));
+      /** @type {'https' | 'http'} */
       const scheme = sides.listen ? 'https' : 'http';
       const askJson = async (/** @type {number} */ port, /** @type {number} */ seconds) => {
-        const shape = {
-          connections: CONNECTIONS,
-          threads: 1,
-          scheme: /** @type {const} */ (scheme),
-        };
+        const shape = { connections: CONNECTIONS, threads: 1, scheme };
         const result = await loadRequests({ port, ...shape, seconds, cpu: cores.load });
         return { ...result, units: result.requests };
       };

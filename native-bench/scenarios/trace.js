@@ -16,7 +16,7 @@ import { interleave, warm, withRunning } from './interleave.js';
 const TRACE = 'traces/azure-llm-inference-2023-conv.csv';
 /** Where its busiest part begins. */
 const FROM_SECONDS = 26 * 60;
-const SPEEDS = [5, 15, 25];
+const SPEEDS = [5, 25];
 const SPEEDS_QUICK = [15];
 /** The pace of a fast model. A slow one would make the ends of the answers most of the run. */
 const GAP_MS = 5;

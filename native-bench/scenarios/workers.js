@@ -11,7 +11,7 @@ import {
   spreadPerContender,
 } from '../statistics.js';
 import { allowNoise, BOUNDS, judge } from './context.js';
-import { interleave, warm, withRunning } from './interleave.js';
+import { interleave, WARM_LONG_SECONDS_MAX, warm, withRunning } from './interleave.js';
 
 const COUNTS = [1, 2, 4, 8, 16];
 const COUNTS_QUICK = [1, 4];
@@ -51,7 +51,12 @@ export async function runWorkers({ options, mockPort, contenders, say }) {
   const tell = (/** @type {string} */ text) => say(`workers: ${text}`);
   const rounds = await withRunning(starts, async (running) => {
     for (const each of running)
-      await warm(each, async (one) => (await load(aimAt(one), 1)).requests, tell);
+      await warm(
+        each,
+        async (one) => (await load(aimAt(one), 1)).requests,
+        tell,
+        WARM_LONG_SECONDS_MAX,
+      );
     const loadOne = (/** @type {import('./interleave.js').Running} */ one) =>
       load(aimAt(one), seconds);
     return interleave(running, options.roundsFew, loadOne, tell);
