@@ -59,7 +59,7 @@ function say(text) {
 }
 
 /** After so long one round of the rest has to do, so that the whole ends within twenty minutes on a slower machine too. */
-const HURRY_AFTER_MS = 14 * 60_000;
+const HURRY_AFTER_MS = 15 * 60_000;
 
 /** @param {import('./options.js').Options} options */
 function hurry(options) {

@@ -20,7 +20,7 @@ import { interleave, warm, withRunning } from './interleave.js';
 
 const CONNECTIONS = 64;
 const HALF = 50;
-const SHARES = [10, 30, 70, 90];
+const SHARES = [10, 70, 90];
 const SHARES_QUICK = [90];
 const SAME_RATE = 'same rate';
 

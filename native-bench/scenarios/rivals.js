@@ -16,7 +16,7 @@ import { BOUNDS, judge } from './context.js';
 
 const EVENTS = 100;
 const GAP_MS = 10;
-const WARM_LOADS = 2;
+const WARM_LOADS = 4;
 const WARM_LOADS_QUICK = 1;
 /** Six or more contenders share the time that the whole benchmark has. */
 const ROUNDS_MAX = 2;

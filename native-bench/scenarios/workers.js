@@ -13,7 +13,7 @@ import {
 import { allowNoise, BOUNDS, judge } from './context.js';
 import { interleave, WARM_LONG_SECONDS_MAX, warm, withRunning } from './interleave.js';
 
-const COUNTS = [1, 2, 4, 8, 16];
+const COUNTS = [1, 4, 8, 16];
 const COUNTS_QUICK = [1, 4];
 /** The count that is judged against one worker; of a quick look the largest. */
 const MANY = 8;
