@@ -8,11 +8,17 @@ export const REPOSITORY_DIR = path.dirname(BENCH_DIR);
 export const SCENARIO_NAMES = /** @type {const} */ ([
   'json',
   'sse',
+  'open-loop',
+  'pace',
+  'trace',
+  'tls',
   'workers',
   'memory',
   'ready',
   'limits',
   'policies',
+  'rivals',
+  'kong',
 ]);
 
 /** @typedef {(typeof SCENARIO_NAMES)[number]} ScenarioName */
@@ -20,9 +26,12 @@ export const SCENARIO_NAMES = /** @type {const} */ ([
 /**
  * @typedef {object} Options
  * @property {number} rounds
+ * @property {number} roundsFew of the scenarios beside the headline, which would else take most of the time
  * @property {number} seconds of load on one proxy in one round
  * @property {boolean} quick
  * @property {ScenarioName[]} only
+ * @property {boolean} isAsked somebody chose the scenarios: nothing of them is left out for want of time
+ * @property {boolean} mayHurry nobody asked for more than the usual run, which has to end within twenty minutes
  * @property {string} weirDir whose dist/main.js is measured
  * @property {string | null} weirBaseDir an older checkout, measured beside it
  * @property {number} streams held open in the memory scenario
@@ -32,9 +41,10 @@ export const SCENARIO_NAMES = /** @type {const} */ ([
 
 export const USAGE = `usage: node native-bench/run.js [options]      (after npm ci, which builds Weir)
 
-  --rounds N         rounds of each scenario, the proxies taking turns in each (5)
-  --seconds S        load on one proxy in one round (4)
-  --quick            3 rounds of 2 seconds, 300 idle streams: a look, not a result
+  --rounds N         rounds of each scenario, the proxies taking turns in each (5; of most at most 3)
+  --seconds S        load on one proxy in one round (2)
+  --quick            2 rounds of 1 second, 300 idle streams, 1 of most scenarios, hardly warmed; without kong and the slow rivals unless
+                     --only asks for them: a look, not a result
   --only A,B         of ${SCENARIO_NAMES.join(', ')} (all)
   --weir DIR         checkout to measure; its dist/main.js has to exist (this one)
   --weir-base DIR    an older checkout to measure beside it, for before and after
@@ -94,11 +104,17 @@ export function readOptions(args) {
   const quick = values.quick ?? false;
   if (values['write-docs'] && quick)
     throw new UsageError('--write-docs takes results, and --quick is only a look');
+  const rounds = Math.ceil(readNumber(values.rounds, 'rounds', quick ? 2 : 5));
   return {
-    rounds: Math.ceil(readNumber(values.rounds, 'rounds', quick ? 3 : 5)),
-    seconds: readNumber(values.seconds, 'seconds', quick ? 2 : 4),
+    rounds,
+    roundsFew: quick ? 1 : Math.min(rounds, 3),
+    seconds: readNumber(values.seconds, 'seconds', quick ? 1 : 2),
     quick,
     only: readScenarios(values.only),
+    isAsked: values.only !== undefined,
+    mayHurry: [values.only, values.rounds, values.seconds, values['weir-base']].every(
+      (value) => value === undefined,
+    ),
     weirDir: path.resolve(values.weir ?? REPOSITORY_DIR),
     weirBaseDir: values['weir-base'] === undefined ? null : path.resolve(values['weir-base']),
     streams: Math.ceil(readNumber(values.streams, 'streams', quick ? 300 : 1000)),

@@ -3,6 +3,7 @@
  * process group of its own, and all groups are killed when the run ends, whichever way it ends.
  */
 import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import net from 'node:net';
 import readline from 'node:readline';
 
@@ -43,24 +44,28 @@ for (const [signal, number] of /** @type {const} */ ([
  */
 
 /**
- * `cpu` null leaves it to the scheduler. setpriv and taskset replace themselves by the program, so the pid
+ * `cpu` is a core, or a list of them as taskset takes it; null leaves it to the scheduler. setpriv and taskset replace themselves by the program, so the pid
  * is the program's. setpriv has the kernel end the program should this process be killed outright, which
  * no handler here would see.
  * @param {string} program
  * @param {string[]} args
- * @param {{ cpu: number | null, cwd?: string }} place
+ * @param {{ cpu: number | string | null, cwd?: string, env?: Record<string, string>, stdoutFile?: string }} place `env`: beside our own;
+ * `stdoutFile`: what it prints is added to that file, so that nobody here spends time on reading it
  * @returns {Started}
  */
-export function start(program, args, { cpu, cwd }) {
+export function start(program, args, { cpu, cwd, env = {}, stdoutFile }) {
+  const output = stdoutFile === undefined ? 'pipe' : openSync(stdoutFile, 'a');
   const pinning = cpu === null ? [] : ['taskset', '-c', String(cpu)];
   const child = spawn('setpriv', ['--pdeathsig', 'TERM', ...pinning, program, ...args], {
     cwd,
     detached: true,
-    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+    stdio: ['pipe', output, 'pipe'],
   });
+  if (typeof output === 'number') closeSync(output);
   running.add(child);
   let tail = '';
-  child.stderr.setEncoding('utf8').on('data', (text) => {
+  child.stderr?.setEncoding('utf8').on('data', (text) => {
     tail = (tail + text).slice(-2000);
   });
   /** @type {Promise<void>} */

@@ -1,5 +1,7 @@
 /** The proxies under measurement: how each is configured and started. Every one does the same work on the same bodies. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import https from 'node:https';
 import os from 'node:os';
 import path from 'node:path';
 import { findFreePort, sleep, start, stop, waitForLine } from './processes.js';
@@ -9,7 +11,13 @@ import { answerBody, requestBody } from './requests.js';
  * @typedef {object} Setup
  * @property {number} mockPort
  * @property {number} workers
- * @property {number | null} cpu the core it is pinned to; null: all
+ * @property {number | string | null} cpu the core it is pinned to, or a list of them; null: all
+ * @property {Tls} [tls] left out: clear text on both sides
+ */
+
+/**
+ * Where TLS is spoken. `upstream`: the mock's port speaks it; `listen`: the proxy does.
+ * @typedef {{ upstream: boolean, listen: boolean, ca: string, cert: string, key: string }} Tls paths of PEM files
  */
 
 /**
@@ -29,7 +37,8 @@ const scratchRoot = mkdtempSync(path.join(os.tmpdir(), 'weir-bench-'));
 process.on('exit', () => rmSync(scratchRoot, { recursive: true, force: true }));
 let scratchCount = 0;
 
-function makeScratchDir() {
+/** Gone when the run ends. */
+export function makeScratchDir() {
   const dir = path.join(scratchRoot, String(++scratchCount));
   mkdirSync(dir);
   return dir;
@@ -40,9 +49,17 @@ function makeScratchDir() {
  * delayed segments, and events passed on at once (proxy_buffering off, without which streams stall).
  * @param {Setup & { port: number, dir: string }} setup
  */
-function renderNginxConfig({ mockPort, workers, port, dir }) {
+function renderNginxConfig({ mockPort, workers, port, dir, tls }) {
   // Started by root it would hand its files to another user, who then cannot enter the scratch directory.
   const user = process.getuid?.() === 0 ? 'user root;\n' : '';
+  const listenTls = tls?.listen ? renderNginxListenTls(tls) : '';
+  const upstreamTls = tls?.upstream
+    ? `proxy_ssl_verify on;
+      proxy_ssl_trusted_certificate ${tls.ca};
+      proxy_ssl_name localhost;
+      proxy_ssl_server_name on;
+      proxy_ssl_protocols TLSv1.3;`
+    : '';
   return `${user}daemon off;
 worker_processes ${workers};
 worker_rlimit_nofile 16384;
@@ -54,6 +71,8 @@ http {
   tcp_nodelay on;
   keepalive_timeout 300s;
   keepalive_requests 100000000;
+  # A prompt of a trace is then not written to disk first.
+  client_body_buffer_size 256k;
   client_body_temp_path ${dir}/body;
   proxy_temp_path ${dir}/proxy;
   fastcgi_temp_path ${dir}/fastcgi;
@@ -66,9 +85,11 @@ http {
     keepalive_timeout 300s;
   }
   server {
-    listen 127.0.0.1:${port} backlog=4096;
+    listen 127.0.0.1:${port}${tls?.listen ? ' ssl' : ''} backlog=4096;
+    ${listenTls}
     location /v1/ {
-      proxy_pass http://mock;
+      proxy_pass ${tls?.upstream ? 'https' : 'http'}://mock;
+      ${upstreamTls}
       proxy_http_version 1.1;
       proxy_set_header Connection "";
       proxy_buffering off;
@@ -77,6 +98,14 @@ http {
   }
 }
 `;
+}
+
+/** @param {Tls} tls */
+function renderNginxListenTls({ cert, key }) {
+  return `ssl_certificate ${cert};
+    ssl_certificate_key ${key};
+    ssl_protocols TLSv1.3;
+    ssl_session_cache shared:bench:10m;`;
 }
 
 /** @type {Contender} */
@@ -88,20 +117,26 @@ export const nginx = {
     const file = path.join(dir, 'nginx.conf');
     writeFileSync(file, renderNginxConfig({ ...setup, port, dir }));
     const started = start('nginx', ['-p', dir, '-c', file, '-e', 'stderr'], { cpu: setup.cpu });
-    await waitUntilAnswering(port, started, 'nginx');
+    await waitUntilAnswering(port, started, 'nginx', setup.tls);
     return { port, pid: started.pid, stop: () => stop(started) };
   },
 };
 
-/** @param {{ mockPort: number, workers: number | 'auto', port: number, adminPort: number, consumers: string }} setup */
-function renderWeirConfig({ mockPort, workers, port, adminPort, consumers }) {
-  return `listen: 127.0.0.1:${port}
+/** @param {{ mockPort: number, workers: number | 'auto', port: number, adminPort: number, consumers: string, hasAccessLog: boolean, tls: Tls | undefined }} setup */
+function renderWeirConfig({ mockPort, workers, port, adminPort, consumers, hasAccessLog, tls }) {
+  const listenTls = tls?.listen ? `, tls: { cert: ${tls.cert}, key: ${tls.key} }` : '';
+  const scheme = tls?.upstream ? 'https' : 'http';
+  return `listen: { host: 127.0.0.1, port: ${port}${listenTls} }
 admin: 127.0.0.1:${adminPort}
 workers: ${workers}
 drain_timeout: 1s
-log: { level: info, access: off }
+log: { level: info, access: ${hasAccessLog ? 'on' : 'off'} }
 providers:
-  mock: { dialect: openai, base_url: "http://127.0.0.1:${mockPort}/v1" }
+  mock:
+    dialect: openai
+    base_url: "${scheme}://127.0.0.1:${mockPort}/v1"
+    # As long as nginx keeps them.
+    connections: { keep_alive: 300s }
 models:
   "*": { provider: mock }
 ${consumers}`;
@@ -111,30 +146,45 @@ ${consumers}`;
  * Starts Weir and waits for the line that says it listens. `readyMs` counts from the moment before the
  * process is made, as whoever waits for it would count.
  * @param {string} dir of the checkout
- * @param {{ mockPort: number, workers: number | 'auto', cpu: number | null, consumers?: string }} setup `consumers`:
- * more of the configuration; one of them has the key `bench`. Left out: nobody is asked for a key.
+ * @param {{ mockPort: number, workers: number | 'auto', cpu: number | string | null, consumers?: string, accessLog?: boolean, tls?: Tls }} setup
+ * `consumers`: more of the configuration; one of them has the key `bench`. Left out: nobody is asked for a key.
+ * `accessLog`: a line for each exchange, to a file.
  */
-export async function startWeir(dir, { mockPort, workers, cpu, consumers = '' }) {
+export async function startWeir(
+  dir,
+  { mockPort, workers, cpu, consumers = '', accessLog = false, tls },
+) {
   const port = await findFreePort();
   const adminPort = await findFreePort();
   const scratch = makeScratchDir();
   const file = path.join(scratch, 'weir.yaml');
-  writeFileSync(file, renderWeirConfig({ mockPort, workers, port, adminPort, consumers }));
+  const hasAccessLog = accessLog;
+  const config = { mockPort, workers, port, adminPort, consumers, hasAccessLog, tls };
+  writeFileSync(file, renderWeirConfig(config));
+  const logFile = path.join(scratch, 'weir.log');
   const begun = performance.now();
   const started = start(process.execPath, [path.join(dir, 'dist/main.js'), '--config', file], {
     cpu,
     cwd: scratch,
+    ...(tls === undefined ? {} : { env: { NODE_EXTRA_CA_CERTS: tls.ca } }),
+    ...(accessLog ? { stdoutFile: logFile } : {}),
   });
-  const readyMs = await waitForLine(
-    started,
-    (line) => (isReadyLine(line) ? performance.now() - begun : null),
-    {
-      what: `Weir in ${dir}`,
-      withinMs: 20_000,
-    },
-  );
-  await waitUntilAnswering(port, started, 'Weir');
-  return { port, pid: started.pid, readyMs, stop: () => stop(started, 5000) };
+  const limits = { what: `Weir in ${dir}`, withinMs: 20_000 };
+  if (accessLog) await waitForReadyIn(logFile, started, limits);
+  else await waitForLine(started, (line) => (isReadyLine(line) ? true : null), limits);
+  const readyMs = performance.now() - begun;
+  await waitUntilAnswering(port, started, 'Weir', tls);
+  return { port, adminPort, logFile, pid: started.pid, readyMs, stop: () => stop(started, 5000) };
+}
+
+/** @param {string} file @param {import('./processes.js').Started} started @param {{ what: string, withinMs: number }} limits */
+async function waitForReadyIn(file, started, { what, withinMs }) {
+  const deadline = performance.now() + withinMs;
+  while (!existsSync(file) || !readFileSync(file, 'utf8').split('\n').some(isReadyLine)) {
+    if (performance.now() > deadline)
+      throw new Error(`${what}: not ready within ${withinMs} ms\n${started.stderrTail()}`);
+    await sleep(20);
+  }
 }
 
 /** @param {string} line */
@@ -151,14 +201,43 @@ export function weirFrom(name, dir) {
   return { name, start: (setup) => startWeir(dir, setup) };
 }
 
+/** @param {number} port @param {Tls} [tls] @returns {Promise<{ status: number | undefined, body: string }>} */
+function askOnce(port, tls) {
+  const headers = {
+    'content-type': 'application/json',
+    'content-length': requestBody.length,
+    authorization: 'Bearer bench',
+    connection: 'close',
+  };
+  const path = '/v1/chat/completions';
+  const options = { host: '127.0.0.1', port, path, method: 'POST', headers, timeout: 5000 };
+  return new Promise((resolve, reject) => {
+    const request = tls?.listen
+      ? https.request({ ...options, ca: readFileSync(tls.ca), servername: 'localhost' })
+      : http.request(options);
+    request.on('error', reject);
+    request.on('timeout', () => request.destroy(new Error('no answer within 5 s')));
+    request.on('response', (response) => {
+      let body = '';
+      response.setEncoding('utf8').on('data', (text) => {
+        body += text;
+      });
+      response.on('error', reject);
+      response.on('end', () => resolve({ status: response.statusCode, body }));
+    });
+    request.end(requestBody);
+  });
+}
+
 /**
  * Sends the benchmark's own request until it is answered, and compares the answer: a proxy that answers
  * with an error, or alters a byte, must not get as far as being measured.
  * @param {number} port
  * @param {import('./processes.js').Started} started
  * @param {string} what
+ * @param {Tls} [tls]
  */
-async function waitUntilAnswering(port, started, what) {
+async function waitUntilAnswering(port, started, what, tls) {
   let ended = false;
   started.ended.then(() => {
     ended = true;
@@ -166,16 +245,7 @@ async function waitUntilAnswering(port, started, what) {
   for (const deadline = performance.now() + 10_000; ; await sleep(20)) {
     let response;
     try {
-      response = await fetch(`http://127.0.0.1:${port}/v1/chat/completions`, {
-        method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          authorization: 'Bearer bench',
-          connection: 'close',
-        },
-        body: requestBody,
-        signal: AbortSignal.timeout(5000),
-      });
+      response = await askOnce(port, tls);
     } catch (error) {
       if (ended || performance.now() > deadline)
         throw new Error(
@@ -183,11 +253,9 @@ async function waitUntilAnswering(port, started, what) {
         );
       continue;
     }
-    const body = await response.text();
-    if (response.status !== 200 || body !== answerBody)
-      throw new Error(
-        `${what} answered ${response.status} and not the mock's body: ${body.slice(0, 500)}`,
-      );
+    const { status, body } = response;
+    if (status !== 200 || body !== answerBody)
+      throw new Error(`${what} answered ${status} and not the mock's body: ${body.slice(0, 500)}`);
     return;
   }
 }

@@ -15,7 +15,7 @@ function formatNumber(value, unit) {
 }
 
 /** @param {Spread} spread @param {string} unit */
-function formatSpread({ median, min, max }, unit) {
+export function formatSpread({ median, min, max }, unit) {
   const suffix = unit === '' ? '' : unit === 'x' ? 'x' : ` ${unit}`;
   return `${formatNumber(median, unit)}${suffix} (${formatNumber(min, unit)}–${formatNumber(max, unit)})`;
 }
@@ -31,8 +31,13 @@ export const JUDGED_HEAD = ['what', 'median (min–max)', 'bound', 'verdict'];
 /** @param {ScenarioResult} result */
 export function figureRows({ lines }) {
   return lines.flatMap(({ what, unit, figures }) =>
-    Object.entries(figures).map(([name, spread]) => [what, name, formatSpread(spread, unit)]),
+    Object.entries(figures).map(([name, spread]) => [
+      what,
+      name,
+      formatSpread(spread, unit),
+      String(spread.values.length),
+    ]),
   );
 }
 
-export const FIGURE_HEAD = ['what', 'proxy', 'median (min–max)'];
+export const FIGURE_HEAD = ['what', 'proxy', 'median (min–max)', 'rounds'];

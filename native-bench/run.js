@@ -5,15 +5,22 @@ import { killAll } from './processes.js';
 import { nginx, weirFrom } from './proxies.js';
 import { renderText, writeReport } from './report.js';
 import { writeBodies } from './requests.js';
+import { warmQuickly } from './scenarios/interleave.js';
 import { runJson } from './scenarios/json.js';
+import { runKong } from './scenarios/kong.js';
 import { runLimits } from './scenarios/limits.js';
 import { runMemory } from './scenarios/memory.js';
+import { runOpenLoop } from './scenarios/open-loop.js';
+import { runPace } from './scenarios/pace.js';
 import { runPolicies } from './scenarios/policies.js';
 import { runReady } from './scenarios/ready.js';
+import { runRivals } from './scenarios/rivals.js';
 import { runSse } from './scenarios/sse.js';
+import { runTls } from './scenarios/tls.js';
+import { runTrace } from './scenarios/trace.js';
 import { runWorkers } from './scenarios/workers.js';
 import {
-  buildLoadProgram,
+  buildLoadPrograms,
   checkTools,
   chooseCores,
   describeMachine,
@@ -23,11 +30,17 @@ import {
 const SCENARIOS = {
   json: runJson,
   sse: runSse,
+  'open-loop': runOpenLoop,
+  pace: runPace,
+  trace: runTrace,
+  tls: runTls,
   workers: runWorkers,
   memory: runMemory,
   ready: runReady,
   limits: runLimits,
   policies: runPolicies,
+  rivals: runRivals,
+  kong: runKong,
 };
 
 /** Whatever hangs, a run ends: half a minute for each load, and ten minutes for the rest. @param {import('./options.js').Options} options */
@@ -45,6 +58,24 @@ function say(text) {
   process.stderr.write(`${text}\n`);
 }
 
+/** After so long one round of the rest has to do, so that the whole ends within twenty minutes on a slower machine too. */
+const HURRY_AFTER_MS = 15 * 60_000;
+
+/** @param {import('./options.js').Options} options */
+function hurry(options) {
+  if (!options.mayHurry || performance.now() < HURRY_AFTER_MS) return options;
+  say('SHORT OF TIME: one round of what comes now');
+  return { ...options, rounds: 1, roundsFew: 1 };
+}
+
+/** @param {import('./options.js').ScenarioName} name @param {import('./scenarios/context.js').Context} context */
+async function runTimed(name, context) {
+  const begun = performance.now();
+  const result = await SCENARIOS[name](context);
+  say(`${name}: ${Math.round((performance.now() - begun) / 1000)} s`);
+  return result;
+}
+
 async function main() {
   const options = readOptions(process.argv.slice(2));
   if (options === 'help') {
@@ -54,16 +85,32 @@ async function main() {
   limitRunTime(options);
   checkTools([options.weirDir, ...(options.weirBaseDir === null ? [] : [options.weirBaseDir])]);
   const cores = chooseCores();
-  buildLoadProgram();
+  buildLoadPrograms();
+  if (options.quick) warmQuickly();
   writeBodies();
 
   const contenders = [nginx, weirFrom('weir', options.weirDir)];
   if (options.weirBaseDir !== null) contenders.push(weirFrom('weir-base', options.weirBaseDir));
   const mock = await startMock(cores.load);
+  const given = { cores, mockPort: mock.port, mockPid: mock.pid, contenders, say };
+  /** @type {import('./scenarios/context.js').ScenarioResult[]} */
   const results = [];
-  for (const name of options.only)
-    results.push(await SCENARIOS[name]({ options, cores, mockPort: mock.port, contenders, say }));
+  try {
+    for (const name of options.only)
+      results.push(await runTimed(name, { ...given, options: hurry(options) }));
+  } catch (error) {
+    // What was measured until then is kept, but is no report to publish.
+    const unfinished = { ...options, writeDocs: false };
+    for (const file of writeReport({
+      machine: describeMachine(options),
+      options: unfinished,
+      results,
+    }))
+      say(`wrote ${file}, which ends before the error`);
+    throw error;
+  }
   await mock.stop();
+  say(`all: ${Math.round(performance.now() / 1000)} s`);
 
   const report = { machine: describeMachine(options), options, results };
   process.stdout.write(`\n${renderText(report)}\n`);

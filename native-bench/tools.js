@@ -7,6 +7,7 @@ import { BENCH_DIR } from './options.js';
 
 export const OUT_DIR = path.join(BENCH_DIR, 'out');
 export const SSE_LOAD = path.join(OUT_DIR, 'sse-load');
+export const OPEN_LOOP = path.join(OUT_DIR, 'open-loop');
 
 const PACKAGES = [
   { program: 'nginx', debianPackage: 'nginx-light' },
@@ -14,6 +15,7 @@ const PACKAGES = [
   { program: 'cc', debianPackage: 'gcc libc6-dev' },
   { program: 'taskset', debianPackage: 'util-linux' },
   { program: 'setpriv', debianPackage: 'util-linux' },
+  { program: 'openssl', debianPackage: 'openssl' },
 ];
 
 export class MissingError extends Error {}
@@ -22,7 +24,7 @@ export class MissingError extends Error {}
 process.env['PATH'] = `${process.env['PATH']}:/usr/sbin:/sbin`;
 
 /** @param {string} program */
-function isInstalled(program) {
+export function isInstalled(program) {
   return (process.env['PATH'] ?? '')
     .split(':')
     .some((dir) => dir !== '' && existsSync(path.join(dir, program)));
@@ -45,17 +47,23 @@ export function checkTools(weirDirs) {
   if (problems.length > 0) throw new MissingError(`missing\n  ${problems.join('\n  ')}`);
 }
 
-export function buildLoadProgram() {
+export function buildLoadPrograms() {
   mkdirSync(OUT_DIR, { recursive: true });
-  execFileSync('cc', ['-O2', '-Wall', '-o', SSE_LOAD, path.join(BENCH_DIR, 'sse-load.c')], {
-    stdio: 'inherit',
-  });
+  const programs = [
+    { program: SSE_LOAD, files: ['sse-load.c', 'sse-mock.c', 'sse-streams.c'] },
+    { program: OPEN_LOOP, files: ['open-loop.c'] },
+  ];
+  for (const { program, files } of programs) {
+    const sources = files.map((file) => path.join(BENCH_DIR, file));
+    execFileSync('cc', ['-O2', '-Wall', '-o', program, ...sources], { stdio: 'inherit' });
+  }
 }
 
 /**
  * The proxy has one core to itself, the load and the mock another: otherwise the proxy's cost would
  * contain the cache misses that the load inflicts on it, in a measure that differs by proxy.
- * @returns {{ proxy: number, load: number }}
+ * `rest` is every core but the proxy's: for loads and mocks that are heavier than ours and would not fit on one.
+ * @returns {{ proxy: number, load: number, rest: string }}
  */
 export function chooseCores() {
   const list =
@@ -69,7 +77,7 @@ export function chooseCores() {
     throw new MissingError(
       `two cores are needed, one for the proxy and one for the load; allowed are: ${list}`,
     );
-  return { proxy, load };
+  return { proxy, load, rest: cores.slice(1).join(',') };
 }
 
 /** @param {string} program @param {string[]} args */

@@ -63,11 +63,11 @@ const pause = () => {
 
 if (mode === 'exact') {
   pause();
-  parentPort.postMessage(drain(untilMs));
+  parentPort?.postMessage(drain(untilMs));
 } else {
   hammer(Math.min(rounds, 200_000));
   pause();
   const beforeNs = readThreadNs();
   const refused = hammer(rounds);
-  parentPort.postMessage({ cpuNs: readThreadNs() - beforeNs, rounds, refused });
+  parentPort?.postMessage({ cpuNs: readThreadNs() - beforeNs, rounds, refused });
 }

@@ -36,7 +36,7 @@ const costs = [
 const memory = await measureMemory(measuring);
 const report = { node: process.version, exactness, costs, memory };
 
-const verdict = (holds) => (holds ? 'holds' : 'FAILS');
+const verdict = (/** @type {boolean} */ holds) => (holds ? 'holds' : 'FAILS');
 const lines = [
   `exactness: ${threads} threads, ${exactness.seconds.toFixed(1)} s, ${exactness.asked} asked`,
   `  admitted ${exactness.admitted} of ${exactness.allowed} (${(exactness.share * 100).toFixed(3)} %), ` +

@@ -4,7 +4,8 @@ import { pathToFileURL } from 'node:url';
 
 /** @param {string} directory a checkout in which `npm run build` has been run */
 export async function loadLimits(directory) {
-  const load = (name) => import(pathToFileURL(join(resolve(directory), 'dist', name)).href);
+  const load = (/** @type {string} */ name) =>
+    import(pathToFileURL(join(resolve(directory), 'dist', name)).href);
   return {
     ...(await load('limits/plan.js')),
     ...(await load('limits/table.js')),
@@ -24,9 +25,9 @@ export const WIDE_LIMITS = [
 ];
 
 /** Refuses most of what the exactness run asks for. */
-export const NARROW_LIMITS = [
+export const NARROW_LIMITS = /** @type {const} */ ([
   { kind: 'tokens', amount: 600_000, perMs: MINUTE_MS, burst: 20_000, ...metered },
-];
+]);
 
 /** @param {number} count @param {readonly object[]} limits */
 export function makeConsumers(count, limits) {

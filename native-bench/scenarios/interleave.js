@@ -45,6 +45,17 @@ export async function interleave(contenders, rounds, load, say) {
 const STEADY_LOADS = 4;
 /** Loads of a proxy before it counts as warm, however it develops. */
 const WARM_LOADS_MAX = 24;
+/** Of the scenarios beside the headline; a proxy that is not steady by then moves by a few percent. */
+const WARM_SECONDS_MAX = 15;
+/** Where threads share cores, or the figure is the headline. */
+export const WARM_LONG_SECONDS_MAX = 25;
+/** Of a quick look, which is no result either way. */
+const WARM_LOADS_QUICK = 1;
+let warmLoadsMax = WARM_LOADS_MAX;
+
+export function warmQuickly() {
+  warmLoadsMax = WARM_LOADS_QUICK;
+}
 
 /**
  * Loads a proxy until its cost per unit of work has stopped falling. A fixed time would not do: each
@@ -52,11 +63,13 @@ const WARM_LOADS_MAX = 24;
  * @param {Running} running
  * @param {(running: Running) => Promise<number>} load one short load; tells the units of work done
  * @param {(text: string) => void} say
+ * @param {number} [secondsMax]
  */
-export async function warm(running, load, say) {
+export async function warm(running, load, say, secondsMax = WARM_SECONDS_MAX) {
+  const deadline = performance.now() + secondsMax * 1000;
   let best = Number.POSITIVE_INFINITY;
   let steady = 0;
-  for (let i = 1; i <= WARM_LOADS_MAX && steady < STEADY_LOADS; i++) {
+  for (let i = 1; i <= warmLoadsMax && steady < STEADY_LOADS && performance.now() < deadline; i++) {
     const readCpu = startCpuCount(running.proxy.pid);
     const units = await load(running);
     const cost = readCpu() / units;

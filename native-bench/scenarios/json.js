@@ -3,7 +3,7 @@ import { loadRequests } from '../load.js';
 import { ANSWER_BYTES, REQUEST_BYTES } from '../requests.js';
 import { pickPerContender, ratiosToNginx, spreadPerContender } from '../statistics.js';
 import { BOUNDS, judge } from './context.js';
-import { interleave, warm, withRunning } from './interleave.js';
+import { interleave, WARM_LONG_SECONDS_MAX, warm, withRunning } from './interleave.js';
 
 const CONNECTIONS = 64;
 
@@ -18,7 +18,12 @@ export async function runJson({ options, cores, mockPort, contenders, say }) {
   const tell = (/** @type {string} */ text) => say(`json: ${text}`);
   const rounds = await withRunning(starts, async (running) => {
     for (const each of running)
-      await warm(each, async ({ proxy }) => (await load(proxy.port, 2)).requests, tell);
+      await warm(
+        each,
+        async ({ proxy }) => (await load(proxy.port, 1)).requests,
+        tell,
+        WARM_LONG_SECONDS_MAX,
+      );
     return interleave(
       running,
       options.rounds,

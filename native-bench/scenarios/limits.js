@@ -11,7 +11,7 @@ import { allowNoise, BOUNDS, judge, judgeWorst } from './context.js';
 import { withRunning } from './interleave.js';
 
 const THREADS = 8;
-const EXACT_SECONDS = 10;
+const EXACT_SECONDS = 5;
 /** Of each thread in each round. */
 const RESERVATIONS = 200_000;
 const MANY = 100_000;
@@ -65,9 +65,9 @@ const COSTS = /** @type {const} */ ([
 async function measureCosts({ options, say }, measuring) {
   /** @type {Record<string, number[]>} */
   const costs = Object.fromEntries(COSTS.map(({ name }) => [name, []]));
-  for (let round = 1; round <= options.rounds; round++)
+  for (let round = 1; round <= options.roundsFew; round++)
     for (const { name, threads, consumers } of COSTS) {
-      say(`limits: round ${round} of ${options.rounds}: ${name}`);
+      say(`limits: round ${round} of ${options.roundsFew}: ${name}`);
       costs[name]?.push((await measureCost(measuring, name, threads, consumers, null)).cpuNs);
     }
   return costs;

@@ -12,6 +12,7 @@ import { startWeir } from '../proxies.js';
 import { pickPerContender, spreadOfRatios, spreadPerContender } from '../statistics.js';
 import { BOUNDS, judge } from './context.js';
 import { warm, withRunning } from './interleave.js';
+import { compareWithNginx } from './policies-nginx.js';
 
 /** For each process; together as many as in the scenarios json and sse. */
 const CONNECTIONS = 32;
@@ -57,11 +58,11 @@ async function compare(context, kind, load, countUnits) {
   const tell = (/** @type {string} */ text) => context.say(`policies, ${kind}: ${text}`);
   const rounds = await withRunning(listStarts(context), async (running) => {
     for (const each of running)
-      await warm(each, async ({ proxy }) => countUnits(await load(proxy.port, 2)), tell);
+      await warm(each, async ({ proxy }) => countUnits(await load(proxy.port, 1)), tell);
     /** @type {Record<string, (T & { cpuUs: number })[]>} */
     const results = Object.fromEntries(running.map(({ name }) => [name, []]));
-    for (let round = 1; round <= options.rounds; round++) {
-      tell(`round ${round} of ${options.rounds}`);
+    for (let round = 1; round <= options.roundsFew; round++) {
+      tell(`round ${round}`);
       const counts = running.map(({ proxy }) => startCpuCount(proxy.pid));
       const loads = await Promise.all(
         running.map(({ proxy }) => load(proxy.port, options.seconds)),
@@ -111,11 +112,16 @@ export async function runPolicies(context) {
   const compared = [
     await compare(context, 'JSON request', loadJson, ({ requests }) => requests),
     await compare(context, 'SSE event, client asks', loadEvents(true), ({ events }) => events),
-    await compare(context, 'SSE event, Weir asks', loadEvents(false), ({ events }) => events),
+    ...(context.options.quick
+      ? []
+      : [
+          await compare(context, 'SSE event, Weir asks', loadEvents(false), ({ events }) => events),
+        ]),
+    ...(await compareWithNginx(context, CONSUMERS)),
   ];
   return {
     name: 'policies',
-    how: `The requests of json and sse, to a process that only forwards and to one with a consumer's key, limits on requests, tokens and cost that never refuse, and usage metered. "Client asks": the request has stream_options.include_usage and the stream goes through as it is. "Weir asks": it has not, so that Weir adds it, reads the usage and takes it out again (its provider sends 13 bytes an event more, and an event more a stream). Both at the same time on the same core, ${CONNECTIONS} connections or ${STREAMS} streams each. Every byte of a stream compared.`,
+    how: `The requests of json and sse, to a process that only forwards and to one with a consumer's key, limits on requests, tokens and cost that never refuse, and usage metered. "Client asks": the request has stream_options.include_usage and the stream goes through as it is. "Weir asks": it has not, so that Weir adds it, reads the usage and takes it out again (its provider sends 13 bytes an event more, and an event more a stream). Both at the same time on the same core, ${CONNECTIONS} connections or ${STREAMS} streams each. Every byte of a stream compared. "Everything on": key, limits and usage, an access log written to a file and metrics scraped every second, in turns with nginx that only forwards, as in json and sse.`,
     lines: compared.flatMap(({ lines }) => lines),
     judged: compared.map(({ judged }) => judged),
     raw: compared.map(({ raw }) => raw),

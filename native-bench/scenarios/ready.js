@@ -5,7 +5,7 @@ import { BOUNDS, judge } from './context.js';
 
 /** @param {import('./context.js').Context} context @returns {Promise<import('./context.js').ScenarioResult>} */
 export async function runReady({ options, mockPort, say }) {
-  const repeats = options.quick ? 3 : 5;
+  const repeats = options.quick ? 1 : 3;
   /** @type {Record<string, number[]>} */
   const readyMs = {};
   for (const workers of /** @type {const} */ (['auto', 8])) {

@@ -2,7 +2,7 @@
 import { loadStreams } from '../load.js';
 import { pickPerContender, ratiosToNginx, spreadPerContender } from '../statistics.js';
 import { BOUNDS, judge } from './context.js';
-import { interleave, warm, withRunning } from './interleave.js';
+import { interleave, WARM_LONG_SECONDS_MAX, warm, withRunning } from './interleave.js';
 
 const CONNECTIONS = 200;
 const EVENTS = 100;
@@ -26,7 +26,12 @@ export async function runSse({ options, cores, mockPort, contenders, say }) {
   const tell = (/** @type {string} */ text) => say(`sse: ${text}`);
   const rounds = await withRunning(starts, async (running) => {
     for (const each of running)
-      await warm(each, async ({ proxy }) => (await load(proxy.port, 2)).events, tell);
+      await warm(
+        each,
+        async ({ proxy }) => (await load(proxy.port, 1)).events,
+        tell,
+        WARM_LONG_SECONDS_MAX,
+      );
     return interleave(
       running,
       options.rounds,

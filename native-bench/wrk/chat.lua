@@ -1,4 +1,4 @@
--- One chat request over and over; the result as one line of JSON, because wrk's own text rounds.
+-- One chat request over and over, of the body in the first argument and the headers in the others; the result as one line of JSON, because wrk's own text rounds.
 wrk.method = "POST"
 wrk.headers["content-type"] = "application/json"
 wrk.headers["authorization"] = "Bearer bench"
@@ -7,6 +7,10 @@ function init(args)
   local file = assert(io.open(args[1], "rb"))
   wrk.body = file:read("*a")
   file:close()
+  for i = 2, #args do
+    local name, value = args[i]:match("^(.-): (.*)$")
+    wrk.headers[name] = value
+  end
   request_bytes = wrk.format()
 end
 
