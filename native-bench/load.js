@@ -31,7 +31,7 @@ export const OPENAI_CALL = { path: '/v1/chat/completions', headers: {}, model: '
 
 /**
  * Closed loop: each connection sends its next request when it has the answer to the last.
- * @param {{ port: number, connections: number, threads: number, seconds: number, cpu: number | string | null, scheme?: 'http' | 'https', call?: Call, bodyFile?: string }} load
+ * @param {{ port: number, connections: number, threads: number, seconds: number, cpu: number | string | null, scheme?: 'http' | 'https', call?: Call, bodyFile?: string, keys?: number }} load `keys`: of so many consumers, one after the other by chance
  * @returns {Promise<{ requests: number, requestsPerSecond: number, latencyUs: LatencyUs }>}
  */
 export async function loadRequests({
@@ -43,6 +43,7 @@ export async function loadRequests({
   scheme = 'http',
   call = OPENAI_CALL,
   bodyFile = REQUEST_FILE,
+  keys = 0,
 }) {
   const url = `${scheme}://127.0.0.1:${port}${call.path}`;
   const script = path.join(BENCH_DIR, 'wrk/chat.lua');
@@ -60,6 +61,7 @@ export async function loadRequests({
     '--',
     bodyFile,
     ...Object.entries(call.headers).map(([name, value]) => `${name}: ${value}`),
+    ...(keys > 0 ? [`keys=${keys}`] : []),
   ];
   const wrk = start('wrk', args, { cpu });
   const result = await waitForLine(

@@ -169,7 +169,7 @@ export async function startWeir(
     ...(tls === undefined ? {} : { env: { NODE_EXTRA_CA_CERTS: tls.ca } }),
     ...(accessLog ? { stdoutFile: logFile } : {}),
   });
-  const limits = { what: `Weir in ${dir}`, withinMs: 20_000 };
+  const limits = { what: `Weir in ${dir}`, withinMs: 60_000 };
   if (accessLog) await waitForReadyIn(logFile, started, limits);
   else await waitForLine(started, (line) => (isReadyLine(line) ? true : null), limits);
   const readyMs = performance.now() - begun;

@@ -1,4 +1,5 @@
--- One chat request over and over, of the body in the first argument and the headers in the others; the result as one line of JSON, because wrk's own text rounds.
+-- One chat request over and over, of the body in the first argument and the headers in the others; the result as one line
+-- of JSON, because wrk's own text rounds. With `keys=N` each request has one of N keys, `bench-0` and on, by chance.
 wrk.method = "POST"
 wrk.headers["content-type"] = "application/json"
 wrk.headers["authorization"] = "Bearer bench"
@@ -9,12 +10,17 @@ function init(args)
   file:close()
   for i = 2, #args do
     local name, value = args[i]:match("^(.-): (.*)$")
-    wrk.headers[name] = value
+    local count = args[i]:match("^keys=(%d+)$")
+    if count then keys = tonumber(count) else wrk.headers[name] = value end
   end
   request_bytes = wrk.format()
 end
 
 function request()
+  if keys then
+    wrk.headers["authorization"] = "Bearer bench-" .. math.random(0, keys - 1)
+    return wrk.format()
+  end
   return request_bytes
 end
 

@@ -52,8 +52,7 @@ export function createKeyTable(consumers: readonly ConsumerConfig[] | null): Key
     }
   });
   const known = new KnownKeys(indexOfDigest);
-  // All outcomes are made beforehand, so that a call leaves no garbage: one for each set of headers.
-  const identities = consumers.map((consumer, index) => buildIdentities(consumer.name, index));
+  const identities = new Identities(consumers);
 
   return {
     identify(headers) {
@@ -72,7 +71,7 @@ export function createKeyTable(consumers: readonly ConsumerConfig[] | null): Key
         headerMask |= mask;
         if (consumerIndex === -1) consumerIndex = index;
       }
-      if (consumerIndex !== -1) return identities[consumerIndex]![headerMask]!;
+      if (consumerIndex !== -1) return identities.get(consumerIndex, headerMask);
       if (hasKey) throw new GatewayError('invalid_key', 'The key that was sent is not valid here.');
       throw new GatewayError(
         'missing_key',
@@ -82,14 +81,35 @@ export function createKeyTable(consumers: readonly ConsumerConfig[] | null): Key
   };
 }
 
-function buildIdentities(consumerName: string, consumerIndex: number): readonly Identity[] {
-  const identities: Identity[] = [];
-  for (let mask = 0; mask < 1 << KEY_HEADERS.length; mask++) {
-    const keyHeaders = Object.freeze(KEY_HEADERS.filter((_, bit) => (mask & (1 << bit)) !== 0));
-    identities.push(Object.freeze({ consumerIndex, consumerName, keyHeaders }));
+/** Made when they are first asked for: a hundred thousand consumers would otherwise have eight each in every worker. */
+class Identities {
+  readonly #consumers: readonly ConsumerConfig[];
+  readonly #made: (Identity | undefined)[][] = [];
+
+  constructor(consumers: readonly ConsumerConfig[]) {
+    this.#consumers = consumers;
   }
-  return identities;
+
+  /** One for a consumer and a set of headers, so that most calls leave no garbage. */
+  get(consumerIndex: number, headerMask: number): Identity {
+    this.#made[headerMask] ??= new Array<undefined>(this.#consumers.length).fill(undefined);
+    const made = this.#made[headerMask];
+    let identity = made[consumerIndex];
+    if (identity === undefined) {
+      const consumerName = this.#consumers[consumerIndex]!.name;
+      const keyHeaders = HEADER_SETS[headerMask]!;
+      identity = Object.freeze({ consumerIndex, consumerName, keyHeaders });
+      made[consumerIndex] = identity;
+    }
+    return identity;
+  }
 }
+
+/** By the sum of their bits. */
+const HEADER_SETS: readonly (readonly string[])[] = Array.from(
+  { length: 1 << KEY_HEADERS.length },
+  (_, mask) => Object.freeze(KEY_HEADERS.filter((_name, bit) => (mask & (1 << bit)) !== 0)),
+);
 
 /** The bit of a header that may carry a key, in the order of KEY_HEADERS; 0 for all others. */
 function maskOfHeader(name: string): number {
@@ -112,9 +132,13 @@ function readKey(mask: number, value: string): string {
   return isBearer ? value.slice(7).trim() : '';
 }
 
+/**
+ * In two generations: to take the oldest out of a map one by one, V8 walks over the places of all that went before it.
+ */
 class KnownKeys {
   readonly #indexOfDigest: ReadonlyMap<string, number>;
-  readonly #remembered = new Map<string, number>();
+  #recent = new Map<string, number>();
+  #older: ReadonlyMap<string, number> = new Map<string, number>();
 
   constructor(indexOfDigest: ReadonlyMap<string, number>) {
     this.#indexOfDigest = indexOfDigest;
@@ -122,15 +146,15 @@ class KnownKeys {
 
   /** The consumer's place, or -1. */
   find(key: string): number {
-    const remembered = this.#remembered.get(key);
+    const remembered = this.#recent.get(key);
     if (remembered !== undefined) return remembered;
-    const index = findConsumer(this.#indexOfDigest, key);
+    const index = this.#older.get(key) ?? findConsumer(this.#indexOfDigest, key);
     if (index >= 0 && key.length <= BOUNDS.rememberedKeyBytesMax) {
-      if (this.#remembered.size >= BOUNDS.rememberedKeysMax) {
-        // A map keeps the order of insertion, so the first key is the oldest.
-        this.#remembered.delete(this.#remembered.keys().next().value as string);
+      if (this.#recent.size >= BOUNDS.rememberedKeysMax) {
+        this.#older = this.#recent;
+        this.#recent = new Map();
       }
-      this.#remembered.set(key, index);
+      this.#recent.set(key, index);
     }
     return index;
   }

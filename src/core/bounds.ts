@@ -42,7 +42,7 @@ export const BOUND_TABLE = {
   suggestionNameCharsMax: bound(128, 'count', 'Characters of a name that are compared when the nearest is sought; model names of providers stay below, and the asked one is a stranger’s.'),
   suggestionCandidatesMax: bound(5_000, 'count', 'Names that are compared when the nearest is sought; it runs on the event loop of a worker, and that many take about 10 ms if all are alike, far less otherwise.'),
   keyBytesMax: bound(4 * KB, 'bytes', 'Of a key that is hashed to find its consumer; real ones, JSON web tokens included, are shorter, and hashing more is work for nothing.'),
-  rememberedKeysMax: bound(4096, 'count', 'Keys that were right and are remembered as they came, for each worker, so that they need not be hashed again (1 to 2 µs each); the oldest makes room.'),
+  rememberedKeysMax: bound(131_072, 'count', 'Keys that were right and are remembered as they came, for each worker, so that they need not be hashed again (1 to 2 µs each): no more than are configured, and some 150 bytes each. When so many were added the ones before them go that were not used since, so there may be twice as many.'),
   rememberedKeyBytesMax: bound(256, 'bytes', 'Of a key that is remembered; Weir’s own have about 50. Longer ones are hashed each time.'),
   partHeadBytesMax: bound(8 * KB, 'bytes', 'Of the header lines of one part of a form; real ones stay below 1 KB.'),
   partCountMax: bound(1024, 'count', 'Parts of a form. A form of a provider’s API has fewer than 64; looking at each costs the loop about 1 µs.'),
