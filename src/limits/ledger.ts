@@ -9,7 +9,7 @@
  */
 import { counts, measureNeed, pickUnits } from './amounts.js';
 import type { Buckets } from './buckets.js';
-import { HEADER_CELLS, WORKER_CELLS, WORKER_WORD } from './layout.js';
+import { HEADER_CELLS, ROW_CELLS, WORKER_CELLS, WORKER_WORD } from './layout.js';
 import type { Memory } from './memory.js';
 import type { LimitList, PlannedLimit, TablePlan } from './plan.js';
 import { KIND } from './rates.js';
@@ -26,8 +26,11 @@ export class Ledger {
   readonly #plan: TablePlan;
   readonly #buckets: Buckets;
   readonly #memory: Memory;
-  /** Where the worker's own column begins. */
+  /** Where the rows begin, and the worker's own column. */
+  readonly #rows: number;
   readonly #column: number;
+  /** Means nothing; see #fetchRows. */
+  fetched = 0;
   readonly #slots: DynamicSlots | null;
   readonly #turnWord: number;
   /** Of the reservation that is being made, by its place in it. */
@@ -42,6 +45,7 @@ export class Ledger {
     this.#plan = plan;
     this.#buckets = table.buckets;
     this.#memory = table.memory;
+    this.#rows = table.layout.rows;
     this.#column = table.heldCell(workerIndex, 0);
     this.#slots = plan.dynamic === null ? null : new DynamicSlots(table);
     this.#turnWord = (HEADER_CELLS + workerIndex * WORKER_CELLS) * 2 + WORKER_WORD.turn;
@@ -70,6 +74,7 @@ export class Ledger {
     checkClosed(reservation);
     const list = this.#plan.lists[this.#plan.listOf[consumerIndex]!]!;
     const firstRow = this.#plan.firstRow[consumerIndex]!;
+    this.#fetchRows(firstRow, list.length);
     reservation.slot = -1;
     return this.#reserveRows(list, firstRow, model, need, this.#table.ageAt(nowMs), reservation);
   }
@@ -315,6 +320,20 @@ export class Ledger {
     if (lack <= 0n) return 0;
     const perMs = BigInt(ticksPerMs);
     return Number((lack + perMs - 1n) / perMs);
+  }
+
+  /**
+   * Reads a word of each place that will be needed. With many consumers none of them is in the processor's caches; asked
+   * for one after the other, with the work on each in between, they would be waited for one after the other.
+   */
+  #fetchRows(firstRow: number, count: number): void {
+    const memory = this.#memory;
+    let words = memory.peek32((this.#column + firstRow) * 2);
+    for (let row = firstRow; row < firstRow + count; row += 1) {
+      words |= memory.peek32((this.#rows + row * ROW_CELLS) * 2);
+    }
+    // Kept, or the compiler would see that nobody wants them.
+    this.fetched = words;
   }
 
   #hold(row: number, units: number): void {
