@@ -3,8 +3,9 @@
  * which has no choices and the usage, and `"usage":null` in all others. What is left is, bit for bit, what the provider
  * would have sent unasked. Usage in an event with choices stays: such providers (DeepSeek, Groq, Mistral) send it anyway.
  *
- * An event goes on when it is whole, and not before; clients can't make use of a part of one, so none notices. All but
- * the part of an event at the end of a piece is passed on as views of that piece. An event longer than 64 KB goes on as
+ * An event goes on when it is whole, and not before; clients can't make use of a part of one, so none notices. What is
+ * left of a piece is moved together in its own memory and goes on as one view of it: two writes would cost the client's
+ * connection more than moving the few bytes behind a gap. An event longer than 64 KB goes on as
  * it is. A filter is for a stream without `content-length` and without an encoding, and feeds the tap itself.
  */
 import { BOUNDS } from '../core/bounds.js';
@@ -31,6 +32,8 @@ export class UsageFilter {
   #held: Buffer | null = null;
   /** The event in hand is too long to be held. */
   #isPassing = false;
+  /** Of the piece in hand: where the bytes that are kept end, moved together. */
+  #keptEnd = 0;
   /** An event was taken out of which the last CR's LF may follow. */
   #dropsFeed = false;
 
@@ -39,7 +42,7 @@ export class UsageFilter {
     this.#tap = tap;
   }
 
-  /** Takes the next piece; adds to `kept` what the client is to get, as views of memory that lives as long as `piece`. */
+  /** Takes the next piece, and its memory; adds to `kept` what the client is to get, which lives as long as `piece`. */
   take(piece: Buffer, kept: Buffer[]): void {
     let bytes = piece;
     if (this.#dropsFeed && bytes.length > 0) {
@@ -50,6 +53,14 @@ export class UsageFilter {
       bytes = Buffer.concat([this.#held, bytes]);
       this.#held = null;
     }
+    this.#keptEnd = 0;
+    this.#sift(bytes, bytes !== piece);
+    if (this.#keptEnd > 0) {
+      kept.push(this.#keptEnd === bytes.length ? bytes : bytes.subarray(0, this.#keptEnd));
+    }
+  }
+
+  #sift(bytes: Buffer, isOwn: boolean): void {
     let at = this.#tap.begin(bytes);
     if (this.#isPassing) {
       at = this.#tap.readEvent(bytes, at);
@@ -61,8 +72,8 @@ export class UsageFilter {
     while (at < bytes.length) {
       const end = findEnd(bytes, at);
       if (end < 0) {
-        push(kept, bytes, from, at);
-        this.#hold(bytes, at, bytes !== piece, kept);
+        this.#keep(bytes, from, at);
+        this.#hold(bytes, at, isOwn);
         return;
       }
       if (usageAt < end) {
@@ -71,12 +82,12 @@ export class UsageFilter {
         const nullEnd =
           isSingle && !this.#tap.isReadDue() ? findNullMember(bytes, usageAt, end) : -1;
         if (nullEnd >= 0) {
-          push(kept, bytes, from, usageAt - 1);
+          this.#keep(bytes, from, usageAt - 1);
           from = nullEnd;
           this.#tap.passOver(bytes, at, end);
         } else {
           this.#tap.readEvent(bytes, at);
-          from = this.#cut(bytes, at, end, from, kept);
+          from = this.#cut(bytes, at, end, from);
         }
         usageAt = isSingle ? next : findNext(bytes, end);
       } else if (this.#tap.isReadDue()) {
@@ -86,7 +97,12 @@ export class UsageFilter {
       }
       at = end;
     }
-    push(kept, bytes, from, at);
+    this.#keep(bytes, from, at);
+  }
+
+  #keep(bytes: Buffer, start: number, end: number): void {
+    if (start !== this.#keptEnd && start < end) bytes.copyWithin(this.#keptEnd, start, end);
+    this.#keptEnd += Math.max(0, end - start);
   }
 
   /** What is still held when the answer ends, or is cut; null for nothing. */
@@ -98,31 +114,31 @@ export class UsageFilter {
   }
 
   /** Cuts the event that was just read; gives from where on all is kept again. */
-  #cut(bytes: Buffer, start: number, end: number, from: number, kept: Buffer[]): number {
+  #cut(bytes: Buffer, start: number, end: number, from: number): number {
     const { walk } = this.#tap;
     if (!walk.isComplete) {
       return from;
     }
     const { usage, choices } = walk;
     if (usage === 'object' && choices === 'empty-array') {
-      push(kept, bytes, from, start);
+      this.#keep(bytes, from, start);
       this.#dropsFeed = end === bytes.length && bytes[end - 1] === CARRIAGE_RETURN;
       return end;
     }
     if (usage === 'object' && choices === 'full-array') {
       this.sendsUsageAnyway = true;
     } else if (usage === 'null') {
-      push(kept, bytes, from, walk.cutStart);
+      this.#keep(bytes, from, walk.cutStart);
       return walk.cutEnd;
     }
     return from;
   }
 
-  #hold(bytes: Buffer, at: number, isOwn: boolean, kept: Buffer[]): void {
+  #hold(bytes: Buffer, at: number, isOwn: boolean): void {
     if (bytes.length - at > BOUNDS.filteredEventBytesMax) {
       this.#isPassing = true;
       this.#tap.readEvent(bytes, at);
-      push(kept, bytes, at, bytes.length);
+      this.#keep(bytes, at, bytes.length);
     } else {
       // The piece is lent for the turn.
       this.#held = isOwn && at === 0 ? bytes : Buffer.from(bytes.subarray(at));
@@ -164,10 +180,4 @@ function findNext(bytes: Buffer, from: number): number {
     at = bytes.indexOf(NAME, at + NAME.length);
   }
   return Number.MAX_SAFE_INTEGER;
-}
-
-function push(kept: Buffer[], bytes: Buffer, start: number, end: number): void {
-  if (end > start) {
-    kept.push(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end));
-  }
 }
