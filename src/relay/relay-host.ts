@@ -17,6 +17,8 @@ export interface RelayedHead {
   readonly status: number;
   readonly statusLine: string;
   readonly lines: string;
+  /** A name among the lines begins with `x-`. */
+  readonly hasExtensions: boolean;
   /** -1 where there is none. */
   readonly contentLength: number;
   readonly isEventStream: boolean;

@@ -258,11 +258,11 @@ export class Relay implements DownstreamObserver {
     const exchange = this.#exchange;
     exchange.firstByteMs = nowMs();
     const { limitLines } = exchange;
-    const lines =
-      limitLines === '' ? head.lines : this.#host.dropLimitLines(head.lines) + limitLines;
+    const passes = limitLines === '' || !head.hasExtensions;
+    const lines = passes ? head.lines : this.#host.dropLimitLines(head.lines);
     return {
       status: head.statusLine,
-      lines: lines + formatOwnLines(exchange.id, exchange.addedMs, announcesClose),
+      lines: lines + limitLines + formatOwnLines(exchange.id, exchange.addedMs, announcesClose),
     };
   }
 

@@ -11,11 +11,10 @@
 import { BOUNDS } from '../core/bounds.js';
 import { closesLast, isSpace } from './json-tail.js';
 import { findEventEnd, findRareEventEnd } from './sse-lines.js';
+import { findUsageName } from './usage-name.js';
 import type { UsageTap } from './usage-tap.js';
 
-/** Also the beginning of Gemini’s `usageMetadata`, which the tap wants to read. */
-const NAME = Buffer.from('usage');
-const QUOTED_BYTES = NAME.length + 2;
+const QUOTED_BYTES = '"usage"'.length;
 const NULL = Buffer.from('null');
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
@@ -68,7 +67,7 @@ export class UsageFilter {
     }
     /** From here all is kept as it is. */
     let from = 0;
-    let usageAt = findNext(bytes, at);
+    let usageAt = findUsageName(bytes, at);
     while (at < bytes.length) {
       const end = findEnd(bytes, at);
       if (end < 0) {
@@ -77,7 +76,7 @@ export class UsageFilter {
         return;
       }
       if (usageAt < end) {
-        const next = findNext(bytes, usageAt + QUOTED_BYTES);
+        const next = findUsageName(bytes, usageAt + QUOTED_BYTES);
         const isSingle = next >= end;
         const nullEnd =
           isSingle && !this.#tap.isReadDue() ? findNullMember(bytes, usageAt, end) : -1;
@@ -89,7 +88,7 @@ export class UsageFilter {
           this.#tap.readEvent(bytes, at);
           from = this.#cut(bytes, at, end, from);
         }
-        usageAt = isSingle ? next : findNext(bytes, end);
+        usageAt = isSingle ? next : findUsageName(bytes, end);
       } else if (this.#tap.isReadDue()) {
         this.#tap.readEvent(bytes, at);
       } else {
@@ -170,14 +169,4 @@ function findNullMember(bytes: Buffer, at: number, end: number): number {
   const feedAt = bytes.indexOf(LINE_FEED, nullEnd);
   if (feedAt >= 0 && feedAt < lineEnd) return -1;
   return closesLast(bytes, nullEnd, lineEnd) ? nullEnd : -1;
-}
-
-/** The quote of the next name that begins with `usage`; in a string it would be escaped. */
-function findNext(bytes: Buffer, from: number): number {
-  let at = bytes.indexOf(NAME, from);
-  while (at >= 0) {
-    if (bytes[at - 1] === QUOTE) return at - 1;
-    at = bytes.indexOf(NAME, at + NAME.length);
-  }
-  return Number.MAX_SAFE_INTEGER;
 }

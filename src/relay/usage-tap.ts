@@ -12,13 +12,14 @@ import type { Usage } from '../core/usage.js';
 import { UsageFigures } from './json-usage.js';
 import { JsonWalk } from './json-walk.js';
 import { findEventEnd, SseLines } from './sse-lines.js';
+import { findUsageName, NOWHERE } from './usage-name.js';
 
-const NAME_BYTES = Buffer.from('usage');
+/** Of a quote and the name. */
+const NAME_BYTES = 6;
 const QUOTE = 0x22;
 const COLON = 0x3a;
 const SPACE = 0x20;
 const SMALL_N = 0x6e;
-const NOWHERE = Number.MAX_SAFE_INTEGER;
 
 /** The first events of a stream are unlike the others (roles, openings of blocks) and are all counted out. */
 const HEAD_EVENTS = 16;
@@ -175,18 +176,15 @@ export class UsageTap {
 }
 
 /** Where the next name that begins with `usage` stands and is not followed by null; NOWHERE if there is none. */
-export function findUsage(bytes: Buffer, from: number): number {
-  let at = bytes.indexOf(NAME_BYTES, from);
-  while (at >= 0) {
-    // A name stands in plain quotes; in a string they are escaped.
-    if (bytes[at - 1] === QUOTE) {
-      let next = at + NAME_BYTES.length;
-      if (bytes[next] !== QUOTE) return at;
-      next += 1;
-      while (bytes[next] === SPACE || bytes[next] === COLON) next += 1;
-      if (bytes[next] !== SMALL_N) return at;
-    }
-    at = bytes.indexOf(NAME_BYTES, at + NAME_BYTES.length);
+function findUsage(bytes: Buffer, from: number): number {
+  let at = findUsageName(bytes, from);
+  while (at !== NOWHERE) {
+    let next = at + NAME_BYTES;
+    if (bytes[next] !== QUOTE) return at;
+    next += 1;
+    while (bytes[next] === SPACE || bytes[next] === COLON) next += 1;
+    if (bytes[next] !== SMALL_N) return at;
+    at = findUsageName(bytes, next);
   }
   return NOWHERE;
 }

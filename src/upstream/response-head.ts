@@ -10,6 +10,8 @@ export interface ResponseHead {
   readonly statusLine: string;
   /** The header lines that pass, each with its CR LF, as Latin-1 text. */
   readonly lines: string;
+  /** A name among the lines begins with `x-`. */
+  readonly hasExtensions: boolean;
   /** -1 where there is none. */
   readonly contentLength: number;
   readonly isChunked: boolean;
@@ -99,6 +101,7 @@ export function readHeaders(
     status,
     statusLine: formatStatusLine(status, reason),
     lines,
+    hasExtensions: found.hasExtensions,
     contentLength: found.contentLength === '' ? -1 : Number(found.contentLength),
     isChunked,
     closes,
@@ -108,8 +111,13 @@ export function readHeaders(
   };
 }
 
+const SMALL_X = 0x78;
+/** The bit in which small letters differ from capitals. */
+const LETTER_CASE = 0x20;
+
 interface Found {
   lines: string;
+  hasExtensions: boolean;
   contentLength: string;
   transferEncoding: string;
   connection: string;
@@ -126,6 +134,7 @@ interface Found {
 function scanHeaders(headers: string): Found {
   const found: Found = {
     lines: '',
+    hasExtensions: false,
     contentLength: '',
     transferEncoding: '',
     connection: '',
@@ -137,6 +146,9 @@ function scanHeaders(headers: string): Found {
   for (let at = 0; at < headers.length; ) {
     const end = headers.indexOf('\r\n', at) + 2;
     const colon = headers.indexOf(':', at);
+    if ((headers.charCodeAt(at) | LETTER_CASE) === SMALL_X && headers[at + 1] === '-') {
+      found.hasExtensions = true;
+    }
     if (MARKED_LENGTHS[colon - at] === 1 && isTaken(headers, at, colon, end, found)) {
       if (runStart < at) {
         found.lines += headers.slice(runStart, at);

@@ -126,6 +126,7 @@ const STREAM: RelayedHead = {
   status: 200,
   statusLine: '200 OK',
   lines: 'content-type: text/event-stream\r\n',
+  hasExtensions: false,
   contentLength: -1,
   isEventStream: true,
   isEncoded: false,

@@ -101,7 +101,9 @@ test('the keep-alive hint', () => {
   assert.equal(parse([]).keepAliveHintMs, -1);
 });
 
-test('event streams, encodings are recognised', () => {
+test('event streams, encodings and names with x- are recognised', () => {
+  assert.equal(parse(['a: x-b', 'xa: 1']).hasExtensions, false);
+  assert.equal(parse(['a: b', 'X-RateLimit-Limit: 1']).hasExtensions, true);
   assert.equal(parse(['Content-Type: Text/Event-Stream; charset=utf-8']).isEventStream, true);
   assert.equal(parse(['content-type: application/json']).isEventStream, false);
   assert.equal(parse(['content-encoding: gzip']).isEncoded, true);
