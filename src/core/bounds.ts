@@ -72,6 +72,8 @@ export const BOUND_TABLE = {
   exactCountRunCharsMax: bound(128, 'count', 'Longer runs without a space are counted in pieces, because merging bytes to tokens takes time by the square of a run.'),
   limitSeriesMax: bound(1000, 'count', 'Limits that have series of their own on /metrics; all are under /api/limits.'),
   snapshotEveryMs: bound(2_000, 'ms', 'Between two snapshots of the buckets: the most spending that a killed process forgets.'),
+  smallWriteBuffersMax: bound(32, 'count', 'Buffers of 64 KB that a worker keeps to write requests from. In clear text one does; TLS needs one for each request that is being encrypted.'),
+  largeWriteBuffersMax: bound(2, 'count', 'The same of 1 MB, for long prompts; to get as much fresh memory costs more than the request.'),
   reservationsKeptMax: bound(4096, 'count', 'Reservations that a worker keeps for the next exchanges; more are made when more run at a time, and dropped afterwards.'),
   exactCountBodyBytesMin: bound(16 * KB, 'bytes', 'Of a body whose prompt is counted where the estimate would refuse it; for a shorter one the two hardly differ.'),
   limitClaimMs: bound(1_000, 'ms', 'The longest that a worker may take to finish what it began with a slot, a few microseconds of work; then others take it for dead and the slot for free.'),

@@ -84,21 +84,24 @@ export class DeadlineList {
     this.durationMs = durationMs;
   }
 
-  /** Begins to wait. An entry that waits in another list is taken out of that. */
-  add(entry: Timed): void {
+  /**
+   * Begins to wait. An entry that waits in another list is taken out of that.
+   * @param atMs now, from whoever has just read the clock.
+   */
+  add(entry: Timed, atMs: number = nowMs()): void {
     entry.deadlineList?.remove(entry);
     this.#clock.countWaiting(1);
     entry.deadlineList = this;
-    entry.deadlineStartMs = nowMs();
+    entry.deadlineStartMs = atMs;
     this.#append(entry);
   }
 
   /** The wait of an entry of this list begins anew; any other entry is left alone. */
-  touch(entry: Timed): void {
+  touch(entry: Timed, atMs: number = nowMs()): void {
     if (entry.deadlineList !== this) {
       return;
     }
-    entry.deadlineStartMs = nowMs();
+    entry.deadlineStartMs = atMs;
     if (entry !== this.#tail) {
       this.#unlink(entry);
       this.#append(entry);

@@ -40,8 +40,8 @@ export interface RelayHost {
   formatStatus(status: number): string;
   /** Something was thrown that is no GatewayError: a defect of Weir's. */
   onFault(exchange: Exchange, thrown: unknown): void;
-  /** Called exactly once for each exchange, when it is over in whatever way. */
-  onEnded(exchange: Exchange): void;
+  /** Called exactly once for each exchange, when it is over in whatever way; `atMs` is of core/clock.ts. */
+  onEnded(exchange: Exchange, atMs: number): void;
   /** The worker wants its connections to end. */
   readonly isDraining: boolean;
   /** The worker cuts what is left: the client did not go by itself. */

@@ -17,6 +17,7 @@ import { formatOwnLines } from './own-lines.js';
 import type { RelayedCall, RelayedHead, RelayHost } from './relay-host.js';
 
 const EMPTY = Buffer.alloc(0);
+const COMPLETE: Ended = Object.freeze({ by: 'upstream', phase: 'done', reason: 'complete' });
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 
@@ -96,13 +97,13 @@ export class Relay implements DownstreamObserver {
     }
   }
 
-  onUpstreamSent(): void {
-    this.#exchange.sentMs = nowMs();
+  onUpstreamSent(atMs: number): void {
+    this.#exchange.sentMs = atMs;
   }
 
-  onUpstreamHead(head: RelayedHead): void {
+  onUpstreamHead(head: RelayedHead, atMs: number): void {
     const exchange = this.#exchange;
-    exchange.headMs = nowMs();
+    exchange.headMs = atMs;
     exchange.status = head.status;
     exchange.upstreamStatus = head.status;
     exchange.dropBody(false);
@@ -220,7 +221,7 @@ export class Relay implements DownstreamObserver {
       isLast,
     );
     if (isLast && !downstream.isOpen) {
-      this.#end({ by: 'upstream', phase: 'done', reason: 'complete' });
+      this.#end(COMPLETE);
     } else if (!isTaken) {
       this.#isCongested = true;
       this.#call?.pause();
@@ -248,7 +249,8 @@ export class Relay implements DownstreamObserver {
     } else {
       return false;
     }
-    this.#end({ by: 'upstream', phase: 'done', reason: 'complete' });
+    // It took no longer than the clock takes to be read.
+    this.#end(COMPLETE, this.#exchange.firstByteMs);
     return true;
   }
 
@@ -331,13 +333,13 @@ export class Relay implements DownstreamObserver {
     return new GatewayError('gateway_error', 'The gateway failed to handle this request.');
   }
 
-  #end(ended: Ended): void {
+  #end(ended: Ended, atMs: number = nowMs()): void {
     const exchange = this.#exchange;
     if (exchange.ended === null) {
       exchange.ended = ended;
       this.#pieces = [];
       exchange.dropBody(true);
-      this.#host.onEnded(exchange);
+      this.#host.onEnded(exchange, atMs);
     }
   }
 }

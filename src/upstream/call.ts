@@ -2,6 +2,7 @@
  * One request to a provider, from the queue to the last byte of the answer: its phase, its timeout, and who is
  * told. However it ends, exactly one of onUpstreamEnd and onUpstreamFailure is called, or none after cancel().
  */
+import { nowMs } from '../core/clock.js';
 import type { DeadlineList, Timed } from '../core/deadlines.js';
 import { GatewayError } from '../core/errors.js';
 import type { Dial } from './dial.js';
@@ -10,8 +11,9 @@ import { classifyFailure, type FailurePoint } from './failure.js';
 import type { ResponseHead } from './response-head.js';
 
 export interface UpstreamObserver {
-  onUpstreamSent(): void;
-  onUpstreamHead(head: ResponseHead): void;
+  /** Times are those of core/clock.ts. */
+  onUpstreamSent(atMs: number): void;
+  onUpstreamHead(head: ResponseHead, atMs: number): void;
   /** Lent until onUpstreamTurn or onUpstreamEnd has returned. */
   onUpstreamData(chunk: Buffer): void;
   onUpstreamTurn(): void;
@@ -68,9 +70,12 @@ export class UpstreamCall implements ResponseHandler, Timed {
     this.dial = null;
     this.#connection = connection;
     this.phase = 'waiting';
-    this.#host.firstByteDeadlines.add(this);
     this.request.upload?.on('progress', () => this.#onUploadProgress());
     connection.send(this.request, this);
+    if (this.phase === 'waiting' && this.deadlineList === null) {
+      // An engine that has not begun to send yet may never come to it.
+      this.#host.firstByteDeadlines.add(this);
+    }
   }
 
   /** Stops reading the answer; what has been read already still arrives. The idle timeout rests meanwhile. */
@@ -121,19 +126,23 @@ export class UpstreamCall implements ResponseHandler, Timed {
   }
 
   onSent(): void {
+    const atMs = nowMs();
+    if (this.phase === 'waiting') {
+      this.#host.firstByteDeadlines.add(this, atMs);
+    }
     try {
-      this.#observer.onUpstreamSent();
+      this.#observer.onUpstreamSent(atMs);
     } catch (thrown) {
       this.#giveUp(thrown);
     }
   }
 
-  onHead(head: ResponseHead): void {
+  onHead(head: ResponseHead, atMs: number): void {
     this.phase = 'streaming';
     this.request.pieces = NO_PIECES;
-    this.#host.idleDeadlines.add(this);
+    this.#host.idleDeadlines.add(this, atMs);
     try {
-      this.#observer.onUpstreamHead(head);
+      this.#observer.onUpstreamHead(head, atMs);
     } catch (thrown) {
       this.#giveUp(thrown);
     }
@@ -147,9 +156,9 @@ export class UpstreamCall implements ResponseHandler, Timed {
     }
   }
 
-  onTurn(): void {
+  onTurn(atMs: number): void {
     // Nothing happens to a call that is paused, or whose head is not whole yet: it waits in no list, or in another.
-    this.#host.idleDeadlines.touch(this);
+    this.#host.idleDeadlines.touch(this, atMs);
     try {
       this.#observer.onUpstreamTurn();
     } catch (thrown) {

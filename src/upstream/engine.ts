@@ -25,12 +25,12 @@ export interface UpstreamRequest {
 export interface ResponseHandler {
   /** The request's head is on its way. */
   onSent(): void;
-  /** The final head; 1xx never arrive here. */
-  onHead(head: ResponseHead): void;
+  /** The final head; 1xx never arrive here. `atMs` is when it had been read, of core/clock.ts. */
+  onHead(head: ResponseHead, atMs: number): void;
   /** The chunk is lent until onTurn or onEnd has returned. */
   onData(chunk: Buffer): void;
-  /** Everything that one read brought has been told; more will come. */
-  onTurn(): void;
+  /** Everything that one read brought has been told; more will come. `atMs` as above, of that read. */
+  onTurn(atMs: number): void;
   onEnd(): void;
   /** Nothing follows it. */
   onError(error: unknown): void;

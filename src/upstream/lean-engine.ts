@@ -6,6 +6,7 @@
  * It serves one thing only, requests and answers in turn on a connection of their own. No pipelining, no upgrades.
  */
 import type { Socket } from 'node:net';
+import { nowMs } from '../core/clock.js';
 import type { DeadlineList, Timed } from '../core/deadlines.js';
 import type { Dial, Dialer } from './dial.js';
 import {
@@ -17,15 +18,13 @@ import {
   type UpstreamRequest,
 } from './engine.js';
 import { writeRequestHead } from './request-head.js';
+import { RequestWriter } from './request-writer.js';
 import type { ResponseHead } from './response-head.js';
 import { ResponseParser, type ResponseSink } from './response-parser.js';
 import { UploadPump } from './upload-pump.js';
 
 /** Read by every socket of the thread, one after the other. As large as what Node reads at most. */
 const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024);
-
-/** Written by every request of the thread, one after the other, as long as the kernel takes them whole at once. */
-let writeBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 
 export class LeanEngine implements Engine {
   readonly #host: string;
@@ -78,6 +77,9 @@ class LeanConnection implements UpstreamConnection, ResponseSink, Timed {
   /** From the last answer's hint, else Infinity. */
   #idleMsMax = Number.POSITIVE_INFINITY;
   #error: Error | null = null;
+  /** When the bytes in hand were read. */
+  #readMs = 0;
+  readonly #writer: RequestWriter;
 
   deadlineList: DeadlineList | null = null;
   deadlinePrevious: Timed | null = null;
@@ -89,6 +91,7 @@ class LeanConnection implements UpstreamConnection, ResponseSink, Timed {
     this.#host = host;
     this.#idle = idle;
     this.#events = events;
+    this.#writer = new RequestWriter(socket);
     socket.on('error', (error) => {
       this.#error = error;
     });
@@ -147,12 +150,13 @@ class LeanConnection implements UpstreamConnection, ResponseSink, Timed {
       this.destroy();
       return;
     }
+    this.#readMs = nowMs();
     try {
       const taken = this.#parser.parse(bytes);
       if (this.#parser.isIdle) {
         this.#complete(taken === bytes.length);
       } else if (this.#handler === handler) {
-        handler.onTurn();
+        handler.onTurn(this.#readMs);
       }
     } catch (error) {
       this.#fail(error);
@@ -165,7 +169,7 @@ class LeanConnection implements UpstreamConnection, ResponseSink, Timed {
       head.keepAliveHintMs < 0
         ? Number.POSITIVE_INFINITY
         : head.keepAliveHintMs - KEEP_ALIVE_MARGIN_MS;
-    this.#handler?.onHead(head);
+    this.#handler?.onHead(head, this.#readMs);
   }
 
   onParsedData(bytes: Buffer): void {
@@ -179,10 +183,10 @@ class LeanConnection implements UpstreamConnection, ResponseSink, Timed {
     this.#pump?.stop();
     this.#pump = null;
     const isSpent = this.#closesAfter || this.#idleMsMax <= 0;
-    if (isSpent || !isExact || !isUploadDone || this.#socket.writableLength > 0) {
+    if (isSpent || !isExact || !isUploadDone || this.#writer.isBusy) {
       this.#isUsable = false;
     } else {
-      this.#idle.add(this);
+      this.#idle.add(this, this.#readMs);
     }
     handler?.onEnd();
     if (!this.#isUsable) {
@@ -224,19 +228,7 @@ class LeanConnection implements UpstreamConnection, ResponseSink, Timed {
     const size = isChunked ? countBytes(pieces) : 0;
     const opening = isChunked && size > 0 ? `${head}${size.toString(16)}\r\n` : head;
     const closing = isChunked && size > 0 ? '\r\n' : '';
-    const bytes = opening.length + countBytes(pieces) + closing.length;
-    const buffer = bytes <= writeBuffer.length ? writeBuffer : Buffer.allocUnsafeSlow(bytes);
-    let at = buffer.write(opening, 0, 'latin1');
-    for (const piece of pieces) {
-      buffer.set(piece, at);
-      at += piece.length;
-    }
-    at += buffer.write(closing, at, 'latin1');
-    this.#socket.write(buffer.subarray(0, at));
-    if (buffer === writeBuffer && this.#socket.writableLength > 0) {
-      // The kernel did not take it whole, so the socket still needs this memory; the next request gets another.
-      writeBuffer = Buffer.allocUnsafeSlow(64 * 1024);
-    }
+    this.#writer.write(opening, pieces, closing);
   }
 }
 

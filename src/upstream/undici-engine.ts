@@ -9,6 +9,7 @@
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import type { Client, Dispatcher } from 'undici';
+import { nowMs } from '../core/clock.js';
 import type { Dial, Dialer } from './dial.js';
 import type {
   ConnectionEvents,
@@ -156,7 +157,8 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
     } else {
       this.#status = status;
       const lines = joinHeaders(controller.rawHeaders as Buffer[]);
-      this.#handler?.onHead(readHeaders(status, mendReason(status, statusText), lines, false));
+      const head = readHeaders(status, mendReason(status, statusText), lines, false);
+      this.#handler?.onHead(head, nowMs());
     }
   }
 
@@ -174,7 +176,7 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
 
   readonly #endTurn = (): void => {
     this.#isTurnScheduled = false;
-    this.#handler?.onTurn();
+    this.#handler?.onTurn(nowMs());
   };
 
   onResponseEnd(): void {

@@ -5,7 +5,7 @@ import { TokenCountClient } from '../admit/exact-count-client.js';
 import { dropLimitLines } from '../admit/limit-lines.js';
 import { createPriceList } from '../admit/prices.js';
 import { createKeyTable } from '../authenticate/keys.js';
-import { nowMs, wallClockMs } from '../core/clock.js';
+import { wallClockMs } from '../core/clock.js';
 import { Deadlines } from '../core/deadlines.js';
 import type { GatewayError } from '../core/errors.js';
 import { DIALECTS, mayNameModel } from '../dialects/registry.js';
@@ -130,8 +130,7 @@ export class WorkerRuntime implements Stages {
     this.#recorder.begin();
   }
 
-  onEnded(exchange: Exchange): void {
-    const endedMs = nowMs();
+  onEnded(exchange: Exchange, endedMs: number): void {
     this.admission.settle(exchange, endedMs);
     this.#recorder.end(exchange, endedMs);
   }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { nowMs } from '../../../src/core/clock.js';
 import { GatewayError } from '../../../src/core/errors.js';
 import type { Exchange, Phase } from '../../../src/exchange.js';
 import { Relay } from '../../../src/relay/relay.js';
@@ -92,7 +93,7 @@ class Scene implements RelayHost {
 
   head(head: Partial<RelayedHead> = {}): this {
     this.call.phase = 'streaming';
-    this.relay.onUpstreamHead({ ...STREAM, ...head });
+    this.relay.onUpstreamHead({ ...STREAM, ...head }, nowMs());
     return this;
   }
 
