@@ -2,7 +2,6 @@
  * One line for each exchange, whatever became of it. The fields are a promise to whoever reads the log;
  * docs/access-log.md describes them. Headers, query strings and keys have no field, so they can't appear.
  */
-import { pino } from 'pino';
 import { BOUNDS } from '../core/bounds.js';
 import { wallClockMs } from '../core/clock.js';
 import type { ErrorCode } from '../core/errors.js';
@@ -44,7 +43,7 @@ export interface AccessUsage {
   readonly cachedInputTokens: number;
   readonly reasoningTokens: number;
   /** null: the model has no price. */
-  readonly costDollars: number | null;
+  readonly costNanoDollars: number | null;
   /** The provider did not say; it is an estimate by what went over the wire. */
   readonly isEstimated: boolean;
 }
@@ -57,21 +56,11 @@ export interface LineDestination {
 export type WriteAccessLine = (record: AccessRecord) => void;
 
 /**
- * pino walks an object's keys and asks for each value's type and serializer: 3.1 µs for this record, of
- * some 18 µs that a whole request may cost, without a filter for secrets. The record's shape is known, so
- * its fields are printed here and handed to pino through `timestamp`, which it documents as a fragment of
- * JSON: 1.2 µs with the filter, measured side by side.
+ * The lines look as pino's do, which writes all others, but are printed here: pino walks an object's keys and asks for
+ * each value's type and serializer, 3.1 µs for this record, of some 18 µs that a whole request may cost, and that
+ * without a filter for secrets. Even given the finished fields as one text it takes half a microsecond.
  */
 export function createAccessLine(destination: LineDestination, redact: Redact): WriteAccessLine {
-  let fields = '';
-  const logger = pino(
-    {
-      base: null,
-      formatters: { level: (level) => ({ level }) },
-      timestamp: () => fields,
-    },
-    destination,
-  );
   const clip = (text: string, bytesMax: number): string => quote(truncate(redact(text), bytesMax));
   // Nearly all of a line's texts have stood in a line before: names from the configuration, paths of an API.
   const clipped = new Map<string, string>();
@@ -95,8 +84,9 @@ export function createAccessLine(destination: LineDestination, redact: Redact): 
 
   return (record) => {
     const { ended, error } = record;
-    fields =
-      `,"time":${wallClockMs()},"id":${clip(record.id, BOUNDS.logFieldBytesMax)}` +
+    // The id is Weir's own, of letters, digits and a hyphen.
+    let line =
+      `{"level":"info","time":${wallClockMs()},"id":"${record.id}"` +
       `,"consumer":${clipOrNull(record.consumer)}` +
       `,"method":${clipKnown(record.method)}` +
       `,"path":${clipPath(record.path)}` +
@@ -112,12 +102,12 @@ export function createAccessLine(destination: LineDestination, redact: Redact): 
       `,"ended":{"by":"${ended.by}","phase":"${ended.phase}"` +
       `,"reason":${clipKnown(ended.reason)}}`;
     if (error !== null) {
-      fields += `,"error":{"code":"${error.code}","detail":${clip(error.detail, BOUNDS.logDetailBytesMax)}}`;
+      line += `,"error":{"code":"${error.code}","detail":${clip(error.detail, BOUNDS.logDetailBytesMax)}}`;
     }
     if (record.usage !== null) {
-      fields += printUsage(record.usage);
+      line += printUsage(record.usage);
     }
-    logger.info('exchange');
+    destination.write(`${line},"msg":"exchange"}\n`);
   };
 }
 
@@ -125,12 +115,22 @@ function printUsage(usage: AccessUsage): string {
   return (
     `,"usage":{"input":${usage.inputTokens},"output":${usage.outputTokens}` +
     `,"cached_input":${usage.cachedInputTokens},"reasoning":${usage.reasoningTokens}` +
-    `,"cost_dollars":${usage.costDollars}${usage.isEstimated ? ',"estimated":true' : ''}}`
+    `,"cost_dollars":${printDollars(usage.costNanoDollars)}${usage.isEstimated ? ',"estimated":true' : ''}}`
   );
 }
 
 /** `.000` to `.999`: putting a decimal together costs a third of what printing a fraction does. */
 const THOUSANDTHS = Array.from({ length: 1000 }, (_, part) => `.${String(part).padStart(3, '0')}`);
+
+const NANO = 1e9;
+
+/** To the nano-dollar, with all its places. */
+function printDollars(nanoDollars: number | null): string {
+  if (nanoDollars === null) return 'null';
+  const whole = Math.floor(nanoDollars / NANO);
+  // The one in front keeps the zeros that the fraction may begin with.
+  return `${whole}.${`${NANO + nanoDollars - whole * NANO}`.slice(1)}`;
+}
 
 /** To the microsecond. A negative time can only be a defect; it is shown as 0. */
 function printMs(ms: number | null): string {

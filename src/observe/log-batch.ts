@@ -1,66 +1,85 @@
 /**
- * A worker's end of the log. Lines gather in one buffer and go to the primary in batches, so that a line
- * costs a copy and not a message. A worker never waits for the log: when the primary can't get rid of
- * what it was sent, further lines are dropped and counted.
+ * A worker's end of the log. Lines are written into memory that is shared with the primary, which writes them out from
+ * there; told of are only places in it, once a batch, so that a line costs a copy and not a message. A worker never waits
+ * for the log: when the memory is full because the primary can't get rid of what it holds, further lines are dropped and
+ * counted.
+ *
+ * The memory is a ring. What was sent is given back in the order in which it was sent.
  */
 import { BOUNDS } from '../core/bounds.js';
 
 export interface LogBatchOptions {
-  /** Hands whole lines to the primary. `lines` is reused afterwards: pack it before returning. */
-  readonly send: (lines: Uint8Array, lineCount: number) => void;
+  /** Of createLogMemory(); shared with the primary. */
+  readonly memory: SharedArrayBuffer;
+  /** Tells the primary of whole lines; they stay where they are until acknowledge(). */
+  readonly send: (batch: SentLines) => void;
   /** Called for each line that is dropped. */
   readonly countDropped: () => void;
   readonly batchBytesMax?: number;
-  readonly pendingBytesMax?: number;
   readonly flushMs?: number;
 }
 
+/** A place in the worker's memory. */
+export interface SentLines {
+  readonly start: number;
+  readonly bytes: number;
+  readonly lineCount: number;
+}
+
+/** The system gives it out page by page, so one that is never filled does not take its size. */
+export function createLogMemory(bytes: number = BOUNDS.logPendingBytesMax): SharedArrayBuffer {
+  return new SharedArrayBuffer(bytes);
+}
+
+/** The lines in a worker's memory, until they are acknowledged. */
+export function viewLines(memory: SharedArrayBuffer, { start, bytes }: SentLines): Uint8Array {
+  return new Uint8Array(memory, start, bytes);
+}
+
+/** As many as UTF-8 can make of a unit of a string. */
+const BYTES_PER_UNIT_MAX = 3;
+
 export class LogBatch {
   readonly #options: LogBatchOptions;
-  readonly #buffer: Buffer;
-  readonly #pendingBytesMax: number;
+  readonly #memory: Buffer;
+  readonly #batchBytesMax: number;
   readonly #flushMs: number;
-  #usedBytes = 0;
+  /** What is gathered begins and ends here. */
+  #start = 0;
+  #end = 0;
   #lineCount = 0;
-  /** Sent, and not yet taken by whatever the primary writes to. */
-  #unacknowledgedBytes = 0;
+  /** Where batches that were sent begin, the oldest first; and how many bytes they have together. */
+  readonly #sentStarts: number[] = [];
+  #sentBytes = 0;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(options: LogBatchOptions) {
     this.#options = options;
-    this.#buffer = Buffer.allocUnsafeSlow(options.batchBytesMax ?? BOUNDS.logBatchBytesMax);
-    this.#pendingBytesMax = options.pendingBytesMax ?? BOUNDS.logPendingBytesMax;
+    this.#memory = Buffer.from(options.memory);
+    this.#batchBytesMax = options.batchBytesMax ?? BOUNDS.logBatchBytesMax;
     this.#flushMs = options.flushMs ?? BOUNDS.logFlushMs;
   }
 
   /** Bytes that this worker answers for: gathered, or sent and not yet written. */
   get pendingBytes(): number {
-    return this.#usedBytes + this.#unacknowledgedBytes;
+    return this.#end - this.#start + this.#sentBytes;
   }
 
   /** `line` ends in a newline. */
   write(line: string): void {
-    // A line has at least as many bytes as characters and at most three times as many; counting them is
-    // only worth it where that is not enough to decide.
-    const { length: capacity } = this.#buffer;
-    if (
-      this.#usedBytes + line.length * 3 > capacity ||
-      this.pendingBytes + line.length * 3 > this.#pendingBytesMax
-    ) {
-      const lineBytes = Buffer.byteLength(line);
-      if (this.pendingBytes + lineBytes > this.#pendingBytesMax) {
+    // Counting the bytes is only worth it where the most that they can be is not enough to decide.
+    if (!this.#hasRoom(line.length * BYTES_PER_UNIT_MAX)) {
+      const bytes = Buffer.byteLength(line);
+      if (!this.#hasRoom(bytes) && !this.#beginAnew(bytes)) {
         this.#options.countDropped();
         return;
       }
-      if (this.#usedBytes + lineBytes > capacity) this.flush();
-      if (lineBytes > capacity) {
-        this.#unacknowledgedBytes += lineBytes;
-        this.#options.send(Buffer.from(line), 1);
-        return;
-      }
     }
-    this.#usedBytes += this.#buffer.write(line, this.#usedBytes);
+    this.#end += this.#memory.write(line, this.#end);
     this.#lineCount += 1;
+    if (this.#end - this.#start >= this.#batchBytesMax) {
+      this.flush();
+    }
     // The timer is left running when a batch fills up before it: a line then waits less, never more. It
     // keeps the thread alive, so that lines written on the way out are not lost.
     this.#timer ??= setTimeout(() => {
@@ -70,18 +89,25 @@ export class LogBatch {
   }
 
   flush(): void {
-    if (this.#usedBytes === 0) return;
-    const lines = this.#buffer.subarray(0, this.#usedBytes);
-    const lineCount = this.#lineCount;
-    this.#unacknowledgedBytes += this.#usedBytes;
-    this.#usedBytes = 0;
+    const bytes = this.#end - this.#start;
+    if (bytes === 0) return;
+    const batch = { start: this.#start, bytes, lineCount: this.#lineCount };
+    this.#sentStarts.push(this.#start);
+    this.#sentBytes += bytes;
+    this.#start = this.#end;
     this.#lineCount = 0;
-    this.#options.send(lines, lineCount);
+    this.#options.send(batch);
   }
 
-  /** The primary got rid of this many bytes of what it was sent. */
+  /** The primary got rid of the oldest batch, which had this many bytes. */
   acknowledge(bytes: number): void {
-    this.#unacknowledgedBytes = Math.max(0, this.#unacknowledgedBytes - bytes);
+    if (this.#sentStarts.shift() === undefined) return;
+    this.#sentBytes -= bytes;
+    if (this.pendingBytes === 0) {
+      // From the beginning again: a log that is taken at once goes round in a few pages.
+      this.#start = 0;
+      this.#end = 0;
+    }
   }
 
   /** Sends what there is and lets the thread end. */
@@ -89,5 +115,31 @@ export class LogBatch {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     this.flush();
+  }
+
+  /** Whether so many bytes can follow what is gathered. */
+  #hasRoom(bytes: number): boolean {
+    const oldest = this.#oldest;
+    // One byte stays free, or a full ring would look like an empty one.
+    return this.#end < oldest
+      ? oldest - this.#end > bytes
+      : this.#memory.length - this.#end >= bytes;
+  }
+
+  /** Sends what is gathered and goes on at the ring's beginning, if so many bytes are free there. */
+  #beginAnew(bytes: number): boolean {
+    this.flush();
+    const oldest = this.#oldest;
+    if (this.#end < oldest || oldest <= bytes) {
+      return false;
+    }
+    this.#start = 0;
+    this.#end = 0;
+    return true;
+  }
+
+  /** Where what is not acknowledged begins. */
+  get #oldest(): number {
+    return this.#sentStarts[0] ?? this.#start;
   }
 }

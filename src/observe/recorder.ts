@@ -134,7 +134,7 @@ function describeUsage({ usage, costNanoDollars, isPriced, isEstimated }: Settle
     outputTokens: usage.outputTokens,
     cachedInputTokens: usage.cachedInputTokens,
     reasoningTokens: usage.reasoningTokens,
-    costDollars: isPriced ? costNanoDollars / 1e9 : null,
+    costNanoDollars: isPriced ? costNanoDollars : null,
     isEstimated,
   };
 }

@@ -11,6 +11,7 @@ import { BOUNDS } from '../core/bounds.js';
 import { nowMs, wallClockMs } from '../core/clock.js';
 import { createCounterBuffer, createCounterLayout, readCounters } from '../observe/counters.js';
 import { HistogramStore } from '../observe/histograms.js';
+import { createLogMemory } from '../observe/log-batch.js';
 import { LogSink } from '../observe/log-sink.js';
 import { createLogger, type Logger } from '../observe/logger.js';
 import { createMetrics } from '../observe/metrics.js';
@@ -187,6 +188,7 @@ export class Primary {
         startedWallMs,
         counters: this.#counters,
         limits: this.#limits.buffer,
+        log: createLogMemory(),
         prices,
         port: mode === 'acceptor' ? null : port,
       }),

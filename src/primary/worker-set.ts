@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { BOUNDS } from '../core/bounds.js';
 import { decodeMessage, encodeMessage } from '../core/wire.js';
+import { viewLines } from '../observe/log-batch.js';
 import type { ToPrimary, ToWorker, WorkerStart } from '../worker/messages.js';
 
 export interface WorkerSetEvents {
@@ -18,6 +19,8 @@ export interface WorkerSetEvents {
 
 interface Member {
   readonly worker: Worker;
+  /** Where its log lines stand. */
+  readonly log: SharedArrayBuffer;
   readonly exited: Promise<void>;
   isAlive: boolean;
   isAskedToEnd: boolean;
@@ -138,7 +141,9 @@ export class WorkerSet {
       const deaf = new Promise<void>((resolveDeaf) => {
         onDeaf = resolveDeaf;
       });
-      const member: Member = { worker, exited, deaf, isAlive: true, isAskedToEnd: false, cut: 0 };
+      const { log } = start;
+      const state = { isAlive: true, isAskedToEnd: false, cut: 0 };
+      const member: Member = { worker, log, exited, deaf, ...state };
       this.#members[start.index] = member;
       worker.on('error', (error) => {
         reject(error);
@@ -165,9 +170,9 @@ export class WorkerSet {
   ): void {
     switch (message.kind) {
       case 'log': {
-        const { lines, lineCount } = message;
-        this.#events.onLog(lines, lineCount, () => {
-          this.#send(member, { kind: 'log-taken', bytes: lines.length });
+        const { bytes, lineCount } = message;
+        this.#events.onLog(viewLines(member.log, message), lineCount, () => {
+          this.#send(member, { kind: 'log-taken', bytes });
         });
         break;
       }

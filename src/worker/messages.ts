@@ -1,6 +1,7 @@
 /** What the primary and its workers say to each other; packed by core/wire.ts. */
 import type { PriceCatalog } from '../admit/price-catalog.js';
 import type { WeirConfig } from '../config/model.js';
+import type { SentLines } from '../observe/log-batch.js';
 
 /** What a worker thread is started with. */
 export interface WorkerStart {
@@ -12,6 +13,8 @@ export interface WorkerStart {
   readonly startedWallMs: number;
   readonly counters: SharedArrayBuffer;
   readonly limits: SharedArrayBuffer;
+  /** This worker's alone: its log lines on their way to the primary. */
+  readonly log: SharedArrayBuffer;
   /** List prices of the configured providers. */
   readonly prices: PriceCatalog;
   /** The port to listen on, or null where the primary's acceptor hands connections over. */
@@ -22,7 +25,8 @@ export type ToPrimary =
   | { readonly kind: 'listening'; readonly descriptor: unknown; readonly startMs: number }
   /** The answer to `stop-listening`. */
   | { readonly kind: 'not-listening' }
-  | { readonly kind: 'log'; readonly lines: Uint8Array; readonly lineCount: number }
+  /** Lines that stand in the worker's log memory. */
+  | ({ readonly kind: 'log' } & SentLines)
   | {
       readonly kind: 'histograms';
       readonly request: number;

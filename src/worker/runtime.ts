@@ -61,7 +61,8 @@ export class WorkerRuntime implements Stages {
       column.add(layout.fixed.connectionsTotal, Math.max(delta, 0));
     };
     this.log = new LogBatch({
-      send: (lines, lineCount) => send({ kind: 'log', lines, lineCount }),
+      memory: start.log,
+      send: (batch) => send({ kind: 'log', ...batch }),
       countDropped: () => column.add(layout.fixed.logLinesDropped, 1),
     });
     const writeLine = config.log.access

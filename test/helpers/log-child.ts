@@ -4,7 +4,12 @@
  */
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { decodeMessage, encodeMessage } from '../../src/core/wire.js';
-import { LogBatch } from '../../src/observe/log-batch.js';
+import {
+  createLogMemory,
+  LogBatch,
+  type SentLines,
+  viewLines,
+} from '../../src/observe/log-batch.js';
 import { LogSink } from '../../src/observe/log-sink.js';
 import { createLogger } from '../../src/observe/logger.js';
 
@@ -16,11 +21,11 @@ interface Options {
 }
 
 type FromWorker =
-  | { readonly type: 'log'; readonly lines: Uint8Array; readonly lineCount: number }
+  | ({ readonly type: 'log' } & SentLines)
   | { readonly type: 'done'; readonly dropped: number };
 
 if (isMainThread) runPrimary(JSON.parse(process.argv[2] ?? '{}') as Options);
-else runWorker(workerData as Options & { readonly index: number });
+else runWorker(workerData as Parameters<typeof runWorker>[0]);
 
 function runPrimary(options: Options): void {
   const sink = new LogSink();
@@ -40,16 +45,19 @@ function runPrimary(options: Options): void {
   log.info('started');
   let running = options.workers;
   for (let index = 1; index <= options.workers; index += 1) {
-    const worker = new Worker(new URL(import.meta.url), { workerData: { ...options, index } });
+    const memory = createLogMemory(options.pendingBytesMax);
+    const worker = new Worker(new URL(import.meta.url), {
+      workerData: { ...options, index, memory },
+    });
     worker.on('message', (bytes: Uint8Array) => {
       const message = decodeMessage(bytes) as FromWorker;
       if (message.type === 'done') {
         report.dropped += message.dropped;
         return;
       }
-      const size = message.lines.byteLength;
+      const size = message.bytes;
       report.given += size;
-      sink.writeBatch(message.lines, message.lineCount, () => {
+      sink.writeBatch(viewLines(memory, message), message.lineCount, () => {
         report.acknowledged += size;
         const { bytes: answer, transfer } = encodeMessage({ bytes: size });
         worker.postMessage(answer, transfer);
@@ -64,7 +72,9 @@ function runPrimary(options: Options): void {
   }
 }
 
-function runWorker(options: Options & { readonly index: number }): void {
+function runWorker(
+  options: Options & { readonly index: number; readonly memory: SharedArrayBuffer },
+): void {
   const port = parentPort;
   if (port === null) return;
   let dropped = 0;
@@ -73,8 +83,8 @@ function runWorker(options: Options & { readonly index: number }): void {
     port.postMessage(bytes, transfer);
   };
   const batch = new LogBatch({
-    pendingBytesMax: options.pendingBytesMax,
-    send: (lines, lineCount) => send({ type: 'log', lines, lineCount }),
+    memory: options.memory,
+    send: (lines) => send({ type: 'log', ...lines }),
     countDropped: () => {
       dropped += 1;
     },
