@@ -156,7 +156,7 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
     } else {
       this.#status = status;
       const lines = joinHeaders(controller.rawHeaders as Buffer[]);
-      this.#handler?.onHead(readHeaders(status, mendReason(status, statusText), lines, false));
+      this.#handler?.onHead(readHeaders(status, mendReason(status, statusText), lines));
     }
   }
 
