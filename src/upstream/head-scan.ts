@@ -86,41 +86,48 @@ export function viewBytes(bytes: Buffer): void {
   }
 }
 
-/** Plain text to compare bytes with whose letters may be capitals. Small letters, `-`, `/` and `=` only. */
-class CaselessText {
+/** Text that bytes are compared with, four at a time. */
+export class FixedText {
   readonly length: number;
+  readonly #ignored: number;
   readonly #words: Int32Array;
   /** Of the last word: less than the whole where the text is shorter than a word. */
   readonly #lastMask: number;
   readonly #last: number;
 
-  constructor(text: string) {
+  /**
+   * @param ignored bits of each four bytes that are taken as set. With LETTER_CASES a text of small letters, `-`, `/` and
+   *   `=` is found in capitals too, and no other valid bytes of a head are like it: those would be control characters.
+   */
+  constructor(text: string, ignored = 0) {
     this.length = text.length;
+    this.#ignored = ignored;
     const bytes = Buffer.from(text.padEnd(4, '\0'), 'latin1');
     this.#words = Int32Array.from({ length: text.length >> 2 }, (_, i) => bytes.readInt32LE(i * 4));
     this.#lastMask = text.length < 4 ? (1 << (text.length * 8)) - 1 : -1;
     this.#last = bytes.readInt32LE(Math.max(0, text.length - 4));
   }
 
-  /**
-   * Setting the bit makes no other valid byte of a head one of this text's: those would be control characters.
-   *
-   * @param at there are at least as many bytes as the text has, and at least four.
-   */
+  /** @param at there are at least as many bytes in `viewed` as the text has, and at least four. */
   isAt(at: number): boolean {
     const words = this.#words;
+    const ignored = this.#ignored;
     for (let i = 0; i < words.length; i += 1) {
-      if ((view.getInt32(at + i * 4, true) | LETTER_CASES) !== words[i]) {
+      if ((view.getInt32(at + i * 4, true) | ignored) !== words[i]) {
         return false;
       }
     }
     const lastAt = this.length < 4 ? at : at + this.length - 4;
-    return ((view.getInt32(lastAt, true) | LETTER_CASES) & this.#lastMask) === this.#last;
+    return ((view.getInt32(lastAt, true) | ignored) & this.#lastMask) === this.#last;
   }
 }
 
+function createCaseless(text: string): FixedText {
+  return new FixedText(text, LETTER_CASES);
+}
+
 interface MarkedName {
-  readonly name: CaselessText;
+  readonly name: FixedText;
   readonly passes: boolean;
   /** Takes in the value between two places, which has no white space around it. */
   readonly read: ((found: ScannedLines, bytes: Buffer, from: number, to: number) => void) | null;
@@ -131,12 +138,12 @@ interface MarkedName {
  * itself, `alt-svc`, which would lead clients past the gateway, and a name of Weir's own.
  */
 const MARKED_NAMES: readonly MarkedName[] = [
-  { name: new CaselessText('content-type'), passes: true, read: readContentType },
-  { name: new CaselessText('content-encoding'), passes: true, read: readContentEncoding },
-  { name: new CaselessText('content-length'), passes: false, read: readContentLength },
-  { name: new CaselessText('transfer-encoding'), passes: false, read: readTransferEncoding },
-  { name: new CaselessText('connection'), passes: false, read: readConnection },
-  { name: new CaselessText('keep-alive'), passes: false, read: readKeepAlive },
+  { name: createCaseless('content-type'), passes: true, read: readContentType },
+  { name: createCaseless('content-encoding'), passes: true, read: readContentEncoding },
+  { name: createCaseless('content-length'), passes: false, read: readContentLength },
+  { name: createCaseless('transfer-encoding'), passes: false, read: readTransferEncoding },
+  { name: createCaseless('connection'), passes: false, read: readConnection },
+  { name: createCaseless('keep-alive'), passes: false, read: readKeepAlive },
   ...[
     'alt-svc',
     'date',
@@ -147,7 +154,7 @@ const MARKED_NAMES: readonly MarkedName[] = [
     'trailer',
     'upgrade',
     'x-weir-id',
-  ].map((name) => ({ name: new CaselessText(name), passes: false, read: null })),
+  ].map((name) => ({ name: createCaseless(name), passes: false, read: null })),
 ];
 
 /** A name's length decides first, so most names are compared with none. */
@@ -283,18 +290,18 @@ function dropSpace(bytes: Buffer, from: number, to: number): number {
   return to;
 }
 
-const EVENT_STREAM = new CaselessText('text/event-stream');
-const IDENTITY = new CaselessText('identity');
-const CHUNKED_TEXT = new CaselessText('chunked');
-const KEEP_ALIVE = new CaselessText('keep-alive');
-const CLOSE = new CaselessText('close');
-const TIMEOUT = new CaselessText('timeout=');
+const EVENT_STREAM = createCaseless('text/event-stream');
+const IDENTITY = createCaseless('identity');
+const CHUNKED_TEXT = createCaseless('chunked');
+const KEEP_ALIVE = createCaseless('keep-alive');
+const CLOSE = createCaseless('close');
+const TIMEOUT = createCaseless('timeout=');
 /** More are not read: the number stays exact. */
 const LENGTH_DIGITS_MAX = 15;
 const TIMEOUT_DIGITS_MAX = 6;
 const TIMEOUT_WITHIN = /[,;\s]timeout=([0-9]{1,6})/;
 
-function isText(text: CaselessText, from: number, to: number): boolean {
+function isText(text: FixedText, from: number, to: number): boolean {
   return to - from === text.length && text.isAt(from);
 }
 

@@ -8,6 +8,7 @@ import {
   areDigits,
   CHUNKED,
   createScannedLines,
+  FixedText,
   findLineEnd,
   isEnd,
   MALFORMED,
@@ -60,6 +61,7 @@ export function formatStatus(status: number): string {
   return STANDARD_LINES.get(status) ?? `${status} Unknown`;
 }
 
+const USUAL_LINE = new FixedText('HTTP/1.1 200 OK\r\n');
 /** The least there can be of a status line: a status without words. */
 const STATUS_LINE_BYTES_MIN = 'HTTP/1.1 200\r\n'.length;
 const VERSION_START = 'HTTP/1.';
@@ -149,6 +151,12 @@ function refuseContradictions(): void {
 
 /** @returns where the header lines begin; -1 when it is not valid or not all there. */
 function scanStatusLine(bytes: Buffer, at: number, limit: number): number {
+  if (at + USUAL_LINE.length <= limit && USUAL_LINE.isAt(at)) {
+    isHttp10 = false;
+    status = 200;
+    statusLine = '200 OK';
+    return at + USUAL_LINE.length;
+  }
   if (at + STATUS_LINE_BYTES_MIN > limit || !isTextAt(VERSION_START, bytes, at)) {
     return -1;
   }

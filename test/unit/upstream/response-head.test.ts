@@ -100,6 +100,8 @@ test('the keep-alive hint', () => {
     'max=100, Timeout=30': 30_000,
     'max=100;timeout=0': 0,
     'x-timeout=7': -1,
+    'timeout=, timeout=7': 7000,
+    'timeout=1234567': 123_456_000,
     'timeout=': -1,
     'timeout=-1': -1,
     'timeout=abc': -1,
@@ -124,6 +126,8 @@ test('event streams, encodings and names with x- are recognised', () => {
 test('the status line keeps the provider’s words if they are plain text', () => {
   const cases: Record<string, string> = {
     'HTTP/1.1 200 OK': '200 OK',
+    'HTTP/1.1 200 ok': '200 ok',
+    'HTTP/1.0 200 OK': '200 OK',
     'HTTP/1.1 200 Fine': '200 Fine',
     'HTTP/1.1 200': '200 OK',
     'HTTP/1.1 200 ': '200 OK',
