@@ -1,23 +1,19 @@
 /**
  * Reads the head of a provider's answer, strictly (RFC 9112), and says what of it passes to the client. What passes
- * is kept as the text that came, one slice for a run of lines: copying header by header costs more than all the rest.
+ * is kept as the text that came.
  */
 import { STATUS_CODES } from 'node:http';
 import {
-  ABSENT,
   areDigits,
-  CHUNKED,
-  createScannedLines,
   FixedText,
   findLineEnd,
   isEnd,
-  MALFORMED,
   readDigits,
   SPACE,
-  scanLines,
   viewBytes,
   ZERO,
-} from './head-scan.js';
+} from './head-bytes.js';
+import { ABSENT, CHUNKED, createScannedLines, MALFORMED, scanLines } from './head-lines.js';
 
 export interface ResponseHead {
   readonly status: number;

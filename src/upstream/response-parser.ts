@@ -2,7 +2,7 @@
  * Parses the answers of one connection, one after the other, from reads of any size (RFC 9112). Strict where a lax
  * reading could be two: what two parsers might frame differently is an error, and the connection is over.
  */
-import { isHeaderLine } from './head-scan.js';
+import { isHeaderLine } from './head-bytes.js';
 import {
   BROKEN_STATUS_LINE,
   MalformedResponse,
