@@ -52,7 +52,7 @@ export class LeanEngine implements Engine {
       {
         buffer: READ_BUFFER,
         callback: (bytesRead) => {
-          connection?.onRead(READ_BUFFER.subarray(0, bytesRead));
+          connection?.onRead(bytesRead);
           return true;
         },
       },
@@ -143,7 +143,8 @@ class LeanConnection implements UpstreamConnection, ResponseSink, Timed {
     this.destroy();
   }
 
-  onRead(bytes: Buffer): void {
+  /** @param bytesRead as many as there are to take in at the start of the read buffer. */
+  onRead(bytesRead: number): void {
     const handler = this.#handler;
     if (handler === null) {
       // Nothing was asked. An answer to nobody must not become the next one's (P-24).
@@ -152,9 +153,9 @@ class LeanConnection implements UpstreamConnection, ResponseSink, Timed {
     }
     this.#readMs = nowMs();
     try {
-      const taken = this.#parser.parse(bytes);
+      const taken = this.#parser.parse(READ_BUFFER, bytesRead);
       if (this.#parser.isIdle) {
-        this.#complete(taken === bytes.length);
+        this.#complete(taken === bytesRead);
       } else if (this.#handler === handler) {
         handler.onTurn(this.#readMs);
       }

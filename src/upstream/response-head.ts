@@ -1,8 +1,19 @@
 /**
  * Reads the head of a provider's answer, strictly (RFC 9112), and says what of it passes to the client. What passes
- * is kept as the text that came, one slice for a run of lines: copying header by header costs more than all the rest.
+ * is kept as the text that came.
  */
 import { STATUS_CODES } from 'node:http';
+import {
+  areDigits,
+  FixedText,
+  findLineEnd,
+  isEnd,
+  readDigits,
+  SPACE,
+  viewBytes,
+  ZERO,
+} from './head-bytes.js';
+import { ABSENT, CHUNKED, createScannedLines, MALFORMED, scanLines } from './head-lines.js';
 
 export interface ResponseHead {
   readonly status: number;
@@ -35,11 +46,6 @@ export class MalformedResponse extends Error {
   }
 }
 
-const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?$/;
-
-/** Every line is a token, a colon and a value without control characters; hence no folding and no bare CR or LF. */
-const HEADER_LINES = /^(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r\n)*$/;
-const DECIMAL = /^[0-9]{1,15}$/;
 const PLAIN_REASON = /^[\t\x20-\x7e]+$/;
 
 const STANDARD_LINES = new Map(
@@ -51,191 +57,146 @@ export function formatStatus(status: number): string {
   return STANDARD_LINES.get(status) ?? `${status} Unknown`;
 }
 
-/** Whether `text`, in Latin-1, is nothing but header lines, each with its CR LF. */
-export function areHeaderLines(text: string): boolean {
-  return HEADER_LINES.test(text);
+const USUAL_LINE = new FixedText('HTTP/1.1 200 OK\r\n');
+/** The least there can be of a status line: a status without words. */
+const STATUS_LINE_BYTES_MIN = 'HTTP/1.1 200\r\n'.length;
+const VERSION_START = 'HTTP/1.';
+const VERSION_AT = VERSION_START.length;
+const STATUS_AT = 'HTTP/1.1 '.length;
+const REASON_AT = 'HTTP/1.1 200 '.length;
+
+/** What the scan of a head tells instead of its end: where it met with what is not valid, or not there yet. */
+export const BROKEN_STATUS_LINE = -1;
+export const BROKEN_LINES = -2;
+
+/** The head that was scanned last. */
+const lines = createScannedLines();
+let status = 0;
+let statusLine = '';
+let isHttp10 = false;
+
+/**
+ * Reads the head that begins at `at`. It is taken by takeHead() before another is scanned.
+ *
+ * @returns the place behind its empty line, or one of the two constants above.
+ */
+export function scanHead(bytes: Buffer, at: number, limit: number): number {
+  viewBytes(bytes);
+  const linesAt = scanStatusLine(bytes, at, limit);
+  if (linesAt < 0) {
+    return BROKEN_STATUS_LINE;
+  }
+  const end = scanLines(bytes, linesAt, limit, lines);
+  return end < 0 ? BROKEN_LINES : end;
 }
 
 /**
- * @param text a whole head as Latin-1, from `HTTP/` to the CR LF of its last header, without the empty line.
- * @throws MalformedResponse
+ * The head that was scanned last, which was whole.
+ *
+ * @throws MalformedResponse where what it says can't be.
  */
-export function parseHead(text: string): ResponseHead {
-  const lineEnd = text.indexOf('\r\n');
-  const match = STATUS_LINE.exec(lineEnd < 0 ? text : text.slice(0, lineEnd));
-  if (match === null) {
-    throw new MalformedResponse('STATUS_LINE');
-  }
-  const headers = lineEnd < 0 ? '' : text.slice(lineEnd + 2);
-  if (!areHeaderLines(headers)) {
-    throw new MalformedResponse('HEADER');
-  }
-  return readHeaders(Number(match[2]), match[3] ?? '', headers, match[1] === '0');
-}
-
-/** For an engine that has parsed the head itself: the same rules about what passes. */
-export function readHeaders(
-  status: number,
-  reason: string,
-  headers: string,
-  isHttp10: boolean,
-): ResponseHead {
-  const found = scanHeaders(headers);
-  if (found.contentLength !== '' && !DECIMAL.test(found.contentLength)) {
-    throw new MalformedResponse('CONTENT_LENGTH');
-  }
-  if (found.transferEncoding !== '' && found.transferEncoding !== 'chunked') {
-    throw new MalformedResponse('TRANSFER_ENCODING');
-  }
-  if (found.transferEncoding !== '' && found.contentLength !== '') {
-    throw new MalformedResponse('LENGTH_AND_CHUNKED');
-  }
-  const { connection } = found;
-  const isChunked = found.transferEncoding !== '';
+export function takeHead(): ResponseHead {
+  refuseContradictions();
+  const { connection } = lines;
+  const isChunked = lines.transferEncoding === CHUNKED;
   // HTTP/1.0 knows no chunks: such an answer is read, and nothing after it trusted (RFC 9112 section 6.1).
   const closes = isHttp10
     ? isChunked || !connection.includes('keep-alive')
-    : connection.includes('close');
-  const lines = namesHeaders(connection) ? dropNamed(found.lines, connection) : found.lines;
+    : connection !== '' && connection !== 'keep-alive,' && connection.includes('close');
   return {
     status,
-    statusLine: formatStatusLine(status, reason),
-    lines,
-    hasExtensions: found.hasExtensions,
-    contentLength: found.contentLength === '' ? -1 : Number(found.contentLength),
+    statusLine,
+    lines: namesHeaders(connection) ? dropNamed(lines.lines, connection) : lines.lines,
+    hasExtensions: lines.hasExtensions,
+    contentLength: lines.contentLength,
     isChunked,
     closes,
-    keepAliveHintMs: readKeepAliveHint(found.keepAlive),
-    isEventStream: found.contentType.startsWith('text/event-stream'),
-    isEncoded: found.contentEncoding !== '' && found.contentEncoding !== 'identity',
+    keepAliveHintMs: lines.keepAliveHintMs,
+    isEventStream: lines.isEventStream,
+    isEncoded: lines.isEncoded,
   };
 }
 
-const SMALL_X = 0x78;
-/** The bit in which small letters differ from capitals. */
-const LETTER_CASE = 0x20;
-
-interface Found {
-  lines: string;
-  hasExtensions: boolean;
-  contentLength: string;
-  transferEncoding: string;
-  connection: string;
-  keepAlive: string;
-  contentType: string;
-  contentEncoding: string;
+/** For an engine that has parsed the head itself: the same rules about what passes. */
+export function readHeaders(ofStatus: number, reason: string, headers: string): ResponseHead {
+  const bytes = Buffer.from(`${headers}\r\n`, 'latin1');
+  viewBytes(bytes);
+  status = ofStatus;
+  statusLine = formatStatusLine(ofStatus, reason);
+  isHttp10 = false;
+  if (scanLines(bytes, 0, bytes.length, lines) !== bytes.length) {
+    throw new MalformedResponse('HEADER');
+  }
+  return takeHead();
 }
 
-/**
- * One pass over the lines. Left out are hop-by-hop headers (RFC 9110 section 7.6.1), what frames the body, `date`, which
- * uWebSockets.js writes itself, `alt-svc`, which would lead clients past the gateway, and a name of Weir's own.
- * A name's length decides first, so most names cost no string.
- */
-function scanHeaders(headers: string): Found {
-  const found: Found = {
-    lines: '',
-    hasExtensions: false,
-    contentLength: '',
-    transferEncoding: '',
-    connection: '',
-    keepAlive: '',
-    contentType: '',
-    contentEncoding: '',
-  };
-  let runStart = 0;
-  for (let at = 0; at < headers.length; ) {
-    const end = headers.indexOf('\r\n', at) + 2;
-    const colon = headers.indexOf(':', at);
-    if ((headers.charCodeAt(at) | LETTER_CASE) === SMALL_X && headers[at + 1] === '-') {
-      found.hasExtensions = true;
+function refuseContradictions(): void {
+  if (lines.repeated !== null) {
+    throw new MalformedResponse(lines.repeated);
+  }
+  if (lines.contentLength === MALFORMED) {
+    throw new MalformedResponse('CONTENT_LENGTH');
+  }
+  if (lines.transferEncoding === MALFORMED) {
+    throw new MalformedResponse('TRANSFER_ENCODING');
+  }
+  if (lines.transferEncoding === CHUNKED && lines.contentLength !== ABSENT) {
+    throw new MalformedResponse('LENGTH_AND_CHUNKED');
+  }
+}
+
+/** @returns where the header lines begin; -1 when it is not valid or not all there. */
+function scanStatusLine(bytes: Buffer, at: number, limit: number): number {
+  if (at + USUAL_LINE.length <= limit && USUAL_LINE.isAt(at)) {
+    isHttp10 = false;
+    status = 200;
+    statusLine = '200 OK';
+    return at + USUAL_LINE.length;
+  }
+  if (at + STATUS_LINE_BYTES_MIN > limit || !isTextAt(VERSION_START, bytes, at)) {
+    return -1;
+  }
+  const minor = (bytes[at + VERSION_AT] as number) - ZERO;
+  const statusAt = at + STATUS_AT;
+  if ((minor !== 0 && minor !== 1) || bytes[statusAt - 1] !== SPACE) {
+    return -1;
+  }
+  isHttp10 = minor === 0;
+  status = readDigits(bytes, statusAt, statusAt + 3);
+  if (status < 100 || !areDigits(bytes, statusAt, statusAt + 3)) {
+    return -1;
+  }
+  const standard = STANDARD_LINES.get(status);
+  if (standard !== undefined) {
+    const end = statusAt + standard.length;
+    if (end + 2 <= limit && isEnd(bytes, end) && isTextAt(standard, bytes, statusAt)) {
+      statusLine = standard;
+      return end + 2;
     }
-    if (MARKED_LENGTHS[colon - at] === 1 && isTaken(headers, at, colon, end, found)) {
-      if (runStart < at) {
-        found.lines += headers.slice(runStart, at);
-      }
-      runStart = end;
+  }
+  return scanReason(bytes, at + REASON_AT - 1, limit);
+}
+
+/** For words that are not the usual ones. */
+function scanReason(bytes: Buffer, at: number, limit: number): number {
+  const hasReason = bytes[at] === SPACE;
+  const from = hasReason ? at + 1 : at;
+  const end = findLineEnd(bytes, from, limit);
+  if (end < 0 || (!hasReason && end > from)) {
+    return -1;
+  }
+  statusLine = formatStatusLine(status, bytes.toString('latin1', from, end));
+  return end + 2;
+}
+
+/** Whether exactly `text` is there; the bytes are known to be as many. */
+function isTextAt(text: string, bytes: Buffer, at: number): boolean {
+  for (let i = 0; i < text.length; i += 1) {
+    if (bytes[at + i] !== text.charCodeAt(i)) {
+      return false;
     }
-    at = end;
   }
-  if (runStart < headers.length) {
-    found.lines += headers.slice(runStart);
-  }
-  return found;
-}
-
-/** @returns true when the line does not pass. */
-function isTaken(headers: string, at: number, colon: number, end: number, found: Found): boolean {
-  const name = headers.slice(at, colon).toLowerCase();
-  switch (name) {
-    case 'content-type':
-      found.contentType = readValue(headers, colon, end);
-      return false;
-    case 'content-encoding':
-      found.contentEncoding = readValue(headers, colon, end);
-      return false;
-    case 'content-length':
-      if (found.contentLength !== '') {
-        throw new MalformedResponse('CONTENT_LENGTH');
-      }
-      found.contentLength = readValue(headers, colon, end) || 'empty';
-      return true;
-    case 'transfer-encoding':
-      if (found.transferEncoding !== '') {
-        throw new MalformedResponse('TRANSFER_ENCODING');
-      }
-      found.transferEncoding = readValue(headers, colon, end) || 'empty';
-      return true;
-    case 'connection':
-      found.connection += `${readValue(headers, colon, end)},`;
-      return true;
-    case 'keep-alive':
-      found.keepAlive = readValue(headers, colon, end);
-      return true;
-    default:
-      return DROPPED.has(name);
-  }
-}
-
-const DROPPED: ReadonlySet<string> = new Set([
-  'alt-svc',
-  'date',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'upgrade',
-  'x-weir-id',
-]);
-
-const MARKED_LENGTHS = markLengths([
-  ...DROPPED,
-  'content-type',
-  'content-encoding',
-  'content-length',
-  'transfer-encoding',
-  'connection',
-  'keep-alive',
-]);
-
-function markLengths(names: readonly string[]): Uint8Array {
-  const marks = new Uint8Array(1 + Math.max(...names.map((name) => name.length)));
-  for (const name of names) {
-    marks[name.length] = 1;
-  }
-  return marks;
-}
-
-function readValue(headers: string, colon: number, end: number): string {
-  return headers
-    .slice(colon + 1, end - 2)
-    .trim()
-    .toLowerCase();
-}
-
-function readKeepAliveHint(value: string): number {
-  const match = /(?:^|[,;\s])timeout=([0-9]{1,6})/.exec(value);
-  return match === null ? -1 : Number(match[1]) * 1000;
+  return true;
 }
 
 /** Whether a `connection` header names anything but the usual. The list of values ends in a comma. */

@@ -2,11 +2,13 @@
  * Parses the answers of one connection, one after the other, from reads of any size (RFC 9112). Strict where a lax
  * reading could be two: what two parsers might frame differently is an error, and the connection is over.
  */
+import { isHeaderLine } from './head-bytes.js';
 import {
-  areHeaderLines,
+  BROKEN_STATUS_LINE,
   MalformedResponse,
-  parseHead,
   type ResponseHead,
+  scanHead,
+  takeHead,
 } from './response-head.js';
 
 /** Told of one answer's parts, in order. */
@@ -29,21 +31,21 @@ const HEAD_START = Buffer.from('HTTP/1.');
 const HEAD_END = Buffer.from('\r\n\r\n');
 const LF = 0x0a;
 const CR = 0x0d;
-const CHUNK_LINE = /^([0-9A-Fa-f]{1,12})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/;
+const SIZE_LINE = /^([0-9A-Fa-f]{1,12})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/;
 
-type State =
-  | 'idle'
-  | 'head'
-  | 'length'
-  | 'until-close'
-  | 'chunk-line'
-  | 'chunk'
-  | 'chunk-end'
-  | 'chunk-end-lf'
-  | 'trailers';
+/** Where in an answer the parser is. Small integers, because they are looked at and set several times a read. */
+const IDLE = 0;
+const HEAD = 1;
+const LENGTH = 2;
+const UNTIL_CLOSE = 3;
+const CHUNK_LINE = 4;
+const CHUNK = 5;
+const CHUNK_END = 6;
+const CHUNK_END_LF = 7;
+const TRAILERS = 8;
 
 export class ResponseParser {
-  #state: State = 'idle';
+  #state = IDLE;
   #sink: ResponseSink;
   /** The answer to HEAD has no body, whatever its head says. */
   #isToHead = false;
@@ -60,7 +62,7 @@ export class ResponseParser {
 
   /** Another answer is to come. */
   begin(isToHead: boolean): void {
-    this.#state = 'head';
+    this.#state = HEAD;
     this.#isToHead = isToHead;
     this.#interimHeads = 0;
     this.#trailerBytes = 0;
@@ -69,39 +71,40 @@ export class ResponseParser {
 
   /** Between answers. */
   get isIdle(): boolean {
-    return this.#state === 'idle';
+    return this.#state === IDLE;
   }
 
   /**
    * Takes in what was read. An answer that is complete leaves the parser idle.
    *
-   * @returns how many of the bytes belong to the answer; fewer than given when it is complete before them.
+   * @param limit where it ends in `bytes`; what lies behind is left alone.
+   * @returns where the answer's bytes end; before the limit when it is complete before it.
    * @throws MalformedResponse
    */
-  parse(bytes: Buffer): number {
+  parse(bytes: Buffer, limit = bytes.length): number {
     let at = 0;
-    while (at < bytes.length && this.#state !== 'idle') {
+    while (at < limit && this.#state !== IDLE) {
       switch (this.#state) {
-        case 'head':
-          at = this.#takeHead(bytes, at);
+        case HEAD:
+          at = this.#takeHead(bytes, at, limit);
           break;
-        case 'length':
-        case 'chunk':
-          at = this.#takeCounted(bytes, at);
+        case LENGTH:
+        case CHUNK:
+          at = this.#takeCounted(bytes, at, limit);
           break;
-        case 'until-close':
-          this.#sink.onParsedData(at === 0 ? bytes : bytes.subarray(at));
-          at = bytes.length;
+        case UNTIL_CLOSE:
+          this.#sink.onParsedData(viewPart(bytes, at, limit));
+          at = limit;
           break;
-        case 'chunk-line':
-          at = this.#takeChunkLine(bytes, at);
+        case CHUNK_LINE:
+          at = this.#takeChunkLine(bytes, at, limit);
           break;
-        case 'chunk-end':
-        case 'chunk-end-lf':
-          at = this.#takeChunkEnd(bytes, at);
+        case CHUNK_END:
+        case CHUNK_END_LF:
+          at = this.#takeChunkEnd(bytes, at, limit);
           break;
-        case 'trailers':
-          at = this.#takeTrailers(bytes, at);
+        case TRAILERS:
+          at = this.#takeTrailers(bytes, at, limit);
           break;
       }
     }
@@ -114,41 +117,50 @@ export class ResponseParser {
    * @returns true when that is how the answer ends; false when it is cut.
    */
   finish(): boolean {
-    const isWhole = this.#state === 'until-close';
-    this.#state = 'idle';
+    const isWhole = this.#state === UNTIL_CLOSE;
+    this.#state = IDLE;
     return isWhole;
   }
 
-  #takeHead(bytes: Buffer, at: number): number {
+  #takeHead(bytes: Buffer, at: number, limit: number): number {
     const keptBytes = this.#keptBytes;
     if (keptBytes === 0) {
-      const end = bytes.indexOf(HEAD_END, at);
+      const end = scanHead(bytes, at, limit);
       if (end >= 0) {
-        this.#endHead(bytes, at, end);
-        return end + 4;
+        this.#endHead(end, end - at);
+        return end;
       }
     }
-    this.#keep(bytes, at);
+    // Not all there, or not valid; the search for the empty line tells, and which error comes first.
+    this.#keep(bytes, at, limit);
     const all = this.#kept.subarray(0, this.#keptBytes);
     // The empty line may lie across two reads, so the search begins three bytes back.
-    const end = keptBytes === 0 ? -1 : all.indexOf(HEAD_END, Math.max(0, keptBytes - 3));
-    if (end >= 0) {
+    const lineEnd = all.indexOf(HEAD_END, Math.max(0, keptBytes - 3));
+    if (lineEnd >= 0) {
+      const end = lineEnd + HEAD_END.length;
       this.#dropKept();
-      this.#endHead(all, 0, end);
-      return at + end + 4 - keptBytes;
+      this.#endHead(scanHead(all, 0, end), end);
+      return at + end - keptBytes;
     }
     refuseHopeless(all, keptBytes);
     if (all.length > HEAD_BYTES_MAX + 3) {
       throw new MalformedResponse('HEAD_TOO_LARGE');
     }
-    return bytes.length;
+    return limit;
   }
 
-  #endHead(bytes: Buffer, start: number, end: number): void {
-    if (end - start > HEAD_BYTES_MAX) {
+  /**
+   * @param scanned what the scan of it told.
+   * @param headBytes with the empty line.
+   */
+  #endHead(scanned: number, headBytes: number): void {
+    if (headBytes - HEAD_END.length > HEAD_BYTES_MAX) {
       throw new MalformedResponse('HEAD_TOO_LARGE');
     }
-    this.#beginBody(parseHead(bytes.toString('latin1', start, end + 2)));
+    if (scanned < 0) {
+      throw new MalformedResponse(scanned === BROKEN_STATUS_LINE ? 'STATUS_LINE' : 'HEADER');
+    }
+    this.#beginBody(takeHead());
   }
 
   #beginBody(head: ResponseHead): void {
@@ -163,38 +175,38 @@ export class ResponseParser {
     const isBodiless = this.#isToHead || status === 204 || status === 304;
     this.#sink.onParsedHead(head);
     if (isBodiless || head.contentLength === 0) {
-      this.#state = 'idle';
+      this.#state = IDLE;
     } else if (head.isChunked) {
-      this.#state = 'chunk-line';
+      this.#state = CHUNK_LINE;
     } else if (head.contentLength > 0) {
       this.#bodyBytesLeft = head.contentLength;
-      this.#state = 'length';
+      this.#state = LENGTH;
     } else {
-      this.#state = 'until-close';
+      this.#state = UNTIL_CLOSE;
     }
   }
 
-  #takeCounted(bytes: Buffer, at: number): number {
-    const end = Math.min(bytes.length, at + this.#bodyBytesLeft);
+  #takeCounted(bytes: Buffer, at: number, limit: number): number {
+    const end = Math.min(limit, at + this.#bodyBytesLeft);
     this.#bodyBytesLeft -= end - at;
-    this.#sink.onParsedData(at === 0 && end === bytes.length ? bytes : bytes.subarray(at, end));
+    this.#sink.onParsedData(viewPart(bytes, at, end));
     if (this.#bodyBytesLeft === 0) {
-      this.#state = this.#state === 'length' ? 'idle' : 'chunk-end';
+      this.#state = this.#state === LENGTH ? IDLE : CHUNK_END;
     }
     return end;
   }
 
-  #takeChunkLine(bytes: Buffer, at: number): number {
-    const size = this.#keptBytes === 0 ? readPlainSize(bytes, at) : -1;
+  #takeChunkLine(bytes: Buffer, at: number, limit: number): number {
+    const size = this.#keptBytes === 0 ? readPlainSize(bytes, at, limit) : -1;
     if (size >= 0) {
       this.#beginChunk(size);
       return plainEnd;
     }
-    const end = bytes.indexOf(LF, at);
+    const end = findLineFeed(bytes, at, limit);
     if (end < 0) {
-      return this.#keepLine(bytes, at);
+      return this.#keepLine(bytes, at, limit);
     }
-    const match = CHUNK_LINE.exec(this.#takeLine(bytes, at, end));
+    const match = SIZE_LINE.exec(this.#takeLine(bytes, at, end));
     if (match === null) {
       throw new MalformedResponse('CHUNK_SIZE');
     }
@@ -204,33 +216,39 @@ export class ResponseParser {
 
   #beginChunk(size: number): void {
     this.#bodyBytesLeft = size;
-    this.#state = size === 0 ? 'trailers' : 'chunk';
+    this.#state = size === 0 ? TRAILERS : CHUNK;
   }
 
   /** CR LF after a chunk's data. */
-  #takeChunkEnd(bytes: Buffer, at: number): number {
-    if (this.#state === 'chunk-end') {
+  #takeChunkEnd(bytes: Buffer, at: number, limit: number): number {
+    if (this.#state === CHUNK_END) {
       if (bytes[at] !== CR) {
         throw new MalformedResponse('CHUNK_END');
       }
       at += 1;
-      if (at === bytes.length) {
-        this.#state = 'chunk-end-lf';
+      if (at === limit) {
+        this.#state = CHUNK_END_LF;
         return at;
       }
     }
     if (bytes[at] !== LF) {
       throw new MalformedResponse('CHUNK_END');
     }
-    this.#state = 'chunk-line';
+    this.#state = CHUNK_LINE;
     return at + 1;
   }
 
   /** Trailers are read and dropped: uWebSockets.js can't send any. */
-  #takeTrailers(bytes: Buffer, at: number): number {
-    const end = bytes.indexOf(LF, at);
+  #takeTrailers(bytes: Buffer, at: number, limit: number): number {
+    const isFirst = this.#trailerBytes === 0 && this.#keptBytes === 0;
+    if (isFirst && at + 1 < limit && bytes[at] === CR && bytes[at + 1] === LF) {
+      // None, as nearly always.
+      this.#state = IDLE;
+      return at + 2;
+    }
+    const end = findLineFeed(bytes, at, limit);
     if (end < 0) {
-      return this.#keepLine(bytes, at);
+      return this.#keepLine(bytes, at, limit);
     }
     const line = this.#takeLine(bytes, at, end);
     this.#trailerBytes += line.length + 2;
@@ -238,8 +256,8 @@ export class ResponseParser {
       throw new MalformedResponse('TRAILERS_TOO_LARGE');
     }
     if (line === '') {
-      this.#state = 'idle';
-    } else if (!areHeaderLines(`${line}\r\n`)) {
+      this.#state = IDLE;
+    } else if (!isHeaderLine(line)) {
       throw new MalformedResponse('TRAILER');
     }
     return end + 1;
@@ -261,26 +279,26 @@ export class ResponseParser {
     return line.slice(0, -1);
   }
 
-  #keepLine(bytes: Buffer, at: number): number {
-    this.#keep(bytes, at);
+  #keepLine(bytes: Buffer, at: number, limit: number): number {
+    this.#keep(bytes, at, limit);
     if (this.#keptBytes > LINE_BYTES_MAX) {
       throw new MalformedResponse('LINE_TOO_LONG');
     }
-    return bytes.length;
+    return limit;
   }
 
   /**
    * What is kept is copied: the bytes given to parse() are only lent. Room doubles, so that a head that comes byte by
    * byte is not copied anew with each.
    */
-  #keep(bytes: Buffer, at: number): void {
-    const needed = this.#keptBytes + bytes.length - at;
+  #keep(bytes: Buffer, at: number, limit: number): void {
+    const needed = this.#keptBytes + limit - at;
     if (needed > this.#kept.length) {
       const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#kept.length * 2));
       this.#kept.copy(grown, 0, 0, this.#keptBytes);
       this.#kept = grown;
     }
-    bytes.copy(this.#kept, this.#keptBytes, at);
+    bytes.copy(this.#kept, this.#keptBytes, at, limit);
     this.#keptBytes = needed;
   }
 
@@ -308,6 +326,16 @@ function refuseHopeless(head: Buffer, checkedBytes: number): void {
   }
 }
 
+function viewPart(bytes: Buffer, from: number, to: number): Buffer {
+  return from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to);
+}
+
+/** @returns -1 where there is none before the limit; what lies behind it was read before, and may have one. */
+function findLineFeed(bytes: Buffer, at: number, limit: number): number {
+  const end = bytes.subarray(at, limit).indexOf(LF);
+  return end < 0 ? -1 : at + end;
+}
+
 /** Where the size line ended that readPlainSize read last; a second result without an object. */
 let plainEnd = 0;
 
@@ -316,17 +344,17 @@ let plainEnd = 0;
  *
  * @returns -1 for any other line, which then is looked at with care.
  */
-function readPlainSize(bytes: Buffer, at: number): number {
+function readPlainSize(bytes: Buffer, at: number, limit: number): number {
   let size = 0;
   let i = at;
-  for (; i < bytes.length && i < at + 8; i += 1) {
+  for (; i < limit && i < at + 8; i += 1) {
     const digit = HEX_DIGITS[bytes[i] as number] as number;
     if (digit === NOT_HEX) {
       break;
     }
     size = size * 16 + digit;
   }
-  if (i === at || bytes[i] !== CR || bytes[i + 1] !== LF) {
+  if (i === at || i + 1 >= limit || bytes[i] !== CR || bytes[i + 1] !== LF) {
     return -1;
   }
   plainEnd = i + 2;

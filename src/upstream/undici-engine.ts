@@ -157,7 +157,7 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
     } else {
       this.#status = status;
       const lines = joinHeaders(controller.rawHeaders as Buffer[]);
-      const head = readHeaders(status, mendReason(status, statusText), lines, false);
+      const head = readHeaders(status, mendReason(status, statusText), lines);
       this.#handler?.onHead(head, nowMs());
     }
   }

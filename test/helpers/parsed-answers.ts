@@ -26,7 +26,7 @@ export interface Conversation {
 
 /**
  * Each piece is given in the same memory, overwritten after every call, as reads are: whatever the parser
- * keeps without a copy comes out wrong.
+ * keeps without a copy comes out wrong. So does what it reads behind their end.
  */
 export function parsePieces(pieces: readonly Buffer[], talk: Conversation): ParsedConnection {
   const answers: ParsedAnswer[] = [];
@@ -47,13 +47,13 @@ export function parsePieces(pieces: readonly Buffer[], talk: Conversation): Pars
   beginNext();
   try {
     for (const piece of pieces) {
-      const lent = Buffer.from(piece);
-      for (let at = 0; at < lent.length; ) {
+      const lent = lend(piece);
+      for (let at = 0; at < piece.length; ) {
         if (parser.isIdle) {
-          leftoverBytes += lent.length - at;
+          leftoverBytes += piece.length - at;
           break;
         }
-        at += parser.parse(lent.subarray(at));
+        at += parser.parse(lent.subarray(at), piece.length - at);
         const answer = answers.at(-1);
         if (parser.isIdle && answer !== undefined) {
           answer.isWhole = true;
@@ -77,6 +77,12 @@ export function parseSplit(
   talk: Conversation,
 ): ParsedConnection {
   return parsePieces(splitAt(bytes, points), talk);
+}
+
+/** With what an earlier read may have left behind it: ends of lines, of a head and of the last chunk. */
+function lend(piece: Buffer): Buffer {
+  const isBetween = piece.at(-1) === 0x0d;
+  return Buffer.concat([piece, Buffer.from(`${isBetween ? '\n' : ''}\r\n\r\n0\r\n\r\n`)]);
 }
 
 /** Each byte by itself. */
