@@ -18,13 +18,16 @@ for (let at = 0; at < LAST; at += 1) STEPS[BEGINNING[at] as number] = LAST - at;
 /** In text, JSON and base64 it is rarer than the others, and hexadecimal numbers have none. */
 const RARE_AT = BEGINNING.indexOf('g');
 const RARE = BEGINNING[RARE_AT] as number;
-/** A search for one byte costs as much as stepping over some fifty bytes. */
-const RARE_SEARCHES_MAX = 16;
+/** A search for one byte costs as much as stepping over so many bytes. */
+const SEARCH_BYTES = 48;
+/** Before the rare letter is thought not to be rare here. */
+const SEARCHES_MIN = 16;
 
 /** The offset of the next `"usage`; in a string its quote would be escaped, which is not looked at. */
 export function findUsageName(bytes: Buffer, from: number): number {
   let rareAt = from + RARE_AT - 1;
-  for (let searches = 0; searches < RARE_SEARCHES_MAX; searches += 1) {
+  let worthBytes = from - SEARCHES_MIN * SEARCH_BYTES;
+  for (; worthBytes < rareAt; worthBytes += SEARCH_BYTES) {
     rareAt = bytes.indexOf(RARE, rareAt + 1);
     if (rareAt < 0) return NOWHERE;
     if (isBeginning(bytes, rareAt - RARE_AT)) return rareAt - RARE_AT;
