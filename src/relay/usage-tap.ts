@@ -36,6 +36,7 @@ export class UsageTap {
   readonly #sample = new TextSample();
   #walk: JsonWalk | null = null;
   #lines: SseLines | null = null;
+
   constructor(isEventStream: boolean) {
     this.#isEventStream = isEventStream;
   }
