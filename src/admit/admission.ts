@@ -129,6 +129,7 @@ export class Admission {
     if (isSent && exchange.isMetered) {
       this.#settleUsed(exchange);
     }
+    exchange.meter?.release();
     if (exchange.reservation !== null || exchange.callerReservation !== null) {
       this.#holds.close(exchange, isSent ? this.#readSpent(exchange) : null, toSharedMs(endedMs));
     }

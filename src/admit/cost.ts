@@ -132,10 +132,13 @@ function toCount(tokens: number): number {
   return tokens >= 1 ? Math.min(Math.floor(tokens), BOUNDS.tokensMax) : 0;
 }
 
-/** Not by a division that rounds: its quotient may lose the fraction that has to be rounded up. */
+/**
+ * Rounded up. The quotient may lose a fraction or be rounded up itself, so what is lost is seen by multiplying again. A
+ * remainder of floats would tell it too, and takes longer than all else here.
+ */
 function toNano(pico: number): number {
-  const rest = pico % PICO_PER_NANO;
-  return (pico - rest) / PICO_PER_NANO + (rest > 0 ? 1 : 0);
+  const nano = Math.floor(pico / PICO_PER_NANO);
+  return nano * PICO_PER_NANO < pico ? nano + 1 : nano;
 }
 
 /** Above 9 000 dollars; only absurd prices and usages come here. */

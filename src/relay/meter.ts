@@ -80,4 +80,9 @@ export class Meter {
       kept.push(held);
     }
   }
+
+  /** Nobody will ask for an estimate any more. */
+  release(): void {
+    this.#tap?.release();
+  }
 }

@@ -79,6 +79,12 @@ export class SseLines {
     return isFeed ? 1 : 0;
   }
 
+  /** Whether there is a CR from here on; a look that is remembered for all that follows in these bytes. */
+  hasReturn(bytes: Buffer, from: number): boolean {
+    this.#hasReturn ??= bytes.indexOf(CARRIAGE_RETURN, from) >= 0;
+    return this.#hasReturn;
+  }
+
   /** A whole event went by unread. */
   passOver(bytes: Buffer, end: number): void {
     this.#markLength = BYTE_ORDER_MARK.length;
@@ -89,9 +95,9 @@ export class SseLines {
   read(bytes: Buffer, from: number): number {
     let at = from;
     this.#isAfterReturn = false;
-    this.#hasReturn ??= bytes.indexOf(CARRIAGE_RETURN, from) >= 0;
+    const hasReturn = this.hasReturn(bytes, from);
     while (at < bytes.length) {
-      const found = findLineEnd(bytes, at, this.#hasReturn);
+      const found = findLineEnd(bytes, at, hasReturn);
       const lineEnd = found < 0 ? bytes.length : found;
       this.#readLine(bytes, at, lineEnd);
       if (found < 0) {

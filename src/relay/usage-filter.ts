@@ -16,6 +16,8 @@ import type { UsageTap } from './usage-tap.js';
 
 const QUOTED_BYTES = '"usage"'.length;
 const NULL = Buffer.from('null');
+/** Are moved one by one sooner than by a call into native code. */
+const FEW_BYTES = 32;
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const QUOTE = 0x22;
@@ -33,6 +35,8 @@ export class UsageFilter {
   #isPassing = false;
   /** Of the piece in hand: where the bytes that are kept end, moved together. */
   #keptEnd = 0;
+  /** A walk has found the member that is null where it should be: others are believed to be there without one. */
+  #hasCutNull = false;
   /** An event was taken out of which the last CR's LF may follow. */
   #dropsFeed = false;
 
@@ -78,19 +82,18 @@ export class UsageFilter {
       if (usageAt < end) {
         const next = findUsageName(bytes, usageAt + QUOTED_BYTES);
         const isSingle = next >= end;
-        const nullEnd =
-          isSingle && !this.#tap.isReadDue() ? findNullMember(bytes, usageAt, end) : -1;
+        const isPlain = isSingle && this.#hasCutNull && this.#tap.goesUnread(bytes, at, end);
+        const nullEnd = isPlain ? findNullMember(bytes, usageAt, end) : -1;
         if (nullEnd >= 0) {
+          // Before its bytes are moved.
+          this.#tap.passOver(bytes, at, end);
           this.#keep(bytes, from, usageAt - 1);
           from = nullEnd;
-          this.#tap.passOver(bytes, at, end);
         } else {
           this.#tap.readEvent(bytes, at);
           from = this.#cut(bytes, at, end, from);
         }
         usageAt = isSingle ? next : findUsageName(bytes, end);
-      } else if (this.#tap.isReadDue()) {
-        this.#tap.readEvent(bytes, at);
       } else {
         this.#tap.passOver(bytes, at, end);
       }
@@ -100,8 +103,12 @@ export class UsageFilter {
   }
 
   #keep(bytes: Buffer, start: number, end: number): void {
-    if (start !== this.#keptEnd && start < end) bytes.copyWithin(this.#keptEnd, start, end);
-    this.#keptEnd += Math.max(0, end - start);
+    if (start >= end) return;
+    const to = this.#keptEnd;
+    this.#keptEnd = to + end - start;
+    if (start === to) return;
+    if (end - start > FEW_BYTES) bytes.copyWithin(to, start, end);
+    else for (let at = start; at < end; at += 1) bytes[to + at - start] = bytes[at] as number;
   }
 
   /** What is still held when the answer ends, or is cut; null for nothing. */
@@ -127,6 +134,7 @@ export class UsageFilter {
     if (usage === 'object' && choices === 'full-array') {
       this.sendsUsageAnyway = true;
     } else if (usage === 'null') {
+      this.#hasCutNull = true;
       this.#keep(bytes, from, walk.cutStart);
       return walk.cutEnd;
     }

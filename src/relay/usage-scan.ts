@@ -32,6 +32,7 @@ interface Member {
   readonly details: readonly Member[] | null;
 }
 
+const SPACE = 0x20;
 const QUOTE = 0x22;
 const COLON = 0x3a;
 const COMMA = 0x2c;
@@ -77,7 +78,7 @@ export function createScanned(): Float64Array {
  * @returns the offset after the closing brace; -1 where the object has to be parsed, and then `into` means nothing.
  */
 export function scanUsage(bytes: Buffer, start: number, end: number, into: Float64Array): number {
-  into.fill(UNSAID);
+  for (let place = 0; place < SCANNED_COUNT; place += 1) into[place] = UNSAID;
   return end <= bytes.length ? scanObject(bytes, start, end, MEMBERS, into) : -1;
 }
 
@@ -91,12 +92,16 @@ function scanObject(
 ): number {
   if (bytes[start] !== OPEN_BRACE) return -1;
   let seen = 0;
+  let expected = 0;
   let at = skipSpace(bytes, start + 1, end);
   while (bytes[at] === QUOTE) {
-    const index = findMember(bytes, at + 1, end, members);
+    // They mostly come in one order.
+    const isExpected = expected < members.length && isNamed(bytes, at + 1, end, members[expected]!);
+    const index = isExpected ? expected : findMember(bytes, at + 1, end, members);
     if (index < 0 || ((seen >> index) & 1) === 1) return -1;
     seen |= 1 << index;
-    const { name, place, details } = members[index] as Member;
+    expected = index + 1;
+    const { name, place, details } = members[index]!;
     at = skipSpace(bytes, at + name.length + 2, end);
     if (bytes[at] !== COLON) return -1;
     at = skipSpace(bytes, at + 1, end);
@@ -126,14 +131,18 @@ function scanObject(
 /** The place of the name that begins at `from` and ends with a quote; -1 where it is none of them. */
 function findMember(bytes: Buffer, from: number, end: number, members: readonly Member[]): number {
   for (let index = 0; index < members.length; index += 1) {
-    const { name } = members[index] as Member;
-    const stop = from + name.length;
-    if (stop >= end || bytes[stop] !== QUOTE || bytes[from] !== name[0]) continue;
-    let matched = 1;
-    while (matched < name.length && bytes[from + matched] === name[matched]) matched += 1;
-    if (matched === name.length) return index;
+    if (isNamed(bytes, from, end, members[index]!)) return index;
   }
   return -1;
+}
+
+function isNamed(bytes: Buffer, from: number, end: number, { name }: Member): boolean {
+  const stop = from + name.length;
+  if (stop >= end || bytes[stop] !== QUOTE) return false;
+  for (let i = 0; i < name.length; i += 1) {
+    if (bytes[from + i] !== name[i]) return false;
+  }
+  return true;
 }
 
 function isDigit(byte: number | undefined): boolean {
@@ -142,6 +151,6 @@ function isDigit(byte: number | undefined): boolean {
 
 function skipSpace(bytes: Buffer, from: number, end: number): number {
   let at = from;
-  while (at < end && isSpace(bytes[at])) at += 1;
+  while (at < end && (bytes[at] as number) <= SPACE && isSpace(bytes[at])) at += 1;
   return at;
 }

@@ -4,14 +4,16 @@
  * An answer that is encoded (gzip) is not for a tap. Of an event stream most events are passed over with two native
  * searches, for their end and for the name `usage`; only where that is followed by an object are the event's brackets
  * and strings followed (json-walk.ts says which places are believed). So are events that are split, which can't be
- * searched, and one of 32, for the estimate. A JSON answer is followed as a whole.
+ * searched. Some are kept for an estimate, which is hardly ever made (text-sample.ts). A JSON answer is followed as a
+ * whole.
  *
- * Kept are the figures, a split name (18 bytes) and a split usage object (16 KB at most).
+ * Kept besides are the figures, a split name (18 bytes) and a split usage object (16 KB at most).
  */
 import type { Usage } from '../core/usage.js';
 import { UsageFigures } from './json-usage.js';
 import { JsonWalk } from './json-walk.js';
 import { findEventEnd, SseLines } from './sse-lines.js';
+import { TextSample } from './text-sample.js';
 import { findUsageName, NOWHERE } from './usage-name.js';
 
 /** Of a quote and the name. */
@@ -21,12 +23,8 @@ const COLON = 0x3a;
 const SPACE = 0x20;
 const SMALL_N = 0x6e;
 
-/** The first events of a stream are unlike the others (roles, openings of blocks) and are all counted out. */
-const HEAD_EVENTS = 16;
 /** CR and LF: more is an event. */
 const EMPTY_LINE_BYTES_MAX = 2;
-/** After them one in so many is; a power of two. */
-const SAMPLED_EACH = 32;
 /** Of text in JSON, English and code; what OpenAI and Anthropic tell their users. */
 const BYTES_PER_TOKEN = 4;
 /** Recorded streams with a token an event have 4 to 7 on the mean, the others 17 and more. */
@@ -34,16 +32,10 @@ const TOKEN_EVENT_BYTES_MAX = 8;
 
 export class UsageTap {
   readonly #figures = new UsageFigures();
-  /** Events that have ended; `[DONE]` is one, and some of the comments are. */
-  eventCount = 0;
   readonly #isEventStream: boolean;
+  readonly #sample = new TextSample();
   #walk: JsonWalk | null = null;
   #lines: SseLines | null = null;
-  #headTextEvents = 0;
-  #headTextBytes = 0;
-  #tailReadEvents = 0;
-  #tailTextEvents = 0;
-  #tailTextBytes = 0;
 
   constructor(isEventStream: boolean) {
     this.#isEventStream = isEventStream;
@@ -77,19 +69,19 @@ export class UsageTap {
     return this.#figures.hasOutput;
   }
 
+  /** Events that have ended; `[DONE]` is one, and some of the comments are. */
+  get eventCount(): number {
+    return this.#sample.eventCount;
+  }
+
   /** Events that brought text of the model, counted in the first 16 and in one of 32 after them. */
   get contentEventCount(): number {
-    if (this.#tailReadEvents === 0) return this.#headTextEvents;
-    const share = this.#tailTextEvents / this.#tailReadEvents;
-    return this.#headTextEvents + Math.round((this.eventCount - HEAD_EVENTS) * share);
+    return this.#sample.textEventCount;
   }
 
   /** Bytes of the model's text, as it is written in JSON: exact for a JSON answer, measured like the above for a stream. */
   get contentBytes(): number {
-    if (!this.#isEventStream) return this.#walk?.textBytes ?? 0;
-    if (this.#tailReadEvents === 0) return this.#headTextBytes;
-    const mean = this.#tailTextBytes / this.#tailReadEvents;
-    return this.#headTextBytes + Math.round((this.eventCount - HEAD_EVENTS) * mean);
+    return this.#isEventStream ? this.#sample.textBytes : (this.#walk?.textBytes ?? 0);
   }
 
   /**
@@ -117,12 +109,11 @@ export class UsageTap {
     let usageAt = findUsage(piece, at);
     while (at < piece.length) {
       const end = findEventEnd(piece, at);
-      if (end < 0 || usageAt < end || this.isReadDue()) {
+      if (end < 0 || usageAt < end) {
         at = this.readEvent(piece, at);
         if (usageAt < at) usageAt = findUsage(piece, at);
       } else {
-        this.passOver(piece, at, end);
-        at = end;
+        at = this.passOver(piece, at, end);
       }
     }
   }
@@ -136,42 +127,44 @@ export class UsageTap {
   readEvent(bytes: Buffer, from: number): number {
     const end = this.#reader.read(bytes, from);
     if (this.#reader.isBetweenEvents) {
-      if (this.#reader.takeHasData()) this.#count();
+      if (this.#reader.takeHasData()) this.#sample.count(this.walk.textBytes);
       // Without data the walk was at no document, and must not show that of another event.
       else this.walk.reset();
     }
     return end;
   }
 
-  /** One event is whole, ends here and holds no usage. */
-  passOver(bytes: Buffer, from: number, end: number): void {
-    if (end - from > EMPTY_LINE_BYTES_MAX) this.eventCount += 1;
+  /** One event is whole, ends here and holds no usage. Gives where it really ends. */
+  passOver(bytes: Buffer, from: number, end: number): number {
+    const sample = this.#sample;
+    if (!sample.isDue()) {
+      if (end - from > EMPTY_LINE_BYTES_MAX) sample.eventCount += 1;
+    } else if (this.#canKeep(bytes, from, end)) {
+      sample.keep(bytes, from, end);
+    } else {
+      return this.readEvent(bytes, from);
+    }
     this.#reader.passOver(bytes, end);
+    return end;
   }
 
-  /** The next event should be read, whatever it holds. */
-  isReadDue(): boolean {
-    const count = this.eventCount;
-    return count < HEAD_EVENTS || ((count - HEAD_EVENTS) & (SAMPLED_EACH - 1)) === 0;
+  /** Whether such an event is passed over without being read now. */
+  goesUnread(bytes: Buffer, from: number, end: number): boolean {
+    return !this.#sample.isDue() || this.#canKeep(bytes, from, end);
+  }
+
+  /** The answer is over and all that was to be asked has been. */
+  release(): void {
+    this.#sample.release();
+  }
+
+  /** What holds a CR may end elsewhere than it seems to. */
+  #canKeep(bytes: Buffer, from: number, end: number): boolean {
+    return this.#sample.canKeep(bytes, from, end) && !this.#reader.hasReturn(bytes, from);
   }
 
   get isBetweenEvents(): boolean {
     return this.#reader.isBetweenEvents;
-  }
-
-  #count(): void {
-    const { textBytes } = this.walk;
-    const isText = textBytes > 0 ? 1 : 0;
-    if (this.eventCount < HEAD_EVENTS) {
-      this.#headTextEvents += isText;
-      this.#headTextBytes += textBytes;
-    } else if (this.isReadDue()) {
-      // Others are read for their usage, and are not like those that are not read.
-      this.#tailReadEvents += 1;
-      this.#tailTextEvents += isText;
-      this.#tailTextBytes += textBytes;
-    }
-    this.eventCount += 1;
   }
 }
 

@@ -11,6 +11,10 @@ const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 const OPEN_BRACE = 0x7b;
 
+const RARE_AT = NAME.indexOf('g');
+const RARE = NAME[RARE_AT] as number;
+const RARE_SEARCHES_MAX = 16;
+
 /** How far a search from the end may step back from a byte: to where that byte could be the next one of the name. */
 const STEPS = new Uint8Array(256).fill(NAME.length);
 for (let at = NAME.length - 1; at > 0; at -= 1) STEPS[NAME[at] as number] = at;
@@ -29,9 +33,24 @@ export function takeWholeUsage(bytes: Buffer, figures: UsageFigures): boolean {
   return end >= 0 && closesLast(bytes, end, bytes.length);
 }
 
-/** Where the name stands last in plain quotes, which are escaped in a string; -1 if it does not. */
+/**
+ * Where the name stands last in plain quotes, which are escaped in a string; -1 if it does not. As in usage-name.ts its
+ * rarest letter is looked for, and what has many of it is stepped through.
+ */
 function findNameBackwards(bytes: Buffer): number {
-  for (let at = bytes.length - NAME.length; at >= 0; ) {
+  let rareAt = bytes.length - NAME.length + RARE_AT + 1;
+  for (let searches = 0; searches < RARE_SEARCHES_MAX; searches += 1) {
+    // An offset below 0 would count from the end.
+    rareAt = rareAt > RARE_AT ? bytes.lastIndexOf(RARE, rareAt - 1) : -1;
+    const nameAt = rareAt - RARE_AT;
+    if (nameAt < 0) return -1;
+    if (isName(bytes, nameAt)) return nameAt;
+  }
+  return stepBackToName(bytes, rareAt - RARE_AT - 1);
+}
+
+function stepBackToName(bytes: Buffer, from: number): number {
+  for (let at = from; at >= 0; ) {
     const first = bytes[at] as number;
     if (first === NAME[0] && isName(bytes, at)) return at;
     at -= STEPS[first] as number;
@@ -40,7 +59,7 @@ function findNameBackwards(bytes: Buffer): number {
 }
 
 function isName(bytes: Buffer, at: number): boolean {
-  for (let i = 1; i < NAME.length; i += 1) {
+  for (let i = 0; i < NAME.length; i += 1) {
     if (bytes[at + i] !== NAME[i]) return false;
   }
   return true;

@@ -5,7 +5,22 @@ import { findUsageName, NOWHERE } from '../../../src/relay/usage-name.js';
 
 test('a name is overlooked, or found where it is not', () => {
   const text = fc
-    .array(fc.constantFrom('"', 'u', 's', 'a', 'g', 'e', 'usag', '"usage', 'usage"', 'x', '\\"'))
+    .array(
+      fc.constantFrom(
+        '"',
+        'u',
+        's',
+        'a',
+        'g',
+        'e',
+        'usag',
+        '"usage',
+        'usage"',
+        'x',
+        'ggggggggg',
+        '\\"',
+      ),
+    )
     .map((parts) => parts.join(''));
   fc.assert(
     fc.property(text, fc.nat(12), (value, from) => {
