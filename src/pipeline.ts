@@ -33,7 +33,7 @@ export interface Stages extends RelayHost {
 }
 
 export function runExchange(stages: Stages, downstream: Downstream, head: RequestHead): void {
-  const dialect = detectDialect(head.path, head.headers);
+  const dialect = detectDialect(head.path, head.hasAnthropicVersion);
   const exchange = new Exchange(stages.createId(), head, downstream, dialect, nowMs());
   const relay = new Relay(exchange, stages);
   stages.onBegun(exchange);

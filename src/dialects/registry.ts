@@ -13,16 +13,10 @@ export const DIALECTS: Readonly<Record<DialectName, Dialect>> = {
  * Anthropic's own paths, and, for the paths that both APIs have (`/v1/models`, `/v1/files`), the header that all
  * of Anthropic's clients send.
  */
-export function detectDialect(path: string, headers: readonly string[]): DialectName {
-  if (path.startsWith('/v1/messages') || path === '/v1/complete') {
-    return 'anthropic';
-  }
-  for (let i = 0; i < headers.length; i += 2) {
-    if (headers[i] === 'anthropic-version') {
-      return 'anthropic';
-    }
-  }
-  return 'openai';
+export function detectDialect(path: string, hasAnthropicVersion: boolean): DialectName {
+  const isAnthropic =
+    hasAnthropicVersion || path.startsWith('/v1/messages') || path === '/v1/complete';
+  return isAnthropic ? 'anthropic' : 'openai';
 }
 
 /**

@@ -5,7 +5,6 @@
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs } from '../core/clock.js';
 import { GatewayError } from '../core/errors.js';
-import { findHeader } from '../core/headers.js';
 import type { Exchange, RequestHead } from '../exchange.js';
 import { readAsked, readUser } from './asked.js';
 import { ByteBudget } from './budget.js';
@@ -132,11 +131,10 @@ export class BodyInspector {
     if (head.contentLength === 0 || !this.#mayNameModel(head.path)) {
       return NOTHING;
     }
-    const encoding = findHeader(head.headers, 'content-encoding');
+    const { contentEncoding: encoding, contentType: type } = head;
     if (encoding !== null && encoding !== 'identity') {
       return NOTHING;
     }
-    const type = findHeader(head.headers, 'content-type');
     if (type === null || type === '') {
       return PERHAPS_JSON;
     }

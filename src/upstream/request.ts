@@ -7,13 +7,14 @@ import type { Exchange, RequestHead } from '../exchange.js';
 import type { RequestBody } from '../inspect/body.js';
 import type { BodyEdit } from '../inspect/usage-request.js';
 import { countBytes, type UpstreamRequest } from './engine.js';
+import { addHeaderLine } from './request-head.js';
 
 /** Of one provider, worked out once. */
 export interface RequestTemplate {
   /** What takes the place of `/v1` in a request's path. */
   readonly basePath: string;
-  /** Name and value of the provider's credential; null passes the caller's on. */
-  readonly credential: readonly [name: string, value: string] | null;
+  /** The header line of the provider's credential, with its CR LF; empty passes the caller's on. */
+  readonly credentialLine: string;
 }
 
 export interface BodyPatches {
@@ -22,10 +23,13 @@ export interface BodyPatches {
 
 export function createTemplate(
   config: ProviderConfig,
-  credential: readonly [string, string] | null,
+  credential: readonly [name: string, value: string] | null,
 ): RequestTemplate {
   const { pathname } = new URL(config.baseUrl);
-  return { basePath: pathname === '/' ? '' : pathname.replace(/\/$/, ''), credential };
+  return {
+    basePath: pathname === '/' ? '' : pathname.replace(/\/$/, ''),
+    credentialLine: credential === null ? '' : `${credential[0]}: ${credential[1]}\r\n`,
+  };
 }
 
 /** @param model the name that the provider knows; null leaves the client's. */
@@ -37,13 +41,22 @@ export function writeRequest(
 ): UpstreamRequest {
   const { head, body, identity } = exchange;
   const path = template.basePath + head.path.slice(API_PREFIX.length);
-  const headers = writeHeaders(head, template.credential, identity?.keyHeaders ?? NO_NAMES);
-  if (exchange.asksUsage) {
-    askUnencoded(headers);
-  }
+  const headerLines = writeHeaders(
+    head,
+    template.credentialLine,
+    identity?.keyHeaders ?? NO_NAMES,
+    exchange.asksUsage,
+  );
   const target = head.query === '' ? path : `${path}?${head.query}`;
   if (body === null || (body.totalBytes === 0 && body.upload === null)) {
-    return { method: head.method, target, headers, pieces: NO_PIECES, upload: null, bodyBytes: 0 };
+    return {
+      method: head.method,
+      target,
+      headerLines,
+      pieces: NO_PIECES,
+      upload: null,
+      bodyBytes: 0,
+    };
   }
   const isRenamed = model !== null && exchange.model !== null && model !== exchange.model;
   const rename = isRenamed ? renameModel(body, model, patches) : null;
@@ -51,7 +64,7 @@ export function writeRequest(
   return {
     method: head.method,
     target,
-    headers,
+    headerLines,
     pieces,
     upload: body.upload,
     bodyBytes: body.totalBytes < 0 ? -1 : body.totalBytes + countBytes(pieces) - body.bytes.length,
@@ -64,70 +77,86 @@ const NO_PIECES: readonly Uint8Array[] = [];
 
 /**
  * Hop-by-hop headers (RFC 9110 section 7.6.1), those that the engine writes itself, and `expect`, which
- * uWebSockets.js has answered already.
+ * uWebSockets.js has answered already. Told by their length first: a set would need the hash of every name.
  */
-const NOT_FORWARDED: ReadonlySet<string> = new Set([
-  'connection',
-  'content-length',
-  'expect',
-  'host',
-  'http2-settings',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
+function isHopByHop(name: string): boolean {
+  switch (name.length) {
+    case 2:
+      return name === 'te';
+    case 4:
+      return name === 'host';
+    case 6:
+      return name === 'expect';
+    case 7:
+      return name === 'trailer' || name === 'upgrade';
+    case 10:
+      return name === 'connection' || name === 'keep-alive';
+    case 14:
+      return name === 'content-length' || name === 'http2-settings';
+    case 16:
+      return name === 'proxy-connection';
+    case 17:
+      return name === 'transfer-encoding';
+    case 18:
+      return name === 'proxy-authenticate';
+    case 19:
+      return name === 'proxy-authorization';
+    default:
+      return false;
+  }
+}
 
-const CREDENTIALS: ReadonlySet<string> = new Set(['authorization', 'x-api-key', 'api-key']);
+function isCredential(name: string): boolean {
+  switch (name.length) {
+    case 7:
+      return name === 'api-key';
+    case 9:
+      return name === 'x-api-key';
+    case 13:
+      return name === 'authorization';
+    default:
+      return false;
+  }
+}
+
 const OWN_PREFIX = 'x-weir-';
+const OWN_PREFIX_FIRST = 0x78;
+const ACCEPT_ENCODING = 'accept-encoding';
+/** What was used stands in the answer, and must be read there. */
+const UNENCODED = 'identity';
 
+/** @param asksUnencoded the provider shall not compress its answer. */
 function writeHeaders(
   head: RequestHead,
-  credential: readonly [string, string] | null,
+  credentialLine: string,
   keyHeaders: readonly string[],
-): string[] {
-  const named = namedByConnection(head.headers);
-  const headers: string[] = [];
-  for (let i = 0; i < head.headers.length; i += 2) {
-    const name = head.headers[i] as string;
-    const value = head.headers[i + 1] as string;
-    if (NOT_FORWARDED.has(name) || name.startsWith(OWN_PREFIX)) {
+  asksUnencoded: boolean,
+): string {
+  const { headers, isAscii } = head;
+  const named = head.namesHops ? namedByConnection(headers) : null;
+  let lines = '';
+  let isEncodingSaid = false;
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] as string;
+    if (
+      isHopByHop(name) ||
+      (name.charCodeAt(0) === OWN_PREFIX_FIRST && name.startsWith(OWN_PREFIX)) ||
+      (isCredential(name) && (credentialLine !== '' || keyHeaders.includes(name))) ||
+      named?.has(name)
+    ) {
       continue;
     }
-    if (CREDENTIALS.has(name) && (credential !== null || keyHeaders.includes(name))) {
-      continue;
+    let value = headers[i + 1] as string;
+    if (asksUnencoded && name === ACCEPT_ENCODING) {
+      value = UNENCODED;
+      isEncodingSaid = true;
     }
-    if (named?.has(name)) {
-      continue;
-    }
-    headers.push(name, BEYOND_ASCII.test(value) ? toWireBytes(value) : value);
+    lines = addHeaderLine(lines, name, isAscii ? value : toWireBytes(value));
   }
   // Last, so that nothing that the caller sends, `connection: authorization` included, takes it away (P-04).
-  if (credential !== null) {
-    headers.push(credential[0], credential[1]);
-  }
-  return headers;
+  lines += credentialLine;
+  return asksUnencoded && !isEncodingSaid ? `${lines}${ACCEPT_ENCODING}: ${UNENCODED}\r\n` : lines;
 }
-
-/** What was used stands in the answer, and must be read there. */
-function askUnencoded(headers: string[]): void {
-  let isSaid = false;
-  for (let i = 0; i < headers.length; i += 2) {
-    if (headers[i] === ACCEPT_ENCODING) {
-      headers[i + 1] = 'identity';
-      isSaid = true;
-    }
-  }
-  if (!isSaid) {
-    headers.push(ACCEPT_ENCODING, 'identity');
-  }
-}
-
-const ACCEPT_ENCODING = 'accept-encoding';
 
 /** The names that a `connection` header makes hop-by-hop; null in the usual case that it names none. */
 function namedByConnection(headers: readonly string[]): ReadonlySet<string> | null {
@@ -146,8 +175,6 @@ function namedByConnection(headers: readonly string[]): ReadonlySet<string> | nu
   }
   return named;
 }
-
-const BEYOND_ASCII = /[\u0080-\uffff]/;
 
 /** uWebSockets.js decodes header values as UTF-8 and undici writes them as Latin-1; this keeps the bytes. */
 function toWireBytes(value: string): string {

@@ -12,14 +12,12 @@ import {
   type RequestTemplate,
   writeRequest,
 } from '../../../src/upstream/request.js';
-import { writeRequestHead } from '../../../src/upstream/request-head.js';
+import { splitHeaderLines, writeRequestHead } from '../../../src/upstream/request-head.js';
 import { createExchange, type ExchangeOptions, FakeDownstream } from '../../helpers/stage-fakes.js';
 
-const PASSES: RequestTemplate = { basePath: '/v1', credential: null };
-const REPLACES: RequestTemplate = {
-  basePath: '/v1',
-  credential: ['authorization', 'Bearer sk-ours'],
-};
+const API = { baseUrl: 'https://provider/v1' } as ProviderConfig;
+const PASSES = createTemplate(API, null);
+const REPLACES = createTemplate(API, ['authorization', 'Bearer sk-ours']);
 const PATCHES = { encodeJsonString };
 
 interface Sent extends ExchangeOptions {
@@ -50,7 +48,7 @@ function write(sent: Sent = {}): UpstreamRequest {
 }
 
 function headersOf(headers: readonly string[], more: Sent = {}): readonly string[] {
-  return write({ ...more, headers }).headers;
+  return splitHeaderLines(write({ ...more, headers }).headerLines);
 }
 
 test('headers pass in their order, several of a name too', () => {
@@ -140,7 +138,7 @@ test('a provider’s credential takes the place of all of the caller’s, and no
     'authorization',
     'Bearer sk-ours',
   ]);
-  const anthropic: RequestTemplate = { basePath: '/v1', credential: ['x-api-key', 'ours'] };
+  const anthropic = createTemplate(API, ['x-api-key', 'ours']);
   assert.deepEqual(headersOf(callers, { template: anthropic }), ['a', 'b', 'x-api-key', 'ours']);
 });
 
@@ -260,7 +258,7 @@ test('the head says how long the body is, exactly where it must', () => {
   const request: UpstreamRequest = {
     method: 'POST',
     target: '/x',
-    headers: ['a', 'b'],
+    headerLines: 'a: b\r\n',
     pieces: [],
     upload: null,
     bodyBytes: 0,
@@ -270,7 +268,7 @@ test('the head says how long the body is, exactly where it must', () => {
     'POST /x HTTP/1.1\r\nhost: h:1\r\na: b\r\ncontent-length: 0\r\n\r\n',
   );
   const framing = (method: string, bodyBytes: number): string =>
-    writeRequestHead({ ...request, method, bodyBytes, headers: [] }, 'h')
+    writeRequestHead({ ...request, method, bodyBytes, headerLines: '' }, 'h')
       .split('\r\n')
       .slice(2, -2)
       .join();
