@@ -26,6 +26,16 @@ export function detectDialect(path: string, hasAnthropicVersion: boolean): Diale
 const WITHOUT_MODEL =
   /^\/v1\/(?:files|uploads|batches|containers|skills|vector_stores|organization|messages\/batches)(?:\/|$)/;
 
+/** Most requests have the path of the one before. */
+let lastNamingPath = '';
+
 export function mayNameModel(path: string): boolean {
-  return !WITHOUT_MODEL.test(path);
+  if (path === lastNamingPath) {
+    return true;
+  }
+  if (WITHOUT_MODEL.test(path)) {
+    return false;
+  }
+  lastNamingPath = path;
+  return true;
 }

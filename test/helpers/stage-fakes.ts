@@ -1,6 +1,6 @@
 /** Stand-ins for what surrounds a stage: a client's connection and an exchange on it. */
 
-import type { Downstream, DownstreamObserver } from '../../src/accept/downstream.js';
+import type { BodyReader, Downstream, DownstreamObserver } from '../../src/accept/downstream.js';
 import { describeHead } from '../../src/accept/head.js';
 import type { AnswerHead } from '../../src/core/answer-head.js';
 import type { DialectName } from '../../src/core/errors.js';
@@ -20,7 +20,7 @@ export class FakeDownstream {
   isBehind = false;
   observer: DownstreamObserver | null = null;
   readonly reads: ('pause' | 'resume')[] = [];
-  onChunk: ((chunk: Buffer, isLast: boolean) => void) | null = null;
+  bodyReader: BodyReader | null = null;
 
   /** As the stages see it. */
   get asDownstream(): Downstream {
@@ -31,8 +31,8 @@ export class FakeDownstream {
     this.observer = observer;
   }
 
-  readBody(onChunk: (chunk: Buffer, isLast: boolean) => void): void {
-    this.onChunk = onChunk;
+  readBody(reader: BodyReader): void {
+    this.bodyReader = reader;
   }
 
   pauseReading(): void {
@@ -98,7 +98,7 @@ export class FakeDownstream {
   /** A piece of the request's body; its memory is gone afterwards, as uWebSockets.js's is. */
   receive(bytes: Uint8Array, isLast: boolean): void {
     const lent = Buffer.from(Uint8Array.from(bytes).buffer);
-    this.onChunk?.(lent, isLast);
+    this.bodyReader?.onBodyChunk(lent, isLast);
     lent.fill(0x21);
   }
 
