@@ -5,8 +5,9 @@
  */
 import { BOUNDS } from '../core/bounds.js';
 import { GatewayError } from '../core/errors.js';
+import { isHeaderName } from '../core/header-roles.js';
 import type { RequestHead } from '../exchange.js';
-import { isHeaderName, isHeaderValue, parseLength } from './header-text.js';
+import { isHeaderValue, parseLength } from './header-text.js';
 
 const METHODS: ReadonlySet<string> = new Set([
   'GET',

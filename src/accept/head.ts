@@ -3,13 +3,23 @@
  * returns, so everything that any later stage may want is copied here, synchronously, and nothing else
  * ever touches it.
  *
- * All that has to be known of every header is found in one pass over them, because each pass costs. Names come as new
- * strings: they are told apart by their length first, and never looked up in a set, which would need a hash of each.
+ * All that has to be known of every header is found in one pass over them, because each pass costs.
  */
 import type { HttpRequest } from 'uWebSockets.js';
 import { BOUNDS } from '../core/bounds.js';
+import {
+  ANTHROPIC_VERSION,
+  CONNECTION,
+  CONTENT_ENCODING,
+  CONTENT_LENGTH,
+  CONTENT_TYPE,
+  findHeaderRole,
+  HOST,
+  ILLEGAL,
+  TRANSFER_ENCODING,
+} from '../core/header-roles.js';
 import type { RequestHead } from '../exchange.js';
-import { isHeaderName, isHeaderValue, parseLength } from './header-text.js';
+import { isHeaderValue, parseLength } from './header-text.js';
 
 export function copyHead(request: HttpRequest, callerAddress: string): RequestHead {
   const headers: string[] = [];
@@ -61,47 +71,38 @@ export function describeHead(
     const name = headers[i] as string;
     const value = headers[i + 1] as string;
     bytes += name.length + value.length;
-    isText = isText && isHeaderName(name);
     if (!ASCII_VALUE.test(value)) {
       isAscii = false;
       isText = isText && isHeaderValue(value);
     }
-    switch (name.length) {
-      case 4:
-        if (name === 'host') {
-          hosts += 1;
-          isFramed = isFramed && value !== '';
-        }
+    switch (findHeaderRole(name, i >> 1)) {
+      case ILLEGAL:
+        isText = false;
         break;
-      case 10:
-        if (name === 'connection') {
-          namesHops = namesHops || (value !== 'keep-alive' && value !== 'close');
-        }
+      case HOST:
+        hosts += 1;
+        isFramed = isFramed && value !== '';
         break;
-      case 12:
-        if (name === 'content-type') {
-          contentType ??= value;
-        }
+      case CONNECTION:
+        namesHops = namesHops || (value !== 'keep-alive' && value !== 'close');
         break;
-      case 14:
-        if (name === 'content-length') {
-          lengths += 1;
-          contentLength = parseLength(value);
-          isFramed = isFramed && contentLength >= 0;
-        }
+      case CONTENT_TYPE:
+        contentType ??= value;
         break;
-      case 16:
-        if (name === 'content-encoding') {
-          contentEncoding ??= value;
-        }
+      case CONTENT_ENCODING:
+        contentEncoding ??= value;
         break;
-      case 17:
-        if (name === 'transfer-encoding') {
-          isFramed = isFramed && !isChunked && value.toLowerCase() === 'chunked';
-          isChunked = true;
-        } else if (name === 'anthropic-version') {
-          hasAnthropicVersion = true;
-        }
+      case CONTENT_LENGTH:
+        lengths += 1;
+        contentLength = parseLength(value);
+        isFramed = isFramed && contentLength >= 0;
+        break;
+      case TRANSFER_ENCODING:
+        isFramed = isFramed && !isChunked && value.toLowerCase() === 'chunked';
+        isChunked = true;
+        break;
+      case ANTHROPIC_VERSION:
+        hasAnthropicVersion = true;
         break;
       default:
     }

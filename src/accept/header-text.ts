@@ -1,25 +1,4 @@
-/** What a request's header may be made of. */
-
-/** RFC 9110 section 5.6.2, without `_` (P-06: gateways and CGI disagree on it). uWebSockets.js gives lower case. */
-const NAME_CHARS = "!#$%&'*+-.^`|~0123456789abcdefghijklmnopqrstuvwxyz";
-const ASCII_CHARS = 128;
-
-/** By a character's code: 1 where a name may hold it. */
-const IS_NAME_CHAR = new Uint8Array(ASCII_CHARS);
-for (const char of NAME_CHARS) {
-  IS_NAME_CHAR[char.charCodeAt(0)] = 1;
-}
-
-/** A loop, because names are so short that calling a regular expression takes longer than what it does. */
-export function isHeaderName(name: string): boolean {
-  for (let i = 0; i < name.length; i += 1) {
-    const code = name.charCodeAt(i);
-    if (code >= ASCII_CHARS || IS_NAME_CHAR[code] === 0) {
-      return false;
-    }
-  }
-  return name.length > 0;
-}
+/** What a request's header may hold. */
 
 /** Visible ASCII, space and tab, as uWebSockets.js decodes it; the rest must be well-formed UTF-8. */
 const HEADER_VALUE = /^[\t\x20-\x7e\u0080-\ufffc]*$/;

@@ -11,6 +11,7 @@ import { hash } from 'node:crypto';
 import type { ConsumerConfig } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { GatewayError, OperatorError } from '../core/errors.js';
+import { CREDENTIAL, findHeaderRole } from '../core/header-roles.js';
 
 /** Who calls, and what must not be forwarded. Frozen, and shared by all calls with the same outcome. */
 export interface Identity {
@@ -60,8 +61,9 @@ export function createKeyTable(consumers: readonly ConsumerConfig[] | null): Key
       let headerMask = 0;
       let hasKey = false;
       for (let i = 0; i + 1 < headers.length; i += 2) {
-        const mask = maskOfHeader(headers[i]!);
-        if (mask === 0) continue;
+        const name = headers[i]!;
+        if (findHeaderRole(name, i >> 1) !== CREDENTIAL) continue;
+        const mask = maskOfHeader(name);
         const key = readKey(mask, headers[i + 1]!);
         if (key === '') continue;
         hasKey = true;
@@ -113,14 +115,13 @@ const HEADER_SETS: readonly (readonly string[])[] = Array.from(
 
 /** The bit of a header that may carry a key, in the order of KEY_HEADERS; 0 for all others. */
 function maskOfHeader(name: string): number {
-  // By the length first: names are new strings, and to compare one with each of these takes longer.
-  switch (name.length) {
-    case 13:
-      return name === 'authorization' ? 1 : 0;
-    case 9:
-      return name === 'x-api-key' ? 2 : 0;
-    case 7:
-      return name === 'api-key' ? 4 : 0;
+  switch (name) {
+    case 'authorization':
+      return 1;
+    case 'x-api-key':
+      return 2;
+    case 'api-key':
+      return 4;
     default:
       return 0;
   }

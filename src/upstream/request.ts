@@ -3,6 +3,17 @@
  * place where the model has another name there. What is not written here does not leave the house.
  */
 import type { ProviderConfig } from '../config/model.js';
+import {
+  ACCEPT_ENCODING,
+  CONNECTION,
+  CONTENT_LENGTH,
+  CREDENTIAL,
+  findHeaderRole,
+  HOP_BY_HOP,
+  HOST,
+  OWN,
+  TRANSFER_ENCODING,
+} from '../core/header-roles.js';
 import type { Exchange, RequestHead } from '../exchange.js';
 import type { RequestBody } from '../inspect/body.js';
 import type { BodyEdit } from '../inspect/usage-request.js';
@@ -40,7 +51,8 @@ export function writeRequest(
   patches: BodyPatches,
 ): UpstreamRequest {
   const { head, body, identity } = exchange;
-  const path = template.basePath + head.path.slice(API_PREFIX.length);
+  const { basePath } = template;
+  const path = basePath === API_PREFIX ? head.path : basePath + head.path.slice(API_PREFIX.length);
   const headerLines = writeHeaders(
     head,
     template.credentialLine,
@@ -75,53 +87,6 @@ const API_PREFIX = '/v1';
 const NO_NAMES: readonly string[] = [];
 const NO_PIECES: readonly Uint8Array[] = [];
 
-/**
- * Hop-by-hop headers (RFC 9110 section 7.6.1), those that the engine writes itself, and `expect`, which
- * uWebSockets.js has answered already. Told by their length first: a set would need the hash of every name.
- */
-function isHopByHop(name: string): boolean {
-  switch (name.length) {
-    case 2:
-      return name === 'te';
-    case 4:
-      return name === 'host';
-    case 6:
-      return name === 'expect';
-    case 7:
-      return name === 'trailer' || name === 'upgrade';
-    case 10:
-      return name === 'connection' || name === 'keep-alive';
-    case 14:
-      return name === 'content-length' || name === 'http2-settings';
-    case 16:
-      return name === 'proxy-connection';
-    case 17:
-      return name === 'transfer-encoding';
-    case 18:
-      return name === 'proxy-authenticate';
-    case 19:
-      return name === 'proxy-authorization';
-    default:
-      return false;
-  }
-}
-
-function isCredential(name: string): boolean {
-  switch (name.length) {
-    case 7:
-      return name === 'api-key';
-    case 9:
-      return name === 'x-api-key';
-    case 13:
-      return name === 'authorization';
-    default:
-      return false;
-  }
-}
-
-const OWN_PREFIX = 'x-weir-';
-const OWN_PREFIX_FIRST = 0x78;
-const ACCEPT_ENCODING = 'accept-encoding';
 /** What was used stands in the answer, and must be read there. */
 const UNENCODED = 'identity';
 
@@ -138,24 +103,37 @@ function writeHeaders(
   let isEncodingSaid = false;
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string;
-    if (
-      isHopByHop(name) ||
-      (name.charCodeAt(0) === OWN_PREFIX_FIRST && name.startsWith(OWN_PREFIX)) ||
-      (isCredential(name) && (credentialLine !== '' || keyHeaders.includes(name))) ||
-      named?.has(name)
-    ) {
+    if (named?.has(name)) {
       continue;
     }
     let value = headers[i + 1] as string;
-    if (asksUnencoded && name === ACCEPT_ENCODING) {
-      value = UNENCODED;
-      isEncodingSaid = true;
+    switch (findHeaderRole(name, i >> 1)) {
+      // The engine writes these four itself.
+      case HOST:
+      case CONNECTION:
+      case CONTENT_LENGTH:
+      case TRANSFER_ENCODING:
+      case HOP_BY_HOP:
+      case OWN:
+        continue;
+      case CREDENTIAL:
+        if (credentialLine !== '' || keyHeaders.includes(name)) {
+          continue;
+        }
+        break;
+      case ACCEPT_ENCODING:
+        if (asksUnencoded) {
+          value = UNENCODED;
+          isEncodingSaid = true;
+        }
+        break;
+      default:
     }
     lines = addHeaderLine(lines, name, isAscii ? value : toWireBytes(value));
   }
   // Last, so that nothing that the caller sends, `connection: authorization` included, takes it away (P-04).
   lines += credentialLine;
-  return asksUnencoded && !isEncodingSaid ? `${lines}${ACCEPT_ENCODING}: ${UNENCODED}\r\n` : lines;
+  return asksUnencoded && !isEncodingSaid ? `${lines}accept-encoding: ${UNENCODED}\r\n` : lines;
 }
 
 /** The names that a `connection` header makes hop-by-hop; null in the usual case that it names none. */

@@ -1,0 +1,86 @@
+/**
+ * What the names of a request's headers mean to Weir. They come as new strings each time, and to look at each character
+ * of each costs more than all else about a head. But clients send the same names in the same order again and again: so
+ * what a name means is remembered by its position, and to compare it with the one that stood there before is all there
+ * is to do. Only names are remembered, never a value.
+ */
+import { BOUNDS } from './bounds.js';
+
+/** No name at all: see isHeaderName(). */
+export const ILLEGAL = 0;
+/** Of no interest. */
+export const ORDINARY = 1;
+export const HOST = 2;
+export const CONNECTION = 3;
+export const CONTENT_LENGTH = 4;
+export const TRANSFER_ENCODING = 5;
+/** Other hop-by-hop headers (RFC 9110 section 7.6.1), and `expect`, which uWebSockets.js answers. */
+export const HOP_BY_HOP = 6;
+/** `x-weir-…` */
+export const OWN = 7;
+/** May carry a key. */
+export const CREDENTIAL = 8;
+export const CONTENT_TYPE = 9;
+export const CONTENT_ENCODING = 10;
+export const ACCEPT_ENCODING = 11;
+export const ANTHROPIC_VERSION = 12;
+
+const ROLES: ReadonlyMap<string, number> = new Map([
+  ['accept-encoding', ACCEPT_ENCODING],
+  ['anthropic-version', ANTHROPIC_VERSION],
+  ['api-key', CREDENTIAL],
+  ['authorization', CREDENTIAL],
+  ['connection', CONNECTION],
+  ['content-encoding', CONTENT_ENCODING],
+  ['content-length', CONTENT_LENGTH],
+  ['content-type', CONTENT_TYPE],
+  ['expect', HOP_BY_HOP],
+  ['host', HOST],
+  ['http2-settings', HOP_BY_HOP],
+  ['keep-alive', HOP_BY_HOP],
+  ['proxy-authenticate', HOP_BY_HOP],
+  ['proxy-authorization', HOP_BY_HOP],
+  ['proxy-connection', HOP_BY_HOP],
+  ['te', HOP_BY_HOP],
+  ['trailer', HOP_BY_HOP],
+  ['transfer-encoding', TRANSFER_ENCODING],
+  ['upgrade', HOP_BY_HOP],
+  ['x-api-key', CREDENTIAL],
+]);
+
+const OWN_PREFIX = 'x-weir-';
+
+/** The names that were seen last, by their position in the head, and their roles. */
+const seenNames: string[] = new Array<string>(BOUNDS.headerCountMax).fill('');
+const seenRoles = new Uint8Array(BOUNDS.headerCountMax);
+
+/**
+ * @param name as uWebSockets.js gives it, in lower case.
+ * @param position of the header in its head; it decides how fast the answer is, and not which.
+ */
+export function findHeaderRole(name: string, position: number): number {
+  return name === seenNames[position] ? (seenRoles[position] as number) : learnRole(name, position);
+}
+
+function learnRole(name: string, position: number): number {
+  const role = judgeName(name);
+  if (position < BOUNDS.headerCountMax && name.length <= BOUNDS.rememberedNameBytesMax) {
+    seenNames[position] = name;
+    seenRoles[position] = role;
+  }
+  return role;
+}
+
+function judgeName(name: string): number {
+  if (!isHeaderName(name)) {
+    return ILLEGAL;
+  }
+  return ROLES.get(name) ?? (name.startsWith(OWN_PREFIX) ? OWN : ORDINARY);
+}
+
+/** RFC 9110 section 5.6.2, without `_` (P-06: gateways and CGI disagree on it). uWebSockets.js gives lower case. */
+const HEADER_NAME = /^[!#$%&'*+\-.^`|~0-9a-z]+$/;
+
+export function isHeaderName(name: string): boolean {
+  return HEADER_NAME.test(name);
+}
