@@ -5,7 +5,7 @@
  */
 import { BOUNDS } from '../core/bounds.js';
 import { GatewayError } from '../core/errors.js';
-import { isHeaderName } from '../core/header-roles.js';
+import { findHeaderName, ILLEGAL } from '../core/header-roles.js';
 import type { RequestHead } from '../exchange.js';
 import { isHeaderValue, parseLength } from './header-text.js';
 
@@ -42,7 +42,7 @@ function refuseHeaders(headers: readonly string[]): never {
     const name = headers[i] as string;
     const value = headers[i + 1] as string;
     bytes += name.length + value.length;
-    if (!isHeaderName(name)) {
+    if (findHeaderName(name, i >> 1).role === ILLEGAL) {
       throw refuse(
         `the name of header ${JSON.stringify(name.slice(0, 64))} is not a token without "_"`,
       );

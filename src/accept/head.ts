@@ -13,7 +13,7 @@ import {
   CONTENT_ENCODING,
   CONTENT_LENGTH,
   CONTENT_TYPE,
-  findHeaderRole,
+  findHeaderName,
   HOST,
   ILLEGAL,
   TRANSFER_ENCODING,
@@ -75,7 +75,7 @@ export function describeHead(
       isAscii = false;
       isText = isText && isHeaderValue(value);
     }
-    switch (findHeaderRole(name, i >> 1)) {
+    switch (findHeaderName(name, i >> 1).role) {
       case ILLEGAL:
         isText = false;
         break;

@@ -11,7 +11,7 @@ import { hash } from 'node:crypto';
 import type { ConsumerConfig } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { GatewayError, OperatorError } from '../core/errors.js';
-import { CREDENTIAL, findHeaderRole } from '../core/header-roles.js';
+import { CREDENTIAL, findHeaderName } from '../core/header-roles.js';
 
 /** Who calls, and what must not be forwarded. Frozen, and shared by all calls with the same outcome. */
 export interface Identity {
@@ -62,7 +62,7 @@ export function createKeyTable(consumers: readonly ConsumerConfig[] | null): Key
       let hasKey = false;
       for (let i = 0; i + 1 < headers.length; i += 2) {
         const name = headers[i]!;
-        if (findHeaderRole(name, i >> 1) !== CREDENTIAL) continue;
+        if (findHeaderName(name, i >> 1).role !== CREDENTIAL) continue;
         const mask = maskOfHeader(name);
         const key = readKey(mask, headers[i + 1]!);
         if (key === '') continue;

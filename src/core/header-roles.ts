@@ -6,7 +6,7 @@
  */
 import { BOUNDS } from './bounds.js';
 
-/** No name at all: see isHeaderName(). */
+/** Not a name at all. */
 export const ILLEGAL = 0;
 /** Of no interest. */
 export const ORDINARY = 1;
@@ -50,37 +50,41 @@ const ROLES: ReadonlyMap<string, number> = new Map([
 
 const OWN_PREFIX = 'x-weir-';
 
-/** The names that were seen last, by their position in the head, and their roles. */
-const seenNames: string[] = new Array<string>(BOUNDS.headerCountMax).fill('');
-const seenRoles = new Uint8Array(BOUNDS.headerCountMax);
+/** RFC 9110 section 5.6.2, without `_` (P-06: gateways and CGI disagree on it). uWebSockets.js gives lower case. */
+const HEADER_NAME = /^[!#$%&'*+\-.^`|~0-9a-z]+$/;
+
+export interface HeaderName {
+  readonly name: string;
+  readonly role: number;
+  /** Begins the header's line in a head, the end of the line before included: one piece of text, and not three. */
+  readonly lineStart: string;
+}
+
+/** The names that were seen last, by their position in the head. */
+const seen: HeaderName[] = new Array<HeaderName>(BOUNDS.headerCountMax).fill(judgeName(''));
 
 /**
  * @param name as uWebSockets.js gives it, in lower case.
  * @param position of the header in its head; it decides how fast the answer is, and not which.
  */
-export function findHeaderRole(name: string, position: number): number {
-  return name === seenNames[position] ? (seenRoles[position] as number) : learnRole(name, position);
+export function findHeaderName(name: string, position: number): HeaderName {
+  const last = position < seen.length ? (seen[position] as HeaderName) : null;
+  return last !== null && last.name === name ? last : learnName(name, position);
 }
 
-function learnRole(name: string, position: number): number {
-  const role = judgeName(name);
-  if (position < BOUNDS.headerCountMax && name.length <= BOUNDS.rememberedNameBytesMax) {
-    seenNames[position] = name;
-    seenRoles[position] = role;
+function learnName(name: string, position: number): HeaderName {
+  const learned = judgeName(name);
+  if (position < seen.length && name.length <= BOUNDS.rememberedNameBytesMax) {
+    seen[position] = learned;
   }
-  return role;
+  return learned;
 }
 
-function judgeName(name: string): number {
-  if (!isHeaderName(name)) {
-    return ILLEGAL;
-  }
+function judgeName(name: string): HeaderName {
+  const role = HEADER_NAME.test(name) ? findRole(name) : ILLEGAL;
+  return { name, role, lineStart: `\r\n${name}: ` };
+}
+
+function findRole(name: string): number {
   return ROLES.get(name) ?? (name.startsWith(OWN_PREFIX) ? OWN : ORDINARY);
-}
-
-/** RFC 9110 section 5.6.2, without `_` (P-06: gateways and CGI disagree on it). uWebSockets.js gives lower case. */
-const HEADER_NAME = /^[!#$%&'*+\-.^`|~0-9a-z]+$/;
-
-export function isHeaderName(name: string): boolean {
-  return HEADER_NAME.test(name);
 }

@@ -8,7 +8,7 @@ import {
   CONNECTION,
   CONTENT_LENGTH,
   CREDENTIAL,
-  findHeaderRole,
+  findHeaderName,
   HOP_BY_HOP,
   HOST,
   OWN,
@@ -18,13 +18,12 @@ import type { Exchange, RequestHead } from '../exchange.js';
 import type { RequestBody } from '../inspect/body.js';
 import type { BodyEdit } from '../inspect/usage-request.js';
 import { countBytes, type UpstreamRequest } from './engine.js';
-import { addHeaderLine } from './request-head.js';
 
 /** Of one provider, worked out once. */
 export interface RequestTemplate {
   /** What takes the place of `/v1` in a request's path. */
   readonly basePath: string;
-  /** The header line of the provider's credential, with its CR LF; empty passes the caller's on. */
+  /** The header line of the provider's credential, after a CR LF; empty passes the caller's on. */
   readonly credentialLine: string;
 }
 
@@ -39,7 +38,7 @@ export function createTemplate(
   const { pathname } = new URL(config.baseUrl);
   return {
     basePath: pathname === '/' ? '' : pathname.replace(/\/$/, ''),
-    credentialLine: credential === null ? '' : `${credential[0]}: ${credential[1]}\r\n`,
+    credentialLine: credential === null ? '' : `\r\n${credential[0]}: ${credential[1]}`,
   };
 }
 
@@ -107,7 +106,8 @@ function writeHeaders(
       continue;
     }
     let value = headers[i + 1] as string;
-    switch (findHeaderRole(name, i >> 1)) {
+    const { role, lineStart } = findHeaderName(name, i >> 1);
+    switch (role) {
       // The engine writes these four itself.
       case HOST:
       case CONNECTION:
@@ -129,11 +129,12 @@ function writeHeaders(
         break;
       default:
     }
-    lines = addHeaderLine(lines, name, isAscii ? value : toWireBytes(value));
+    // Piece by piece to the whole, because V8 would copy a line that is put together first.
+    lines = `${lines}${lineStart}${isAscii ? value : toWireBytes(value)}`;
   }
   // Last, so that nothing that the caller sends, `connection: authorization` included, takes it away (P-04).
   lines += credentialLine;
-  return asksUnencoded && !isEncodingSaid ? `${lines}accept-encoding: ${UNENCODED}\r\n` : lines;
+  return asksUnencoded && !isEncodingSaid ? `${lines}\r\naccept-encoding: ${UNENCODED}` : lines;
 }
 
 /** The names that a `connection` header makes hop-by-hop; null in the usual case that it names none. */

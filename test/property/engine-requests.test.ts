@@ -41,7 +41,7 @@ function createRequest({
   framing,
 }: Scripted): UpstreamRequest {
   const takesBody = method === 'POST' || method === 'PUT' || method === 'PATCH';
-  const headerLines = fields.map(([name, text]) => `${name}: ${text}\r\n`).join('');
+  const headerLines = fields.map(([name, text]) => `\r\n${name}: ${text}`).join('');
   if (!takesBody) return { method, target, headerLines, pieces: [], upload: null, bodyBytes: 0 };
   const begun = Buffer.concat(pieces).length;
   if (framing === 'whole')

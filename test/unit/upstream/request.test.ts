@@ -258,7 +258,7 @@ test('the head says how long the body is, exactly where it must', () => {
   const request: UpstreamRequest = {
     method: 'POST',
     target: '/x',
-    headerLines: 'a: b\r\n',
+    headerLines: '\r\na: b',
     pieces: [],
     upload: null,
     bodyBytes: 0,
