@@ -23,6 +23,7 @@ const PATCHES = { encodeJsonString };
 interface Sent extends ExchangeOptions {
   readonly template?: RequestTemplate;
   readonly keyHeaders?: readonly string[];
+  readonly asksUsage?: boolean;
   readonly body?: Partial<RequestBody> | null;
   readonly model?: string | null;
   readonly targetModel?: string | null;
@@ -31,6 +32,7 @@ interface Sent extends ExchangeOptions {
 function write(sent: Sent = {}): UpstreamRequest {
   const exchange = createExchange(sent);
   exchange.model = sent.model ?? null;
+  exchange.asksUsage = sent.asksUsage ?? false;
   exchange.identity = { consumerIndex: 0, consumerName: 'c', keyHeaders: sent.keyHeaders ?? [] };
   if (sent.body !== undefined && sent.body !== null) {
     const bytes = sent.body.bytes ?? Buffer.alloc(0);
@@ -155,6 +157,16 @@ test('without one the caller’s pass, but never Weir’s own keys', () => {
     headersOf(callers, { keyHeaders: ['authorization', 'x-api-key', 'api-key'] }),
     [],
   );
+});
+
+test('where the usage must be read, the answer is asked for unencoded, once and in any case', () => {
+  const unencoded = ['accept-encoding', 'identity'];
+  const asked = (...headers: readonly string[]): readonly string[] =>
+    headersOf(headers, { asksUsage: true });
+  assert.deepEqual(asked('a', 'b'), ['a', 'b', ...unencoded]);
+  assert.deepEqual(asked('accept-encoding', 'gzip', 'a', 'b'), [...unencoded, 'a', 'b']);
+  assert.deepEqual(asked('connection', 'accept-encoding', 'accept-encoding', 'br'), unencoded);
+  assert.deepEqual(headersOf(['accept-encoding', 'gzip']), ['accept-encoding', 'gzip']);
 });
 
 test('values beyond ASCII leave as the bytes that came', () => {
