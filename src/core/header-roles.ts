@@ -63,8 +63,9 @@ export interface HeaderName {
   readonly lineStart: string;
 }
 
-/** The names that were seen last, by their position in the head. */
+/** The names that were seen last, by their position in the head, and those before them: clients of two kinds take turns. */
 const seen: HeaderName[] = new Array<HeaderName>(BOUNDS.headerCountMax).fill(judgeName(''));
+const seenBefore = [...seen];
 
 /**
  * @param name as uWebSockets.js gives it, in lower case.
@@ -76,8 +77,10 @@ export function findHeaderName(name: string, position: number): HeaderName {
 }
 
 function learnName(name: string, position: number): HeaderName {
-  const learned = judgeName(name);
+  const older = position < seen.length ? (seenBefore[position] as HeaderName) : null;
+  const learned = older !== null && older.name === name ? older : judgeName(name);
   if (position < seen.length && name.length <= BOUNDS.rememberedNameBytesMax) {
+    seenBefore[position] = seen[position] as HeaderName;
     seen[position] = learned;
   }
   return learned;
