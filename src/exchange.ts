@@ -69,6 +69,16 @@ export interface RequestHead {
   /** Bytes that `content-length` announces; -1 if there is none. */
   readonly contentLength: number;
   readonly isChunked: boolean;
+  /** null where there is none; of several the first. */
+  readonly contentType: string | null;
+  readonly contentEncoding: string | null;
+  readonly hasAnthropicVersion: boolean;
+  /** A `connection` header says something else than `keep-alive` or `close`. */
+  readonly namesHops: boolean;
+  /** All values are ASCII. */
+  readonly isAscii: boolean;
+  /** The headers leave no doubt about where the request ends and how they are to be read: see accept/framing.ts. */
+  readonly isSound: boolean;
   /** What stands for the client's address, see accept/caller-address.ts; empty where nobody asks for it. */
   readonly callerAddress: string;
 }

@@ -13,7 +13,7 @@ import type { KeyTable } from './authenticate/keys.js';
 import { nowMs } from './core/clock.js';
 import { detectDialect } from './dialects/registry.js';
 import { Exchange, type RequestHead } from './exchange.js';
-import type { BodyInspector } from './inspect/body.js';
+import type { BodyInspector, InspectOutcome } from './inspect/body.js';
 import { checkTarget } from './inspect/target.js';
 import { Relay } from './relay/relay.js';
 import type { RelayHost } from './relay/relay-host.js';
@@ -33,7 +33,7 @@ export interface Stages extends RelayHost {
 }
 
 export function runExchange(stages: Stages, downstream: Downstream, head: RequestHead): void {
-  const dialect = detectDialect(head.path, head.headers);
+  const dialect = detectDialect(head.path, head.hasAnthropicVersion);
   const exchange = new Exchange(stages.createId(), head, downstream, dialect, nowMs());
   const relay = new Relay(exchange, stages);
   stages.onBegun(exchange);
@@ -47,12 +47,27 @@ export function runExchange(stages: Stages, downstream: Downstream, head: Reques
       relay.answer(200, listed);
       return;
     }
-    stages.bodies.inspect(exchange, {
-      onInspected: () => admit(stages, exchange, relay),
-      onRefused: (_exchange, error) => relay.refuse(error),
-    });
+    stages.bodies.inspect(exchange, new Inspection(stages, relay));
   } catch (error) {
     relay.refuse(error);
+  }
+}
+
+class Inspection implements InspectOutcome {
+  readonly #stages: Stages;
+  readonly #relay: Relay;
+
+  constructor(stages: Stages, relay: Relay) {
+    this.#stages = stages;
+    this.#relay = relay;
+  }
+
+  onInspected(exchange: Exchange): void {
+    admit(this.#stages, exchange, this.#relay);
+  }
+
+  onRefused(_exchange: Exchange, error: unknown): void {
+    this.#relay.refuse(error);
   }
 }
 

@@ -8,6 +8,7 @@
  */
 import type { HttpResponse } from 'uWebSockets.js';
 import type { AnswerHead } from '../core/answer-head.js';
+import { writeAnswer, writeBodilessAnswer, writeHead } from './whole-answer.js';
 
 /** What the owner of a Downstream is told. */
 export interface DownstreamObserver {
@@ -15,6 +16,15 @@ export interface DownstreamObserver {
   onDownstreamGone(): void;
   /** The client has taken what was held back. Called after a write returned false. */
   onDownstreamWritable(): void;
+}
+
+/** Takes in a request's body. */
+export interface BodyReader {
+  /**
+   * A chunk is borrowed: its memory is gone when this returns (U-4). The last call has isLast; a request without a body
+   * gets one empty chunk.
+   */
+  onBodyChunk(chunk: Buffer, isLast: boolean): void;
 }
 
 export class Downstream {
@@ -37,7 +47,11 @@ export class Downstream {
     response.onAborted(() => {
       this.#isOpen = false;
       this.#held = NOTHING;
-      guard(() => this.#observer?.onDownstreamGone());
+      try {
+        this.#observer?.onDownstreamGone();
+      } catch (error) {
+        throwOutside(error);
+      }
     });
   }
 
@@ -50,16 +64,17 @@ export class Downstream {
     return this.#isOpen;
   }
 
-  /**
-   * Delivers the request's body. A chunk is borrowed: its memory is gone when the callback returns (U-4).
-   * The last call has isLast; a request without a body gets one empty chunk.
-   */
-  readBody(onChunk: (chunk: Buffer, isLast: boolean) => void): void {
+  /** Delivers the request's body. */
+  readBody(reader: BodyReader): void {
     if (this.#isOpen) {
       this.#response.onData((chunk, isLast) => {
         if (this.#isOpen) {
-          // A view, not a copy.
-          guard(() => onChunk(Buffer.from(chunk), isLast));
+          try {
+            // A view, not a copy.
+            reader.onBodyChunk(Buffer.from(chunk), isLast);
+          } catch (error) {
+            throwOutside(error);
+          }
         }
       });
     }
@@ -100,11 +115,7 @@ export class Downstream {
     }
     this.#readOn();
     this.#isOpen = false;
-    const response = this.#response;
-    response.cork(() => {
-      writeHead(response, head);
-      response.end(body as string, closes);
-    });
+    writeAnswer(this.#response, head, body, closes);
   }
 
   /**
@@ -122,15 +133,7 @@ export class Downstream {
     }
     this.#readOn();
     this.#isOpen = false;
-    const response = this.#response;
-    response.cork(() => {
-      writeHead(response, head);
-      if (reportedBytes !== null) {
-        response.writeHeader('content-length', String(reportedBytes));
-      }
-      // With a length as its argument it would leave the response pending on older binaries.
-      response.endWithoutBody();
-    });
+    writeBodilessAnswer(this.#response, head, reportedBytes);
   }
 
   /**
@@ -187,46 +190,70 @@ export class Downstream {
    * slices are offered that are smaller than what one writable event drains, and the buffer can't grow.
    */
   #sendChunks(head: AnswerHead | null, pieces: readonly Uint8Array[], isLast: boolean): void {
-    const response = this.#response;
-    let index = 0;
-    let from = 0;
-    let isTaken = true;
-    const fillCork = (): void => {
-      let room = CORK_BYTES;
-      if (head !== null) {
-        room -= writeHead(response, head);
-        head = null;
-      }
-      while (isTaken && index < pieces.length) {
-        const piece = pieces[index] as Uint8Array;
-        const bytesMax = this.#isCongested ? Math.min(SLICE_BYTES, room) : room;
-        if (bytesMax <= 0) {
-          return;
-        }
-        const end = Math.min(piece.length, from + bytesMax);
-        const isWhole = from === 0 && end === piece.length;
-        const slice = isWhole ? piece : piece.subarray(from, end);
-        // An empty one is only the mark that a piece has gone before: whether it is through, the next will tell.
-        isTaken = slice.length === 0 || response.write(slice as Uint8Array<ArrayBuffer>);
-        room -= slice.length + CHUNK_FRAME_BYTES;
-        from = end;
-        if (from === piece.length) {
-          this.#isCongested = this.#isCongested && (!isTaken || piece.length === 0);
-          index += 1;
-          from = 0;
-        }
-      }
-      if (isTaken && isLast) {
-        this.#readOn();
-        this.#isOpen = false;
-        // Never end(…, true) here: in chunked framing uWebSockets.js would write "Connection: close" into the body.
-        response.end();
-      }
-    };
+    corked.head = head;
+    corked.isLast = isLast;
+    corked.index = 0;
+    corked.from = 0;
     do {
-      response.cork(fillCork);
-    } while (isTaken && index < pieces.length);
-    this.#held = isTaken ? NOTHING : this.#keepRest(pieces, index, from);
+      this.#cork(pieces);
+    } while (corked.isTaken && corked.index < pieces.length);
+    this.#held = corked.isTaken ? NOTHING : this.#keepRest(pieces, corked.index, corked.from);
+  }
+
+  #cork(pieces: readonly Uint8Array[]): void {
+    corked.downstream = this;
+    corked.pieces = pieces;
+    this.#response.cork(Downstream.#fillCork);
+    corked.downstream = null;
+    corked.pieces = NOTHING;
+    corked.head = null;
+  }
+
+  static readonly #fillCork = (): void => {
+    const { downstream } = corked;
+    if (downstream !== null) {
+      downstream.#bodyBytesTotal < 0 ? downstream.#writeChunks() : downstream.#writeOfLength();
+    }
+  };
+
+  /** As much of the corked pieces as there is room for; `corked` is told how far it came. */
+  #writeChunks(): void {
+    const response = this.#response;
+    const { head, pieces, isLast } = corked;
+    let { index, from } = corked;
+    let isTaken = true;
+    let room = CORK_BYTES;
+    if (head !== null) {
+      room -= writeHead(response, head);
+    }
+    while (isTaken && index < pieces.length) {
+      const piece = pieces[index] as Uint8Array;
+      const bytesMax = this.#isCongested ? Math.min(SLICE_BYTES, room) : room;
+      if (bytesMax <= 0) {
+        break;
+      }
+      const end = Math.min(piece.length, from + bytesMax);
+      const isWhole = from === 0 && end === piece.length;
+      const slice = isWhole ? piece : piece.subarray(from, end);
+      // An empty one is only the mark that a piece has gone before: whether it is through, the next will tell.
+      isTaken = slice.length === 0 || response.write(slice as Uint8Array<ArrayBuffer>);
+      room -= slice.length + CHUNK_FRAME_BYTES;
+      from = end;
+      if (from === piece.length) {
+        this.#isCongested = this.#isCongested && (!isTaken || piece.length === 0);
+        index += 1;
+        from = 0;
+      }
+    }
+    if (isTaken && index === pieces.length && isLast) {
+      this.#readOn();
+      this.#isOpen = false;
+      // Never end(…, true) here: in chunked framing uWebSockets.js would write "Connection: close" into the body.
+      response.end();
+    }
+    corked.index = index;
+    corked.from = from;
+    corked.isTaken = isTaken;
   }
 
   /** What is left of pieces that the client is behind with; never empty, so that it is known to be behind. */
@@ -239,20 +266,24 @@ export class Downstream {
   }
 
   #sendOfLength(head: AnswerHead | null, pieces: readonly Uint8Array[]): void {
-    this.#response.cork(() => {
-      if (head !== null) {
-        writeHead(this.#response, head);
+    corked.head = head;
+    this.#cork(pieces);
+  }
+
+  #writeOfLength(): void {
+    const { head, pieces } = corked;
+    if (head !== null) {
+      writeHead(this.#response, head);
+    }
+    for (let i = 0; i < pieces.length; i += 1) {
+      const rest = this.#offerOfLength(pieces[i] as Uint8Array);
+      if (rest !== null) {
+        this.#isCongested = true;
+        this.#held = [rest, ...pieces.slice(i + 1)].map(keep);
+        return;
       }
-      for (let i = 0; i < pieces.length; i += 1) {
-        const rest = this.#offerOfLength(pieces[i] as Uint8Array);
-        if (rest !== null) {
-          this.#isCongested = true;
-          this.#held = [rest, ...pieces.slice(i + 1)].map(keep);
-          return;
-        }
-      }
-      this.#held = NOTHING;
-    });
+    }
+    this.#held = NOTHING;
   }
 
   /** @returns null when the piece went out whole, else its end that must be offered again. */
@@ -308,7 +339,11 @@ export class Downstream {
     if (this.#held.length === 0) {
       // What uWebSockets.js still holds is less than a slice, or the next piece will find it congested.
       this.#isCongested = this.#isCongested && this.#bodyBytesTotal < 0;
-      guard(() => this.#observer?.onDownstreamWritable());
+      try {
+        this.#observer?.onDownstreamWritable();
+      } catch (error) {
+        throwOutside(error);
+      }
     }
   }
 }
@@ -317,14 +352,10 @@ export class Downstream {
  * What is thrown in a callback of uWebSockets.js must not reach native code, which can't say whose it was (U-1). Thrown
  * again outside, it ends up where the worker's other defects do.
  */
-function guard(run: () => void): void {
-  try {
-    run();
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
-  }
+function throwOutside(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
 }
 
 /** What is held outlives the call; the caller's memory need not. */
@@ -333,8 +364,30 @@ function keep(piece: Uint8Array): Uint8Array {
 }
 
 const EMPTY = Buffer.alloc(0);
-const LINE_END_BYTES = 2;
 const NOTHING: Uint8Array[] = [];
+
+/**
+ * What the next cork is filled with. cork() calls back before it returns, so one of these serves all answers and spares
+ * each call a function of its own. Nothing is left in it that would be kept alive.
+ */
+const corked: {
+  downstream: Downstream | null;
+  head: AnswerHead | null;
+  pieces: readonly Uint8Array[];
+  isLast: boolean;
+  /** Of the pieces: the first that is still to be written, and where in it. */
+  index: number;
+  from: number;
+  isTaken: boolean;
+} = {
+  downstream: null,
+  head: null,
+  pieces: NOTHING,
+  isLast: false,
+  index: 0,
+  from: 0,
+  isTaken: true,
+};
 
 /** Below a third of the smallest send buffer that Linux gives a socket, which is what one writable event drains. */
 const SLICE_BYTES = 4096;
@@ -343,34 +396,3 @@ const SLICE_BYTES = 4096;
 const CORK_BYTES = 16_000;
 /** Around each chunk: its size in hexadecimal and two line ends. */
 const CHUNK_FRAME_BYTES = 8;
-
-/**
- * writeStatus is given the whole head; it writes what it is given and a line end.
- *
- * As bytes, not as a text: that would be measured and encoded as UTF-8, which takes longer and makes two bytes of one
- * beyond ASCII. They are lent for the call.
- *
- * @returns the head's length.
- */
-function writeHead(response: HttpResponse, { status, lines }: AnswerHead): number {
-  const text = `${status}\r\n${lines}`;
-  const length = text.length - LINE_END_BYTES;
-  if (text.length > HEAD_BYTES) {
-    response.writeStatus(Buffer.from(text.slice(0, length), 'latin1'));
-    return length;
-  }
-  headBytes.write(text, 0, 'latin1');
-  let view = headViews[length];
-  if (view === undefined) {
-    view = headBytes.subarray(0, length);
-    headViews[length] = view;
-  }
-  response.writeStatus(view);
-  return length;
-}
-
-/** Larger heads are rare enough to have memory of their own. */
-const HEAD_BYTES = 4096;
-const headBytes = Buffer.alloc(HEAD_BYTES);
-/** Of the buffer's beginning, by length, so that not every answer makes one; as many as it has bytes at most. */
-const headViews: (Buffer | undefined)[] = new Array<undefined>(HEAD_BYTES + 1).fill(undefined);

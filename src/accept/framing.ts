@@ -5,7 +5,9 @@
  */
 import { BOUNDS } from '../core/bounds.js';
 import { GatewayError } from '../core/errors.js';
+import { findHeaderName, ILLEGAL } from '../core/header-roles.js';
 import type { RequestHead } from '../exchange.js';
+import { isHeaderValue, parseLength } from './header-text.js';
 
 const METHODS: ReadonlySet<string> = new Set([
   'GET',
@@ -17,17 +19,21 @@ const METHODS: ReadonlySet<string> = new Set([
   'OPTIONS',
 ]);
 
-/** RFC 9110 section 5.6.2, without `_` (P-06: gateways and CGI disagree on it). uWebSockets.js gives lower case. */
-const HEADER_NAME = /^[!#$%&'*+\-.^`|~0-9a-z]+$/;
-
-/** Visible ASCII, space and tab, as uWebSockets.js decodes it; the rest must be well-formed UTF-8. */
-const HEADER_VALUE = /^[\t\x20-\x7e\u0080-\ufffc]*$/;
-
-const DECIMAL = /^[0-9]{1,15}$/;
-
 /** @throws GatewayError `bad_framing`, `headers_too_large` or `method_not_allowed`. */
 export function checkFraming(head: RequestHead): void {
-  const { headers } = head;
+  if (!head.isSound) {
+    refuseHeaders(head.headers);
+  }
+  if (!METHODS.has(head.method)) {
+    throw new GatewayError(
+      'method_not_allowed',
+      `Weir forwards ${[...METHODS].join(', ')}; the method of this request is another.`,
+    );
+  }
+}
+
+/** Looks once more through headers that describeHead() has found at fault, and says what the fault is. */
+function refuseHeaders(headers: readonly string[]): never {
   let hosts = 0;
   let lengths = 0;
   let encodings = 0;
@@ -36,12 +42,12 @@ export function checkFraming(head: RequestHead): void {
     const name = headers[i] as string;
     const value = headers[i + 1] as string;
     bytes += name.length + value.length;
-    if (!HEADER_NAME.test(name)) {
+    if (findHeaderName(name, i >> 1).role === ILLEGAL) {
       throw refuse(
         `the name of header ${JSON.stringify(name.slice(0, 64))} is not a token without "_"`,
       );
     }
-    if (!HEADER_VALUE.test(value)) {
+    if (!isHeaderValue(value)) {
       throw refuse(`the value of header "${name.slice(0, 64)}" holds bytes that are not text`);
     }
     if (name === 'host') {
@@ -51,7 +57,7 @@ export function checkFraming(head: RequestHead): void {
       }
     } else if (name === 'content-length') {
       lengths += 1;
-      if (!DECIMAL.test(value)) {
+      if (parseLength(value) < 0) {
         throw refuse('content-length is not a plain decimal number');
       }
     } else if (name === 'transfer-encoding') {
@@ -84,12 +90,8 @@ export function checkFraming(head: RequestHead): void {
   if (lengths > 0 && encodings > 0) {
     throw refuse('there are both content-length and transfer-encoding');
   }
-  if (!METHODS.has(head.method)) {
-    throw new GatewayError(
-      'method_not_allowed',
-      `Weir forwards ${[...METHODS].join(', ')}; the method of this request is another.`,
-    );
-  }
+  // Whatever else describeHead() may come to find: what is not sound does not pass.
+  throw refuse('its headers are not sound');
 }
 
 function refuse(what: string): GatewayError {

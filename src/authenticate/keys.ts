@@ -11,6 +11,7 @@ import { hash } from 'node:crypto';
 import type { ConsumerConfig } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { GatewayError, OperatorError } from '../core/errors.js';
+import { CREDENTIAL, findHeaderName } from '../core/header-roles.js';
 
 /** Who calls, and what must not be forwarded. Frozen, and shared by all calls with the same outcome. */
 export interface Identity {
@@ -60,8 +61,9 @@ export function createKeyTable(consumers: readonly ConsumerConfig[] | null): Key
       let headerMask = 0;
       let hasKey = false;
       for (let i = 0; i + 1 < headers.length; i += 2) {
-        const mask = maskOfHeader(headers[i]!);
-        if (mask === 0) continue;
+        const name = headers[i]!;
+        if (findHeaderName(name, i >> 1).role !== CREDENTIAL) continue;
+        const mask = maskOfHeader(name);
         const key = readKey(mask, headers[i + 1]!);
         if (key === '') continue;
         hasKey = true;
@@ -125,10 +127,14 @@ function maskOfHeader(name: string): number {
   }
 }
 
+const SPACE = 0x20;
+
 /** The key in a header's value, empty if there is none. Other schemes than Bearer carry no key of ours. */
 function readKey(mask: number, value: string): string {
   if (mask !== 1) return value.trim();
-  const isBearer = value.charCodeAt(6) === 0x20 && value.slice(0, 6).toLowerCase() === 'bearer';
+  const isBearer =
+    value.startsWith('Bearer ') ||
+    (value.charCodeAt(6) === SPACE && value.slice(0, 6).toLowerCase() === 'bearer');
   return isBearer ? value.slice(7).trim() : '';
 }
 

@@ -44,6 +44,7 @@ export const BOUND_TABLE = {
   keyBytesMax: bound(4 * KB, 'bytes', 'Of a key that is hashed to find its consumer; real ones, JSON web tokens included, are shorter, and hashing more is work for nothing.'),
   rememberedKeysMax: bound(131_072, 'count', 'Keys that were right and are remembered as they came, for each worker, so that they need not be hashed again (1 to 2 µs each): no more than are configured, and some 150 bytes each. When so many were added the ones before them go that were not used since, so there may be twice as many.'),
   rememberedKeyBytesMax: bound(256, 'bytes', 'Of a key that is remembered; Weir’s own have about 50. Longer ones are hashed each time.'),
+  rememberedNameBytesMax: bound(64, 'bytes', 'Of a request header’s name that is remembered with what it means, two for each position in a head; real ones have fewer than 40.'),
   partHeadBytesMax: bound(8 * KB, 'bytes', 'Of the header lines of one part of a form; real ones stay below 1 KB.'),
   partCountMax: bound(1024, 'count', 'Parts of a form. A form of a provider’s API has fewer than 64; looking at each costs the loop about 1 µs.'),
   logPathBytesMax: bound(256, 'bytes', 'Of a path in the access log; the paths of the known APIs stay below 120.'),

@@ -24,7 +24,7 @@ export function collectBody(
     isOver = true;
     chunks = [];
   };
-  downstream.readBody((chunk, isLast) => {
+  const onBodyChunk = (chunk: Buffer, isLast: boolean): void => {
     if (isOver) {
       return;
     }
@@ -48,7 +48,8 @@ export function collectBody(
       release();
       onBody(body);
     }
-  });
+  };
+  downstream.readBody({ onBodyChunk });
   return release;
 }
 

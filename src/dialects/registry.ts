@@ -13,16 +13,10 @@ export const DIALECTS: Readonly<Record<DialectName, Dialect>> = {
  * Anthropic's own paths, and, for the paths that both APIs have (`/v1/models`, `/v1/files`), the header that all
  * of Anthropic's clients send.
  */
-export function detectDialect(path: string, headers: readonly string[]): DialectName {
-  if (path.startsWith('/v1/messages') || path === '/v1/complete') {
-    return 'anthropic';
-  }
-  for (let i = 0; i < headers.length; i += 2) {
-    if (headers[i] === 'anthropic-version') {
-      return 'anthropic';
-    }
-  }
-  return 'openai';
+export function detectDialect(path: string, hasAnthropicVersion: boolean): DialectName {
+  const isAnthropic =
+    hasAnthropicVersion || path.startsWith('/v1/messages') || path === '/v1/complete';
+  return isAnthropic ? 'anthropic' : 'openai';
 }
 
 /**
@@ -32,6 +26,16 @@ export function detectDialect(path: string, headers: readonly string[]): Dialect
 const WITHOUT_MODEL =
   /^\/v1\/(?:files|uploads|batches|containers|skills|vector_stores|organization|messages\/batches)(?:\/|$)/;
 
+/** Most requests have the path of the one before. */
+let lastNamingPath = '';
+
 export function mayNameModel(path: string): boolean {
-  return !WITHOUT_MODEL.test(path);
+  if (path === lastNamingPath) {
+    return true;
+  }
+  if (WITHOUT_MODEL.test(path)) {
+    return false;
+  }
+  lastNamingPath = path;
+  return true;
 }

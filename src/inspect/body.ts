@@ -2,10 +2,10 @@
  * Takes in a request's body, within bounds, and finds in it the model that is asked for. A body in one piece, the
  * usual case, is not copied here: it is passed on while uWebSockets.js's memory is still valid.
  */
+import type { BodyReader } from '../accept/downstream.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs } from '../core/clock.js';
 import { GatewayError } from '../core/errors.js';
-import { findHeader } from '../core/headers.js';
 import type { Exchange, RequestHead } from '../exchange.js';
 import { readAsked, readUser } from './asked.js';
 import { ByteBudget } from './budget.js';
@@ -83,20 +83,15 @@ export class BodyInspector {
   /** @throws GatewayError `bad_body` when the head alone tells it. */
   inspect(exchange: Exchange, outcome: InspectOutcome): void {
     const kind = this.#chooseKind(exchange.head);
-    let intake: Intake | null = null;
-    exchange.downstream.readBody((chunk, isLast) => {
-      if (intake === null) {
-        if (isLast) {
-          this.#inspectWhole(exchange, kind, chunk, outcome);
-          return;
-        }
-        intake = new Intake(exchange, kind, this.#collectBudget, this.#uploadBudget, outcome);
-      }
-      intake.take(chunk, isLast);
-    });
+    exchange.downstream.readBody(new BodyIntake(this, exchange, kind, outcome));
   }
 
-  #inspectWhole(exchange: Exchange, kind: Kind, chunk: Buffer, outcome: InspectOutcome): void {
+  /** Of a body in several pieces. */
+  collect(exchange: Exchange, kind: Kind, outcome: InspectOutcome): Collection {
+    return new Collection(exchange, kind, this.#collectBudget, this.#uploadBudget, outcome);
+  }
+
+  inspectWhole(exchange: Exchange, kind: Kind, chunk: Buffer, outcome: InspectOutcome): void {
     exchange.requestBytes = chunk.length;
     // Not when the exchange began: the body may have come long after the head.
     exchange.readyMs = nowMs();
@@ -132,11 +127,10 @@ export class BodyInspector {
     if (head.contentLength === 0 || !this.#mayNameModel(head.path)) {
       return NOTHING;
     }
-    const encoding = findHeader(head.headers, 'content-encoding');
+    const { contentEncoding: encoding, contentType: type } = head;
     if (encoding !== null && encoding !== 'identity') {
       return NOTHING;
     }
-    const type = findHeader(head.headers, 'content-type');
     if (type === null || type === '') {
       return PERHAPS_JSON;
     }
@@ -163,8 +157,35 @@ interface Range {
   readonly end: number;
 }
 
+/** One request's body as it comes in. */
+class BodyIntake implements BodyReader {
+  readonly #inspector: BodyInspector;
+  readonly #exchange: Exchange;
+  readonly #kind: Kind;
+  readonly #outcome: InspectOutcome;
+  #collection: Collection | null = null;
+
+  constructor(inspector: BodyInspector, exchange: Exchange, kind: Kind, outcome: InspectOutcome) {
+    this.#inspector = inspector;
+    this.#exchange = exchange;
+    this.#kind = kind;
+    this.#outcome = outcome;
+  }
+
+  onBodyChunk(chunk: Buffer, isLast: boolean): void {
+    if (this.#collection === null) {
+      if (isLast) {
+        this.#inspector.inspectWhole(this.#exchange, this.#kind, chunk, this.#outcome);
+        return;
+      }
+      this.#collection = this.#inspector.collect(this.#exchange, this.#kind, this.#outcome);
+    }
+    this.#collection.take(chunk, isLast);
+  }
+}
+
 /** A body that comes in several pieces: gathered in one buffer that grows, or streamed. */
-class Intake {
+class Collection {
   readonly #exchange: Exchange;
   readonly #kind: Kind;
   readonly #budget: ByteBudget;

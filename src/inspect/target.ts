@@ -13,6 +13,9 @@ const DOT_SEGMENT = /(?:\/|%2f)(?:\.|%2e){1,2}(?=\/|%2f|;|%3b|$)/i;
 /** Where a server resolves these first, the path means something else after it. */
 const HIDDEN_BYTE = /%00|%5c/i;
 
+/** Most requests have the path of the one before. */
+let lastOrdinaryPath = '';
+
 /**
  * Throws `bad_target` unless the path can be forwarded as it is. Percent escapes that are malformed are
  * none of Weir's business. In a query, escapes are data and pass.
@@ -28,7 +31,11 @@ export function checkTarget(path: string, query: string): void {
   if (query !== '' && FOREIGN_BYTE.test(query)) {
     throw new GatewayError('bad_target', 'The query holds a byte that must be percent-encoded.');
   }
-  if (ORDINARY_PATH.test(path)) return;
+  if (path === lastOrdinaryPath) return;
+  if (ORDINARY_PATH.test(path)) {
+    lastOrdinaryPath = path;
+    return;
+  }
   if (path.charCodeAt(0) !== 0x2f) {
     throw new GatewayError('bad_target', 'The path does not begin with a slash.');
   }

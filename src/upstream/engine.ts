@@ -11,8 +11,8 @@ export interface UpstreamRequest {
   readonly method: string;
   /** Path and query as the provider knows them. */
   readonly target: string;
-  /** name, value, name, value …; without host, connection and framing headers. */
-  readonly headers: readonly string[];
+  /** A line for each header, each after a CR LF, in Latin-1; without host, connection and framing headers. */
+  readonly headerLines: string;
   /** The body, or its beginning where `upload` follows, in pieces. Borrowed: see UpstreamConnection.send. */
   pieces: readonly Uint8Array[];
   /** Emits `progress` whenever something of it has been taken. */

@@ -5,15 +5,23 @@ import type { UpstreamRequest } from './engine.js';
 const WITH_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 
 export function writeRequestHead(request: UpstreamRequest, host: string): string {
-  const { headers, bodyBytes } = request;
-  let head = `${request.method} ${request.target} HTTP/1.1\r\nhost: ${host}\r\n`;
-  for (let i = 0; i < headers.length; i += 2) {
-    head += `${headers[i]}: ${headers[i + 1]}\r\n`;
-  }
+  const { method, target, headerLines, bodyBytes } = request;
+  const head = `${method} ${target} HTTP/1.1\r\nhost: ${host}${headerLines}`;
   if (bodyBytes < 0) {
-    head += 'transfer-encoding: chunked\r\n';
-  } else if (bodyBytes > 0 || WITH_BODY.has(request.method)) {
-    head += `content-length: ${bodyBytes}\r\n`;
+    return `${head}\r\ntransfer-encoding: chunked\r\n\r\n`;
   }
-  return `${head}\r\n`;
+  if (bodyBytes > 0 || WITH_BODY.has(method)) {
+    return `${head}\r\ncontent-length: ${bodyBytes}\r\n\r\n`;
+  }
+  return `${head}\r\n\r\n`;
+}
+
+/** For an engine that must have them one by one: name, value, name, value … */
+export function splitHeaderLines(lines: string): string[] {
+  const headers: string[] = [];
+  for (const line of lines.split('\r\n').slice(1)) {
+    const at = line.indexOf(': ');
+    headers.push(line.slice(0, at), line.slice(at + 2));
+  }
+  return headers;
 }

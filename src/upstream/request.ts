@@ -3,6 +3,17 @@
  * place where the model has another name there. What is not written here does not leave the house.
  */
 import type { ProviderConfig } from '../config/model.js';
+import {
+  ACCEPT_ENCODING,
+  CONNECTION,
+  CONTENT_LENGTH,
+  CREDENTIAL,
+  findHeaderName,
+  HOP_BY_HOP,
+  HOST,
+  OWN,
+  TRANSFER_ENCODING,
+} from '../core/header-roles.js';
 import type { Exchange, RequestHead } from '../exchange.js';
 import type { RequestBody } from '../inspect/body.js';
 import type { BodyEdit } from '../inspect/usage-request.js';
@@ -12,8 +23,8 @@ import { countBytes, type UpstreamRequest } from './engine.js';
 export interface RequestTemplate {
   /** What takes the place of `/v1` in a request's path. */
   readonly basePath: string;
-  /** Name and value of the provider's credential; null passes the caller's on. */
-  readonly credential: readonly [name: string, value: string] | null;
+  /** The header line of the provider's credential, after a CR LF; empty passes the caller's on. */
+  readonly credentialLine: string;
 }
 
 export interface BodyPatches {
@@ -22,10 +33,13 @@ export interface BodyPatches {
 
 export function createTemplate(
   config: ProviderConfig,
-  credential: readonly [string, string] | null,
+  credential: readonly [name: string, value: string] | null,
 ): RequestTemplate {
   const { pathname } = new URL(config.baseUrl);
-  return { basePath: pathname === '/' ? '' : pathname.replace(/\/$/, ''), credential };
+  return {
+    basePath: pathname === '/' ? '' : pathname.replace(/\/$/, ''),
+    credentialLine: credential === null ? '' : `\r\n${credential[0]}: ${credential[1]}`,
+  };
 }
 
 /** @param model the name that the provider knows; null leaves the client's. */
@@ -36,14 +50,24 @@ export function writeRequest(
   patches: BodyPatches,
 ): UpstreamRequest {
   const { head, body, identity } = exchange;
-  const path = template.basePath + head.path.slice(API_PREFIX.length);
-  const headers = writeHeaders(head, template.credential, identity?.keyHeaders ?? NO_NAMES);
-  if (exchange.asksUsage) {
-    askUnencoded(headers);
-  }
+  const { basePath } = template;
+  const path = basePath === API_PREFIX ? head.path : basePath + head.path.slice(API_PREFIX.length);
+  const headerLines = writeHeaders(
+    head,
+    template.credentialLine,
+    identity?.keyHeaders ?? NO_NAMES,
+    exchange.asksUsage,
+  );
   const target = head.query === '' ? path : `${path}?${head.query}`;
   if (body === null || (body.totalBytes === 0 && body.upload === null)) {
-    return { method: head.method, target, headers, pieces: NO_PIECES, upload: null, bodyBytes: 0 };
+    return {
+      method: head.method,
+      target,
+      headerLines,
+      pieces: NO_PIECES,
+      upload: null,
+      bodyBytes: 0,
+    };
   }
   const isRenamed = model !== null && exchange.model !== null && model !== exchange.model;
   const rename = isRenamed ? renameModel(body, model, patches) : null;
@@ -51,7 +75,7 @@ export function writeRequest(
   return {
     method: head.method,
     target,
-    headers,
+    headerLines,
     pieces,
     upload: body.upload,
     bodyBytes: body.totalBytes < 0 ? -1 : body.totalBytes + countBytes(pieces) - body.bytes.length,
@@ -62,72 +86,56 @@ const API_PREFIX = '/v1';
 const NO_NAMES: readonly string[] = [];
 const NO_PIECES: readonly Uint8Array[] = [];
 
-/**
- * Hop-by-hop headers (RFC 9110 section 7.6.1), those that the engine writes itself, and `expect`, which
- * uWebSockets.js has answered already.
- */
-const NOT_FORWARDED: ReadonlySet<string> = new Set([
-  'connection',
-  'content-length',
-  'expect',
-  'host',
-  'http2-settings',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
+/** What was used stands in the answer, and must be read there. */
+const UNENCODED = 'identity';
 
-const CREDENTIALS: ReadonlySet<string> = new Set(['authorization', 'x-api-key', 'api-key']);
-const OWN_PREFIX = 'x-weir-';
-
+/** @param asksUnencoded the provider shall not compress its answer. */
 function writeHeaders(
   head: RequestHead,
-  credential: readonly [string, string] | null,
+  credentialLine: string,
   keyHeaders: readonly string[],
-): string[] {
-  const named = namedByConnection(head.headers);
-  const headers: string[] = [];
-  for (let i = 0; i < head.headers.length; i += 2) {
-    const name = head.headers[i] as string;
-    const value = head.headers[i + 1] as string;
-    if (NOT_FORWARDED.has(name) || name.startsWith(OWN_PREFIX)) {
-      continue;
-    }
-    if (CREDENTIALS.has(name) && (credential !== null || keyHeaders.includes(name))) {
-      continue;
-    }
+  asksUnencoded: boolean,
+): string {
+  const { headers, isAscii } = head;
+  const named = head.namesHops ? namedByConnection(headers) : null;
+  let lines = '';
+  let isEncodingSaid = false;
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] as string;
     if (named?.has(name)) {
       continue;
     }
-    headers.push(name, BEYOND_ASCII.test(value) ? toWireBytes(value) : value);
+    let value = headers[i + 1] as string;
+    const { role, lineStart } = findHeaderName(name, i >> 1);
+    switch (role) {
+      // The engine writes these four itself.
+      case HOST:
+      case CONNECTION:
+      case CONTENT_LENGTH:
+      case TRANSFER_ENCODING:
+      case HOP_BY_HOP:
+      case OWN:
+        continue;
+      case CREDENTIAL:
+        if (credentialLine !== '' || keyHeaders.includes(name)) {
+          continue;
+        }
+        break;
+      case ACCEPT_ENCODING:
+        if (asksUnencoded) {
+          value = UNENCODED;
+          isEncodingSaid = true;
+        }
+        break;
+      default:
+    }
+    // Piece by piece to the whole, because V8 would copy a line that is put together first.
+    lines = `${lines}${lineStart}${isAscii ? value : toWireBytes(value)}`;
   }
   // Last, so that nothing that the caller sends, `connection: authorization` included, takes it away (P-04).
-  if (credential !== null) {
-    headers.push(credential[0], credential[1]);
-  }
-  return headers;
+  lines += credentialLine;
+  return asksUnencoded && !isEncodingSaid ? `${lines}\r\naccept-encoding: ${UNENCODED}` : lines;
 }
-
-/** What was used stands in the answer, and must be read there. */
-function askUnencoded(headers: string[]): void {
-  let isSaid = false;
-  for (let i = 0; i < headers.length; i += 2) {
-    if (headers[i] === ACCEPT_ENCODING) {
-      headers[i + 1] = 'identity';
-      isSaid = true;
-    }
-  }
-  if (!isSaid) {
-    headers.push(ACCEPT_ENCODING, 'identity');
-  }
-}
-
-const ACCEPT_ENCODING = 'accept-encoding';
 
 /** The names that a `connection` header makes hop-by-hop; null in the usual case that it names none. */
 function namedByConnection(headers: readonly string[]): ReadonlySet<string> | null {
@@ -146,8 +154,6 @@ function namedByConnection(headers: readonly string[]): ReadonlySet<string> | nu
   }
   return named;
 }
-
-const BEYOND_ASCII = /[\u0080-\uffff]/;
 
 /** uWebSockets.js decodes header values as UTF-8 and undici writes them as Latin-1; this keeps the bytes. */
 function toWireBytes(value: string): string {

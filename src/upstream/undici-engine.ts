@@ -18,6 +18,7 @@ import type {
   UpstreamConnection,
   UpstreamRequest,
 } from './engine.js';
+import { splitHeaderLines } from './request-head.js';
 import { formatStatus, MalformedResponse, readHeaders } from './response-head.js';
 import { INTERIM_HEADS_MAX } from './response-parser.js';
 
@@ -103,7 +104,7 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
     const { upload, bodyBytes } = request;
     // undici keeps the body until the answer is over, so borrowed pieces are copied.
     const start = request.pieces.length === 0 ? null : Buffer.concat(request.pieces);
-    const headers = [...request.headers];
+    const headers = splitHeaderLines(request.headerLines);
     if (upload !== null) {
       if (bodyBytes >= 0) {
         headers.push('content-length', String(bodyBytes));

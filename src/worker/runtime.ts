@@ -29,6 +29,8 @@ import { Provider, shareOfWorker } from '../upstream/provider.js';
 import { formatStatus } from '../upstream/response-head.js';
 import type { ToPrimary, WorkerStart } from './messages.js';
 
+const BASE_36 = '0123456789abcdefghijklmnopqrstuvwxyz';
+
 export class WorkerRuntime implements Stages {
   readonly keys: Stages['keys'];
   readonly bodies: BodyInspector;
@@ -48,6 +50,8 @@ export class WorkerRuntime implements Stages {
   readonly #idPrefix: string;
   #connections = 0;
   #lastId = 0;
+  /** An id without its last digit: V8 takes long to write a whole number in base 36. */
+  #idStem = '';
 
   constructor(start: WorkerStart, send: (message: ToPrimary) => void) {
     const { config } = start;
@@ -124,7 +128,11 @@ export class WorkerRuntime implements Stages {
   /** Unique among all workers and starts: `<start><worker>-<number>`. */
   createId(): string {
     this.#lastId += 1;
-    return `${this.#idPrefix}-${this.#lastId.toString(36)}`;
+    const digit = this.#lastId % 36;
+    if (digit === 0 || this.#lastId === 1) {
+      this.#idStem = `${this.#idPrefix}-${this.#lastId.toString(36).slice(0, -1)}`;
+    }
+    return this.#idStem + BASE_36[digit];
   }
 
   onBegun(): void {

@@ -76,7 +76,7 @@ export class ProviderHarness {
 const PLAIN_GET: UpstreamRequest = {
   method: 'GET',
   target: '/v1/x',
-  headers: [],
+  headerLines: '',
   pieces: [],
   upload: null,
   bodyBytes: 0,

@@ -1,5 +1,7 @@
 /** Stand-ins for what surrounds a stage: a client's connection and an exchange on it. */
-import type { Downstream, DownstreamObserver } from '../../src/accept/downstream.js';
+
+import type { BodyReader, Downstream, DownstreamObserver } from '../../src/accept/downstream.js';
+import { describeHead } from '../../src/accept/head.js';
 import type { AnswerHead } from '../../src/core/answer-head.js';
 import type { DialectName } from '../../src/core/errors.js';
 import { Exchange, type RequestHead } from '../../src/exchange.js';
@@ -18,7 +20,7 @@ export class FakeDownstream {
   isBehind = false;
   observer: DownstreamObserver | null = null;
   readonly reads: ('pause' | 'resume')[] = [];
-  onChunk: ((chunk: Buffer, isLast: boolean) => void) | null = null;
+  bodyReader: BodyReader | null = null;
 
   /** As the stages see it. */
   get asDownstream(): Downstream {
@@ -29,8 +31,8 @@ export class FakeDownstream {
     this.observer = observer;
   }
 
-  readBody(onChunk: (chunk: Buffer, isLast: boolean) => void): void {
-    this.onChunk = onChunk;
+  readBody(reader: BodyReader): void {
+    this.bodyReader = reader;
   }
 
   pauseReading(): void {
@@ -96,7 +98,7 @@ export class FakeDownstream {
   /** A piece of the request's body; its memory is gone afterwards, as uWebSockets.js's is. */
   receive(bytes: Uint8Array, isLast: boolean): void {
     const lent = Buffer.from(Uint8Array.from(bytes).buffer);
-    this.onChunk?.(lent, isLast);
+    this.bodyReader?.onBodyChunk(lent, isLast);
     lent.fill(0x21);
   }
 
@@ -130,14 +132,17 @@ export interface ExchangeOptions {
 }
 
 export function createExchange(options: ExchangeOptions = {}): Exchange {
+  const described = describeHead(
+    options.method ?? 'POST',
+    options.path ?? '/v1/chat/completions',
+    options.query ?? '',
+    options.headers ?? [],
+    options.callerAddress ?? '',
+  );
   const head: RequestHead = {
-    method: options.method ?? 'POST',
-    path: options.path ?? '/v1/chat/completions',
-    query: options.query ?? '',
-    headers: options.headers ?? [],
-    contentLength: options.contentLength ?? -1,
-    isChunked: options.isChunked ?? false,
-    callerAddress: options.callerAddress ?? '',
+    ...described,
+    contentLength: options.contentLength ?? described.contentLength,
+    isChunked: options.isChunked ?? described.isChunked,
   };
   const downstream = (options.downstream ?? new FakeDownstream()).asDownstream;
   return new Exchange('id-1', head, downstream, options.dialect ?? 'openai', 1);

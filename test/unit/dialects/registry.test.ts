@@ -1,6 +1,7 @@
 /** Which dialect a request is in, which bodies name a model, and how each dialect says what Weir must say. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { describeHead } from '../../../src/accept/head.js';
 import {
   type DialectName,
   ERRORS,
@@ -27,7 +28,11 @@ test('a request’s dialect, by its path and by Anthropic’s header', () => {
     ['/v1/models', ['x', 'anthropic-version'], 'openai'],
   ];
   for (const [path, headers, dialect] of cases)
-    assert.equal(detectDialect(path, headers), dialect, path);
+    assert.equal(
+      detectDialect(path, describeHead('GET', path, '', headers, '').hasAnthropicVersion),
+      dialect,
+      path,
+    );
 });
 
 test('storage and batches name no model', () => {

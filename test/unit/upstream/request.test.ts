@@ -12,19 +12,18 @@ import {
   type RequestTemplate,
   writeRequest,
 } from '../../../src/upstream/request.js';
-import { writeRequestHead } from '../../../src/upstream/request-head.js';
+import { splitHeaderLines, writeRequestHead } from '../../../src/upstream/request-head.js';
 import { createExchange, type ExchangeOptions, FakeDownstream } from '../../helpers/stage-fakes.js';
 
-const PASSES: RequestTemplate = { basePath: '/v1', credential: null };
-const REPLACES: RequestTemplate = {
-  basePath: '/v1',
-  credential: ['authorization', 'Bearer sk-ours'],
-};
+const API = { baseUrl: 'https://provider/v1' } as ProviderConfig;
+const PASSES = createTemplate(API, null);
+const REPLACES = createTemplate(API, ['authorization', 'Bearer sk-ours']);
 const PATCHES = { encodeJsonString };
 
 interface Sent extends ExchangeOptions {
   readonly template?: RequestTemplate;
   readonly keyHeaders?: readonly string[];
+  readonly asksUsage?: boolean;
   readonly body?: Partial<RequestBody> | null;
   readonly model?: string | null;
   readonly targetModel?: string | null;
@@ -33,6 +32,7 @@ interface Sent extends ExchangeOptions {
 function write(sent: Sent = {}): UpstreamRequest {
   const exchange = createExchange(sent);
   exchange.model = sent.model ?? null;
+  exchange.asksUsage = sent.asksUsage ?? false;
   exchange.identity = { consumerIndex: 0, consumerName: 'c', keyHeaders: sent.keyHeaders ?? [] };
   if (sent.body !== undefined && sent.body !== null) {
     const bytes = sent.body.bytes ?? Buffer.alloc(0);
@@ -50,7 +50,7 @@ function write(sent: Sent = {}): UpstreamRequest {
 }
 
 function headersOf(headers: readonly string[], more: Sent = {}): readonly string[] {
-  return write({ ...more, headers }).headers;
+  return splitHeaderLines(write({ ...more, headers }).headerLines);
 }
 
 test('headers pass in their order, several of a name too', () => {
@@ -140,7 +140,7 @@ test('a provider’s credential takes the place of all of the caller’s, and no
     'authorization',
     'Bearer sk-ours',
   ]);
-  const anthropic: RequestTemplate = { basePath: '/v1', credential: ['x-api-key', 'ours'] };
+  const anthropic = createTemplate(API, ['x-api-key', 'ours']);
   assert.deepEqual(headersOf(callers, { template: anthropic }), ['a', 'b', 'x-api-key', 'ours']);
 });
 
@@ -157,6 +157,16 @@ test('without one the caller’s pass, but never Weir’s own keys', () => {
     headersOf(callers, { keyHeaders: ['authorization', 'x-api-key', 'api-key'] }),
     [],
   );
+});
+
+test('where the usage must be read, the answer is asked for unencoded, once and in any case', () => {
+  const unencoded = ['accept-encoding', 'identity'];
+  const asked = (...headers: readonly string[]): readonly string[] =>
+    headersOf(headers, { asksUsage: true });
+  assert.deepEqual(asked('a', 'b'), ['a', 'b', ...unencoded]);
+  assert.deepEqual(asked('accept-encoding', 'gzip', 'a', 'b'), [...unencoded, 'a', 'b']);
+  assert.deepEqual(asked('connection', 'accept-encoding', 'accept-encoding', 'br'), unencoded);
+  assert.deepEqual(headersOf(['accept-encoding', 'gzip']), ['accept-encoding', 'gzip']);
 });
 
 test('values beyond ASCII leave as the bytes that came', () => {
@@ -260,7 +270,7 @@ test('the head says how long the body is, exactly where it must', () => {
   const request: UpstreamRequest = {
     method: 'POST',
     target: '/x',
-    headers: ['a', 'b'],
+    headerLines: '\r\na: b',
     pieces: [],
     upload: null,
     bodyBytes: 0,
@@ -270,7 +280,7 @@ test('the head says how long the body is, exactly where it must', () => {
     'POST /x HTTP/1.1\r\nhost: h:1\r\na: b\r\ncontent-length: 0\r\n\r\n',
   );
   const framing = (method: string, bodyBytes: number): string =>
-    writeRequestHead({ ...request, method, bodyBytes, headers: [] }, 'h')
+    writeRequestHead({ ...request, method, bodyBytes, headerLines: '' }, 'h')
       .split('\r\n')
       .slice(2, -2)
       .join();
