@@ -129,8 +129,8 @@ export class Exchange {
   callerReservation: Reservation | null = null;
   /** admit: what the reservations were made for. */
   estimate: Estimate | null = null;
-  /** admit: header lines about what is left; empty where nothing is limited. */
-  limitLines = '';
+  /** admit: header lines about what is left, of an exchange that was refused; others' are told from what they hold. */
+  refusedLimits: Uint8Array | null = null;
   /** admit: the stream is ended when the reservations' limits are used up. */
   endsWhenExhausted = false;
   /** relay: null while there is no answer, or one that nobody looks into. */

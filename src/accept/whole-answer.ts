@@ -65,6 +65,7 @@ function fillWithHead(): void {
 }
 
 const LINE_END_BYTES = 2;
+const NOTHING = new Uint8Array(0);
 
 /**
  * writeStatus is given the whole head; it writes what it is given and a line end.
@@ -74,14 +75,20 @@ const LINE_END_BYTES = 2;
  *
  * @returns the head's length.
  */
-export function writeHead(response: HttpResponse, { status, lines }: AnswerHead): number {
-  const text = `${status}\r\n${lines}`;
-  const length = text.length - LINE_END_BYTES;
-  if (text.length > HEAD_BYTES) {
-    response.writeStatus(Buffer.from(text.slice(0, length), 'latin1'));
+export function writeHead(response: HttpResponse, head: AnswerHead): number {
+  const { moreLines } = head;
+  const text = `${head.status}\r\n${head.lines}`;
+  const bytes = text.length + (moreLines === null ? 0 : moreLines.length);
+  const length = bytes - LINE_END_BYTES;
+  if (bytes > HEAD_BYTES) {
+    const whole = Buffer.concat([Buffer.from(text, 'latin1'), moreLines ?? NOTHING]);
+    response.writeStatus(whole.subarray(0, length));
     return length;
   }
   headBytes.write(text, 0, 'latin1');
+  if (moreLines !== null) {
+    headBytes.set(moreLines, text.length);
+  }
   let view = headViews[length];
   if (view === undefined) {
     view = headBytes.subarray(0, length);

@@ -122,6 +122,11 @@ export class Admission {
     return this.#holds.isExhausted(exchange, spent, toSharedMs(nowMs()));
   }
 
+  /** Header lines about what is left of the exchange's limits; lent until the next call. */
+  formatLimits(exchange: Exchange): Uint8Array | null {
+    return this.#holds.formatLimits(exchange);
+  }
+
   /** When the exchange is over, at `endedMs`, whichever way: exactly once, since it gives the reservations up. */
   settle(exchange: Exchange, endedMs: number): void {
     // What the provider never saw is given back, the request too.

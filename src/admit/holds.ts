@@ -32,7 +32,7 @@ export class Holds {
   }
 
   /**
-   * Takes from all limits, or from none, and writes the exchange's `reservation`, `callerReservation` and `limitLines`.
+   * Takes from all limits, or from none, and writes the exchange's `reservation` and `callerReservation`, or `refusedLimits`.
    *
    * The caller's come first: they are its own, while the consumer's are shared, so a caller that is refused over and
    * over never touches what others of its consumer take from.
@@ -61,12 +61,15 @@ export class Holds {
       by = 'consumer';
       refusal = ledger.reserve(consumer, model, need, atMs, ofConsumer);
     }
-    exchange.limitLines = this.#formatLines(ofConsumer, ofCaller);
+    exchange.callerReservation = ofCaller;
+    exchange.reservation = ofConsumer;
     if (refusal === null) {
-      exchange.callerReservation = ofCaller;
-      exchange.reservation = ofConsumer;
       return null;
     }
+    const limits = this.formatLimits(exchange);
+    exchange.refusedLimits = limits === null ? null : Uint8Array.from(limits);
+    exchange.callerReservation = null;
+    exchange.reservation = null;
     if (ofCaller !== null) {
       // Open only where it was the consumer's limits that refused.
       ledger.refund(ofCaller, atMs);
@@ -103,6 +106,22 @@ export class Holds {
     }
   }
 
+  /**
+   * Header lines about what is left; lent until the next call. Of the consumer's limits and the caller's the tighter one,
+   * by the share that is left; where that is equal, the caller's.
+   */
+  formatLimits({ reservation, callerReservation, refusedLimits }: Exchange): Uint8Array | null {
+    const nearer = reservation ?? callerReservation;
+    if (nearer === null) {
+      return refusedLimits;
+    }
+    const other = callerReservation ?? nearer;
+    return this.#lines.format(
+      chooseTighter(nearer.requestsLeft, other.requestsLeft),
+      chooseTighter(nearer.tokensLeft, other.tokensLeft),
+    );
+  }
+
   #settle(reservation: Reservation, used: Usage | null, atMs: number): void {
     if (used === null) {
       this.#ledger.refund(reservation, atMs);
@@ -124,19 +143,6 @@ export class Holds {
     if (this.#unused.length < BOUNDS.reservationsKeptMax) {
       this.#unused.push(reservation);
     }
-  }
-
-  /** Of the consumer's limits and the caller's the tighter one, by the share that is left; where that is equal, the caller's. */
-  #formatLines(ofConsumer: Reservation | null, ofCaller: Reservation | null): string {
-    const nearer = ofConsumer ?? ofCaller;
-    if (nearer === null) {
-      return '';
-    }
-    const other = ofCaller ?? nearer;
-    return this.#lines.format(
-      chooseTighter(nearer.requestsLeft, other.requestsLeft),
-      chooseTighter(nearer.tokensLeft, other.tokensLeft),
-    );
   }
 }
 

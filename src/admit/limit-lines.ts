@@ -4,59 +4,81 @@
  */
 import type { Headroom } from '../limits/reservation.js';
 
-/** Writes the lines. One a worker, because of what it remembers. */
+/**
+ * Writes the lines, in bytes that it keeps: what changes from one answer to the next are mostly a few digits of what is
+ * left, and these are written in their place. One a worker.
+ */
 export class LimitLines {
-  readonly #requests = new LinesOfKind('requests');
-  readonly #tokens = new LinesOfKind('tokens');
+  readonly #bytes = Buffer.alloc(LINES_BYTES_MAX);
+  readonly #requests = new LinesOfKind('requests', this.#bytes);
+  readonly #tokens = new LinesOfKind('tokens', this.#bytes);
+  #view: Uint8Array = this.#bytes.subarray(0, 0);
 
-  /** Lines with their CR LF; none for a kind of which the limit is 0. */
-  format(requests: Readonly<Headroom>, tokens: Readonly<Headroom>): string {
-    if (tokens.limit === 0) {
-      return requests.limit === 0 ? '' : this.#requests.format(requests);
+  /**
+   * Lines with their CR LF; none for a kind of which the limit is 0, null where that is both. Lent until the next call.
+   */
+  format(requests: Readonly<Headroom>, tokens: Readonly<Headroom>): Uint8Array | null {
+    if (!(this.#requests.update(requests) && this.#tokens.update(tokens))) {
+      const end = this.#tokens.layOut(tokens, this.#requests.layOut(requests, 0));
+      this.#view = this.#bytes.subarray(0, end);
     }
-    const ofTokens = this.#tokens.format(tokens);
-    return requests.limit === 0 ? ofTokens : this.#requests.format(requests) + ofTokens;
+    return this.#view.length === 0 ? null : this.#view;
   }
 }
+
+/** Of both kinds, with the largest numbers: some 300. */
+const LINES_BYTES_MAX = 512;
 
 class LinesOfKind {
   readonly #kind: string;
-  /** What one answer often has in common with the one before it: consumers of a tier their limit, … */
+  readonly #bytes: Buffer;
+  /** What stands there. */
   #limit = 0;
-  #beginning = '';
-  /** … and buckets that are hardly used the millisecond in which they are full again. */
   #resetMs = 0;
-  #end = '';
+  /** Where the digits of what is left end, how many there are, and the first number that has more. */
+  #digitsEnd = 0;
+  #digits = 0;
+  #beyond = 0;
 
-  constructor(kind: string) {
+  constructor(kind: string, bytes: Buffer) {
     this.#kind = kind;
+    this.#bytes = bytes;
   }
 
-  format({ limit, remaining, resetMs }: Readonly<Headroom>): string {
-    if (limit !== this.#limit) {
-      this.#limit = limit;
-      this.#beginning = `x-ratelimit-limit-${this.#kind}: ${limit}\r\nx-ratelimit-remaining-${this.#kind}: `;
+  /** Writes what is left where it stood; returns false where that is not enough. */
+  update({ limit, remaining, resetMs }: Readonly<Headroom>): boolean {
+    if (limit !== this.#limit) return false;
+    if (limit === 0) return true;
+    if (resetMs !== this.#resetMs || remaining >= this.#beyond) return false;
+    let rest = remaining;
+    const end = this.#digitsEnd;
+    const start = end - this.#digits;
+    for (let at = end - 1; at >= start; at -= 1) {
+      const tenth = Math.floor(rest / 10);
+      this.#bytes[at] = ZERO + rest - tenth * 10;
+      rest = tenth;
     }
-    if (resetMs !== this.#resetMs || this.#end === '') {
-      this.#resetMs = resetMs;
-      this.#end = `\r\nx-ratelimit-reset-${this.#kind}: ${formatReset(resetMs)}\r\n`;
-    }
-    return this.#beginning + formatWhole(remaining) + this.#end;
+    // A number may have become shorter; zeros in front of one would be odd.
+    return start + 1 === end || this.#bytes[start] !== ZERO;
+  }
+
+  /** Writes all anew, at `start`; returns where it ends. */
+  layOut({ limit, remaining, resetMs }: Readonly<Headroom>, start: number): number {
+    this.#limit = limit;
+    this.#resetMs = resetMs;
+    if (limit === 0) return start;
+    const kind = this.#kind;
+    const left = String(remaining);
+    const opening = `x-ratelimit-limit-${kind}: ${limit}\r\nx-ratelimit-remaining-${kind}: ${left}`;
+    const closing = `\r\nx-ratelimit-reset-${kind}: ${formatReset(resetMs)}\r\n`;
+    this.#digitsEnd = start + opening.length;
+    this.#digits = left.length;
+    this.#beyond = 10 ** left.length;
+    return start + this.#bytes.write(opening + closing, start, 'latin1');
   }
 }
 
-const SMALL = 1e9;
-
-/** V8 writes what does not fit into 31 bits as a fraction, in ten times the time. */
-function formatWhole(value: number): string {
-  if (value < SMALL) {
-    return `${value}`;
-  }
-  const high = Math.floor(value / SMALL);
-  // The one in front keeps the zeros that the lower part may begin with.
-  const low = SMALL + (value - high * SMALL);
-  return `${high}${`${low}`.slice(1)}`;
-}
+const ZERO = 0x30;
 
 /** As Go prints durations, which is what OpenAI sends: `20ms`, `1.5s`, `6m0s`, `1h0m3s`. Rounded up, so that it holds. */
 export function formatReset(ms: number): string {

@@ -8,6 +8,8 @@ export interface AnswerHead {
   readonly status: string;
   /** Header lines, each with its CR LF, in Latin-1; neither framing headers nor `date`. */
   readonly lines: string;
+  /** More of them, as bytes that are only lent until the head is written; null for none. */
+  readonly moreLines: Uint8Array | null;
 }
 
 const FIELD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [\t\x20-\x7e]*$/;
@@ -22,5 +24,5 @@ export function createHead(status: string, headers: readonly string[]): AnswerHe
     }
     lines += `${field}\r\n`;
   }
-  return { status, lines };
+  return { status, lines, moreLines: null };
 }

@@ -32,6 +32,8 @@ export interface RelayHost {
   formatStreamError(exchange: Exchange, error: GatewayError): string;
   /** Ends a stream whose length is limited, before its error. */
   formatStreamLength(exchange: Exchange): string;
+  /** Header lines about what is left of the exchange's limits, in bytes that are lent until the next call; null for none. */
+  formatLimits(exchange: Exchange): Uint8Array | null;
   /** The provider's lines without those that Weir's own take the place of. */
   dropLimitLines(lines: string): string;
   /** A limit that holds within streams has nothing left for this one. */

@@ -259,12 +259,13 @@ export class Relay implements DownstreamObserver {
     this.#hasBegun = true;
     const exchange = this.#exchange;
     exchange.firstByteMs = nowMs();
-    const { limitLines } = exchange;
-    const passes = limitLines === '' || !head.hasExtensions;
+    const limits = this.#host.formatLimits(exchange);
+    const passes = limits === null || !head.hasExtensions;
     const lines = passes ? head.lines : this.#host.dropLimitLines(head.lines);
     return {
       status: head.statusLine,
-      lines: lines + limitLines + formatOwnLines(exchange.id, exchange.addedMs, announcesClose),
+      lines: lines + formatOwnLines(exchange.id, exchange.addedMs, announcesClose),
+      moreLines: limits,
     };
   }
 
@@ -291,7 +292,10 @@ export class Relay implements DownstreamObserver {
       ...(error === null ? [] : retryHeaders(error)),
     ]);
     const own = formatOwnLines(exchange.id, exchange.firstByteMs - begunMs, false);
-    const head = { ...plain, lines: plain.lines + exchange.limitLines + own };
+    const limits = this.#host.formatLimits(exchange);
+    // Of its own, because an answer that closes its connection is written later.
+    const moreLines = limits === null ? null : Uint8Array.from(limits);
+    const head = { ...plain, lines: plain.lines + own, moreLines };
     const isBodiless = exchange.head.method === 'HEAD';
     this.#hasBegun = true;
     exchange.responseBytes = isBodiless ? 0 : Buffer.byteLength(body);

@@ -148,6 +148,10 @@ export class WorkerRuntime implements Stages {
     return this.admission.isExhausted(exchange);
   }
 
+  formatLimits(exchange: Exchange): Uint8Array | null {
+    return this.admission.formatLimits(exchange);
+  }
+
   dropLimitLines(lines: string): string {
     return dropLimitLines(lines);
   }

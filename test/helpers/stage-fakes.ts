@@ -106,7 +106,7 @@ export class FakeDownstream {
     if (!this.isOpen) throw new Error('written to after its end');
     if (this.status !== '') throw new Error('a second head');
     this.status = head.status;
-    this.lines = head.lines;
+    this.lines = head.lines + Buffer.from(head.moreLines ?? []).toString('latin1');
   }
 
   #take(pieces: readonly Uint8Array[]): void {

@@ -2,136 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { nowMs } from '../../../src/core/clock.js';
 import { GatewayError } from '../../../src/core/errors.js';
-import type { Exchange, Phase } from '../../../src/exchange.js';
-import { Relay } from '../../../src/relay/relay.js';
-import type { RelayedCall, RelayedHead, RelayHost } from '../../../src/relay/relay-host.js';
-import { createExchange, type ExchangeOptions, FakeDownstream } from '../../helpers/stage-fakes.js';
-
-class FakeCall implements RelayedCall {
-  phase: Phase = 'waiting';
-  endedIn: Phase = 'waiting';
-  isPaused = false;
-  isCancelled = false;
-
-  pause(): void {
-    this.isPaused = true;
-  }
-
-  resume(): void {
-    this.isPaused = false;
-  }
-
-  cancel(): void {
-    this.isCancelled = true;
-    this.finish();
-  }
-
-  finish(): void {
-    if (this.phase !== 'done') this.endedIn = this.phase;
-    this.phase = 'done';
-  }
-}
-
-class Scene implements RelayHost {
-  readonly downstream = new FakeDownstream();
-  readonly exchange: Exchange;
-  readonly relay: Relay;
-  readonly call = new FakeCall();
-  readonly faults: unknown[] = [];
-  endings = 0;
-  isDraining = false;
-  isClosing = false;
-  isBudgetUsedUp = false;
-  /** Of the reads, reused for each. */
-  readonly #readBuffer = Buffer.alloc(64);
-
-  constructor(options: ExchangeOptions = {}) {
-    this.exchange = createExchange({ contentLength: 2, ...options, downstream: this.downstream });
-    this.relay = new Relay(this.exchange, this);
-  }
-
-  begin(): this {
-    this.relay.begin(this.call);
-    return this;
-  }
-
-  formatError(_exchange: Exchange, error: GatewayError): string {
-    return `{"code":"${error.code}"}`;
-  }
-
-  formatStreamError(_exchange: Exchange, error: GatewayError): string {
-    return `data: {"code":"${error.code}"}\n\n`;
-  }
-
-  formatStreamLength(): string {
-    return 'data: {"finish_reason":"length"}\n\n';
-  }
-
-  dropLimitLines(lines: string): string {
-    return lines.replace('x-ratelimit-of-the-provider: 1\r\n', '');
-  }
-
-  isExhausted(): boolean {
-    return this.isBudgetUsedUp;
-  }
-
-  formatStatus(status: number): string {
-    return `${status} Words`;
-  }
-
-  onFault(_exchange: Exchange, thrown: unknown): void {
-    this.faults.push(thrown);
-  }
-
-  onEnded(exchange: Exchange): void {
-    this.endings += 1;
-    assert.equal(exchange, this.exchange);
-    assert.notEqual(exchange.ended, null);
-  }
-
-  head(head: Partial<RelayedHead> = {}): this {
-    this.call.phase = 'streaming';
-    this.relay.onUpstreamHead({ ...STREAM, ...head }, nowMs());
-    return this;
-  }
-
-  /** One read, in memory that the next read overwrites. */
-  read(...texts: string[]): this {
-    let at = 0;
-    for (const text of texts) {
-      const length = this.#readBuffer.write(text, at, 'latin1');
-      this.relay.onUpstreamData(this.#readBuffer.subarray(at, at + length));
-      at += length;
-    }
-    this.relay.onUpstreamTurn();
-    this.#readBuffer.fill('!');
-    return this;
-  }
-
-  end(): this {
-    this.call.finish();
-    this.relay.onUpstreamEnd();
-    return this;
-  }
-
-  fail(code: 'upstream_cut' | 'upstream_reset' = 'upstream_cut'): this {
-    this.call.finish();
-    this.relay.onUpstreamFailure(new GatewayError(code, 'broken'));
-    return this;
-  }
-}
-
-const STREAM: RelayedHead = {
-  status: 200,
-  statusLine: '200 OK',
-  lines: 'content-type: text/event-stream\r\n',
-  hasExtensions: false,
-  contentLength: -1,
-  isEventStream: true,
-  isEncoded: false,
-};
+import type { RelayedHead } from '../../../src/relay/relay-host.js';
+import { Scene } from '../../helpers/relay-scene.js';
+import type { FakeDownstream } from '../../helpers/stage-fakes.js';
 
 test('an answer is passed on, with Weir’s lines, and ends whole', () => {
   const scene = new Scene().begin().head();
@@ -147,6 +21,19 @@ test('an answer is passed on, with Weir’s lines, and ends whole', () => {
   assert.deepEqual(exchange.ended, { by: 'upstream', phase: 'done', reason: 'complete' });
   assert.equal(exchange.responseBytes, 27);
   assert.equal(scene.endings, 1);
+});
+
+test('what is left of the limits stands in answers of providers, without their own, and in those of Weir', () => {
+  const limited = new Scene();
+  limited.limits = 'x-ratelimit-limit-requests: 5\r\n';
+  const lines = 'x-ratelimit-of-the-provider: 1\r\na: b\r\n';
+  limited.begin().head({ lines, hasExtensions: true }).read('data: 1\n\n').end();
+  assert.match(limited.downstream.lines, /^a: b\r\nx-weir-id: /);
+  assert.match(limited.downstream.lines, /\r\nx-ratelimit-limit-requests: 5\r\n$/);
+  const failed = new Scene();
+  failed.limits = 'x-ratelimit-limit-requests: 5\r\n';
+  failed.begin().fail('upstream_reset');
+  assert.match(failed.downstream.lines, /\r\nx-ratelimit-limit-requests: 5\r\n$/);
 });
 
 test('what a client that is behind has not taken is copied, and its provider paused', () => {
