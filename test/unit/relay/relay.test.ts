@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { GatewayError } from '../../../src/core/errors.js';
 import type { RelayedHead } from '../../../src/relay/relay-host.js';
 import { Scene } from '../../helpers/relay-scene.js';
-import type { FakeDownstream } from '../../helpers/stage-fakes.js';
+import { FakeDownstream } from '../../helpers/stage-fakes.js';
 
 test('an answer is passed on, with Weir’s lines, and ends whole', () => {
   const scene = new Scene().begin().head();
