@@ -12,8 +12,6 @@ export const ZERO = 0x30;
 const COLON = 0x3a;
 export const SMALL_X = 0x78;
 const DELETE = 0x7f;
-/** Around a value it counts as white space, as it does in trim(). */
-const NO_BREAK_SPACE = 0xa0;
 /** The bit in which small letters differ from capitals. */
 export const LETTER_CASE = 0x20;
 const LETTER_CASES = 0x20202020;
@@ -133,8 +131,9 @@ export function isHeaderLine(text: string): boolean {
   return colon >= 0 && findLineEnd(bytes, colon + 1, bytes.length) === text.length;
 }
 
+/** What may stand around a value (RFC 9110 section 5.6.3). Another byte is a part of it, such as Latin-1's no-break space. */
 function isSpace(byte: number): boolean {
-  return byte === SPACE || byte === TAB || byte === NO_BREAK_SPACE;
+  return byte === SPACE || byte === TAB;
 }
 
 export function skipSpace(bytes: Buffer, from: number, to: number): number {

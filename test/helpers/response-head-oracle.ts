@@ -228,7 +228,7 @@ function markLengths(names: readonly string[]): Uint8Array {
 function readValue(headers: string, colon: number, end: number): string {
   return headers
     .slice(colon + 1, end - 2)
-    .trim()
+    .replace(/^[\t ]+|[\t ]+$/g, '')
     .toLowerCase();
 }
 

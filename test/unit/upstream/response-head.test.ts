@@ -80,6 +80,7 @@ test('headers that connection names do not pass, however it is spelled', () => {
 });
 
 test('the length, the chunks, and whether the provider closes', () => {
+  assert.throws(() => parse(['content-length: \xa05']), { code: 'CONTENT_LENGTH' });
   assert.equal(parse(['content-length: 00012']).contentLength, 12);
   assert.equal(parse([]).contentLength, -1);
   assert.equal(parse(['transfer-encoding: Chunked']).isChunked, true);
