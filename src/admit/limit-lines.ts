@@ -55,7 +55,7 @@ class LinesOfKind {
     const start = end - this.#digits;
     for (let at = end - 1; at >= start; at -= 1) {
       const tenth = Math.floor(rest / 10);
-      this.#bytes[at] = ZERO + rest - tenth * 10;
+      this.#bytes[at] = ZERO + (rest - tenth * 10);
       rest = tenth;
     }
     // A number may have become shorter; zeros in front of one would be odd.
