@@ -62,9 +62,9 @@ export class Estimator {
   readonly #models = new Map<string, ModelStatistics>();
   /** For models of which nothing is known yet; never learns. */
   readonly #unknown = new ModelStatistics();
-  readonly #compare: CompareTokens;
+  readonly #compare: CompareTokens | null;
 
-  constructor(compare: CompareTokens = () => {}) {
+  constructor(compare: CompareTokens | null = null) {
     this.#compare = compare;
   }
 
@@ -115,7 +115,7 @@ export class Estimator {
     const known = this.#models.get(modelKey);
     const model = known ?? this.#addModel(modelKey);
     model.isUsed = known !== undefined;
-    this.#compare(model.estimateInput(text, attached), input);
+    this.#compare?.(model.estimateInput(text, attached), input);
     learnInput(model, text, attached, input);
     model.answer.add(toTokens(usage.outputTokens) / toChoices(choices));
   }
