@@ -21,7 +21,7 @@ import type { Estimator } from './estimate.js';
 import { type Denial, Holds } from './holds.js';
 import { describeLimit } from './limit-text.js';
 import type { PriceList } from './prices.js';
-import { readUsed } from './settlement.js';
+import { estimateUsed, readStated } from './settlement.js';
 
 export interface AdmissionParts {
   readonly consumers: readonly ConsumerConfig[] | null;
@@ -53,7 +53,6 @@ export class Admission {
   readonly #unasked: ReadonlySet<string>;
   readonly #callersManner: Manner;
   readonly #need = { requests: 1, inputTokens: 0, outputTokens: 0, costNanoDollars: 0 };
-  readonly #tokens = { inputTokens: 0, outputTokens: 0 };
   readonly #spent = { inputTokens: 0, outputTokens: 0, costNanoDollars: 0 };
 
   constructor(parts: AdmissionParts, rowsMax: number) {
@@ -141,22 +140,23 @@ export class Admission {
   }
 
   #settleUsed(exchange: Exchange): void {
-    const used = readUsed(exchange);
     const { target, estimate } = exchange;
-    if (used === null || target === null) {
+    const stated = readStated(exchange);
+    const usage = stated ?? estimateUsed(exchange);
+    if (usage === null || target === null) {
       return;
     }
     const price = this.#priceOf(exchange);
     exchange.settled = {
-      usage: used.usage,
-      costNanoDollars: costNanoDollars(price, used.usage),
+      usage,
+      costNanoDollars: costNanoDollars(price, usage),
       isPriced: price !== null,
-      isEstimated: used.isEstimated,
+      isEstimated: stated === null,
     };
-    if (estimate !== null && !used.isEstimated) {
+    if (estimate !== null && stated !== null) {
       const { modelKey, textBytes, attachedBytes } = estimate;
       const answers = exchange.asked?.answers ?? 1;
-      this.#parts.estimator.learn(modelKey, textBytes, attachedBytes, answers, used.usage);
+      this.#parts.estimator.learn(modelKey, textBytes, attachedBytes, answers, stated);
     }
   }
 
@@ -176,26 +176,25 @@ export class Admission {
   #estimate(exchange: Exchange): Estimate {
     const { body, asked, target, head } = exchange;
     const modelKey = target?.model ?? exchange.model ?? '';
+    const made = { modelKey, inputTokens: 0, outputTokens: 0, textBytes: 0, attachedBytes: 0 };
     if (exchange.model === null || head.method !== 'POST' || body === null) {
-      return { modelKey, inputTokens: 0, outputTokens: 0, textBytes: 0, attachedBytes: 0 };
+      return made;
     }
     const totalBytes = Math.max(body.totalBytes, body.bytes.length);
     // What is no JSON is a form with a file in it: sound, or a picture.
-    const attachedBytes = asked === null ? totalBytes : countAttachedBytes(body.bytes);
-    const textBytes = totalBytes - attachedBytes;
+    made.attachedBytes = asked === null ? totalBytes : countAttachedBytes(body.bytes);
+    made.textBytes = totalBytes - made.attachedBytes;
     const outputTokensMax = hasNoOutput(head.path) ? 0 : (asked?.outputTokensMax ?? -1);
     const answers = asked?.answers ?? 1;
-    const tokens = this.#tokens;
     this.#parts.estimator.estimate(
       modelKey,
-      textBytes,
-      attachedBytes,
+      made.textBytes,
+      made.attachedBytes,
       outputTokensMax,
       answers,
-      tokens,
+      made,
     );
-    const { inputTokens, outputTokens } = tokens;
-    return { modelKey, inputTokens, outputTokens, textBytes, attachedBytes };
+    return made;
   }
 
   #reserve(exchange: Exchange, caller: string | null, atMs: number): Denial | null {

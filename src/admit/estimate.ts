@@ -62,9 +62,12 @@ export class Estimator {
   readonly #models = new Map<string, ModelStatistics>();
   /** For models of which nothing is known yet; never learns. */
   readonly #unknown = new ModelStatistics();
-  readonly #compare: CompareTokens;
+  readonly #compare: CompareTokens | null;
+  /** What was found last, if it is still there: an exchange looks twice, and the next one is often of the same model. */
+  #lastKey = '';
+  #last: ModelStatistics | null = null;
 
-  constructor(compare: CompareTokens = () => {}) {
+  constructor(compare: CompareTokens | null = null) {
     this.#compare = compare;
   }
 
@@ -89,7 +92,7 @@ export class Estimator {
     choices: number,
     into: TokenEstimate,
   ): void {
-    const model = this.#models.get(modelKey) ?? this.#unknown;
+    const model = this.#find(modelKey) ?? this.#unknown;
     into.inputTokens = model.estimateInput(toBytes(textBytes), toBytes(attachedBytes));
     const each = maxOutputTokens >= 0 ? maxOutputTokens : model.answer.above(ANSWER_DEVIATIONS);
     into.outputTokens = toTokens(toTokens(each) * toChoices(choices));
@@ -112,12 +115,24 @@ export class Estimator {
     if (input < 1 || text + attached < 1) {
       return;
     }
-    const known = this.#models.get(modelKey);
+    const known = this.#find(modelKey);
     const model = known ?? this.#addModel(modelKey);
-    model.isUsed = known !== undefined;
-    this.#compare(model.estimateInput(text, attached), input);
+    model.isUsed = known !== null;
+    this.#compare?.(model.estimateInput(text, attached), input);
     learnInput(model, text, attached, input);
     model.answer.add(toTokens(usage.outputTokens) / toChoices(choices));
+  }
+
+  #find(modelKey: string): ModelStatistics | null {
+    if (this.#last !== null && modelKey === this.#lastKey) {
+      return this.#last;
+    }
+    const found = this.#models.get(modelKey) ?? null;
+    if (found !== null) {
+      this.#last = found;
+      this.#lastKey = modelKey;
+    }
+    return found;
   }
 
   #addModel(modelKey: string): ModelStatistics {
@@ -134,6 +149,7 @@ export class Estimator {
     for (let turn = 0; ; turn += 1) {
       const [key, model] = this.#models.entries().next().value as [string, ModelStatistics];
       this.#models.delete(key);
+      this.#last = null;
       if (!model.isUsed || turn >= SECOND_CHANCES_MAX) {
         return;
       }

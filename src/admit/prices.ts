@@ -104,6 +104,9 @@ function findPrice(prices: ProviderPrices, name: string): TokenPrice | null {
 class PricesByName {
   readonly #look: (name: string) => TokenPrice | null;
   readonly #known = new Map<string, TokenPrice | null>();
+  /** What was asked for last is often asked for again. */
+  #lastName = '';
+  #lastPrice: TokenPrice | null | undefined = undefined;
 
   constructor(look: (name: string) => TokenPrice | null) {
     this.#look = look;
@@ -112,6 +115,9 @@ class PricesByName {
   find(name: string | null): TokenPrice | null {
     if (name === null || name.length > BOUNDS.pricedNameCharsMax) {
       return null;
+    }
+    if (this.#lastPrice !== undefined && name === this.#lastName) {
+      return this.#lastPrice;
     }
     let price = this.#known.get(name);
     if (price === undefined) {
@@ -122,6 +128,8 @@ class PricesByName {
       }
       this.#known.set(name, price);
     }
+    this.#lastName = name;
+    this.#lastPrice = price;
     return price;
   }
 }

@@ -5,35 +5,30 @@
 import type { Usage } from '../core/usage.js';
 import type { Exchange } from '../exchange.js';
 
-export interface Used {
-  readonly usage: Usage;
-  readonly isEstimated: boolean;
-}
-
 const SUCCESS_BELOW = 300;
 
-/** null: nothing was used, so everything but the request itself is given back. */
-export function readUsed(exchange: Exchange): Used | null {
-  if (exchange.upstreamStatus >= SUCCESS_BELOW) {
+/** What the provider has said of an answer that came whole; null where it did not. */
+export function readStated({ upstreamStatus, ended, meter }: Exchange): Usage | null {
+  const isWhole = upstreamStatus < SUCCESS_BELOW && ended?.reason === 'complete';
+  return isWhole && meter !== null ? meter.usage : null;
+}
+
+/** Where nothing was stated. null: nothing was used, so everything but the request itself is given back. */
+export function estimateUsed(exchange: Exchange): Usage | null {
+  const { upstreamStatus, model, head, meter, estimate } = exchange;
+  if (upstreamStatus >= SUCCESS_BELOW || model === null || head.method !== 'POST') {
     return null;
   }
-  const { meter, estimate } = exchange;
-  const isComplete = exchange.ended?.reason === 'complete';
   const stated = meter?.usage ?? null;
-  if (stated !== null && isComplete) {
-    return { usage: stated, isEstimated: false };
-  }
-  if (exchange.model === null || exchange.head.method !== 'POST') {
-    return null;
-  }
   const inputTokens =
     stated !== null && meter?.hasInput === true ? stated.inputTokens : (estimate?.inputTokens ?? 0);
   const outputTokens = Math.max(
     stated !== null && meter?.hasOutput === true ? stated.outputTokens : 0,
     countDelivered(exchange),
   );
-  const usage = { ...(stated ?? NOTHING), inputTokens, outputTokens };
-  return inputTokens + outputTokens > 0 ? { usage, isEstimated: true } : null;
+  return inputTokens + outputTokens > 0
+    ? { ...(stated ?? NOTHING), inputTokens, outputTokens }
+    : null;
 }
 
 /** Tokens of an answer whose provider did not say how many. */

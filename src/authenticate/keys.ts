@@ -3,9 +3,9 @@
  * looked up is the digest of what the caller sent, so the time it takes says nothing about how much of a guessed
  * key is right.
  *
- * Digests cost more than all else about a key, so keys that were right are remembered as they came. Those are looked
- * up by V8's hash of them, which is seeded at random: a guess is compared with one of them only where the whole hash
- * is the same, so the time still says nothing of a part. What is wrong is never remembered.
+ * Digests cost more than all else about a key, so headers with a right one are remembered as they came. Those are
+ * looked up by V8's hash of them, which is seeded at random: a guess is compared with one of them only where the whole
+ * hash is the same, so the time still says nothing of a part. What is wrong is never remembered.
  */
 import { hash } from 'node:crypto';
 import type { ConsumerConfig } from '../config/model.js';
@@ -64,12 +64,10 @@ export function createKeyTable(consumers: readonly ConsumerConfig[] | null): Key
         const name = headers[i]!;
         if (findHeaderName(name, i >> 1).role !== CREDENTIAL) continue;
         const mask = maskOfHeader(name);
-        const key = readKey(mask, headers[i + 1]!);
-        if (key === '') continue;
-        hasKey = true;
+        const index = known.find(mask === AUTHORIZATION, headers[i + 1]!);
+        if (index !== NO_KEY) hasKey = true;
+        if (index < 0) continue;
         // Later headers are looked at too: a second key of Weir's must not be forwarded either.
-        const index = known.find(key);
-        if (index === -1) continue;
         headerMask |= mask;
         if (consumerIndex === -1) consumerIndex = index;
       }
@@ -113,32 +111,40 @@ const HEADER_SETS: readonly (readonly string[])[] = Array.from(
   (_, mask) => Object.freeze(KEY_HEADERS.filter((_name, bit) => (mask & (1 << bit)) !== 0)),
 );
 
-/** The bit of a header that may carry a key, in the order of KEY_HEADERS; 0 for all others. */
+const AUTHORIZATION = 1;
+
+/** The bit of one of KEY_HEADERS, in their order; no two of them are of one length. */
 function maskOfHeader(name: string): number {
-  switch (name) {
-    case 'authorization':
-      return 1;
-    case 'x-api-key':
+  switch (name.length) {
+    case 13:
+      return AUTHORIZATION;
+    case 9:
       return 2;
-    case 'api-key':
-      return 4;
     default:
-      return 0;
+      return 4;
   }
 }
 
 const SPACE = 0x20;
+const SCHEME = 'Bearer ';
 
 /** The key in a header's value, empty if there is none. Other schemes than Bearer carry no key of ours. */
-function readKey(mask: number, value: string): string {
-  if (mask !== 1) return value.trim();
+function readKey(hasScheme: boolean, value: string): string {
+  if (!hasScheme) return value.trim();
   const isBearer =
-    value.startsWith('Bearer ') ||
+    value.startsWith(SCHEME) ||
     (value.charCodeAt(6) === SPACE && value.slice(0, 6).toLowerCase() === 'bearer');
-  return isBearer ? value.slice(7).trim() : '';
+  return isBearer ? value.slice(SCHEME.length).trim() : '';
 }
 
+/** Two more outcomes beside a consumer's place. */
+const UNKNOWN = -1;
+const NO_KEY = -2;
+
 /**
+ * By the header's whole value, with the consumer's place and, in its lowest bit, whether the value begins with a scheme:
+ * what is a key after `Bearer` is none with it, and the other way round.
+ *
  * In two generations: to take the oldest out of a map one by one, V8 walks over the places of all that went before it.
  */
 class KnownKeys {
@@ -150,30 +156,48 @@ class KnownKeys {
     this.#indexOfDigest = indexOfDigest;
   }
 
-  /** The consumer's place, or -1. */
-  find(key: string): number {
-    const remembered = this.#recent.get(key);
-    if (remembered !== undefined) return remembered;
-    const index = this.#older.get(key) ?? findConsumer(this.#indexOfDigest, key);
-    if (index >= 0 && key.length <= BOUNDS.rememberedKeyBytesMax) {
-      if (this.#recent.size >= BOUNDS.rememberedKeysMax) {
-        this.#older = this.#recent;
-        this.#recent = new Map();
-      }
-      this.#recent.set(key, index);
+  /** The consumer's place, UNKNOWN or NO_KEY. */
+  find(hasScheme: boolean, value: string): number {
+    const remembered = this.#recent.get(value);
+    return remembered !== undefined && (remembered & 1) === Number(hasScheme)
+      ? remembered >> 1
+      : this.#learn(hasScheme, value);
+  }
+
+  #learn(hasScheme: boolean, value: string): number {
+    const older = this.#older.get(value);
+    if (older !== undefined && (older & 1) === Number(hasScheme)) {
+      this.#remember(value, older);
+      return older >> 1;
+    }
+    const key = readKey(hasScheme, value);
+    if (key === '') return NO_KEY;
+    const index = findConsumer(this.#indexOfDigest, key);
+    // Not with spaces around the key, or who has one could write it in as many ways as there are places.
+    const isPlain = value.length === key.length + (hasScheme ? SCHEME.length : 0);
+    if (index >= 0 && isPlain && value.length <= BOUNDS.rememberedKeyBytesMax) {
+      this.#remember(value, index * 2 + Number(hasScheme));
     }
     return index;
+  }
+
+  #remember(value: string, entry: number): void {
+    if (this.#recent.size >= BOUNDS.rememberedKeysMax) {
+      this.#older = this.#recent;
+      this.#recent = new Map();
+    }
+    this.#recent.set(value, entry);
   }
 }
 
 function findConsumer(indexOfDigest: ReadonlyMap<string, number>, key: string): number {
-  if (key.length > BOUNDS.keyBytesMax) return -1;
+  if (key.length > BOUNDS.keyBytesMax) return UNKNOWN;
   let bytes: string | Buffer = key;
   // The bytes as received are hashed; only for ASCII does the string itself stand for them.
   if (BEYOND_ASCII.test(key)) {
     // A character beyond Latin-1 never came in a header; cut to a byte it would stand for another one.
-    if (BEYOND_LATIN1.test(key)) return -1;
+    if (BEYOND_LATIN1.test(key)) return UNKNOWN;
     bytes = Buffer.from(key, 'latin1');
   }
-  return indexOfDigest.get(hash('sha256', bytes, 'hex')) ?? -1;
+  return indexOfDigest.get(hash('sha256', bytes, 'hex')) ?? UNKNOWN;
 }

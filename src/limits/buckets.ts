@@ -8,6 +8,7 @@ import { KIND_MASK, type Layout, ROW, ROW_CELLS, ROW_WORD, STREAM_FLAG } from '.
 import type { Memory } from './memory.js';
 import { TICKS_MAX } from './rates.js';
 import { countTicks, priceUnits, toTicks } from './ticks.js';
+import { addToTotal, readTotal } from './totals.js';
 
 /** V never goes beyond, so that nothing added to it overflows 64 bits. */
 const LEVEL_MAX = TICKS_MAX << 1n;
@@ -49,8 +50,12 @@ export class Buckets {
   /** How far V would lie beyond what is allowed if `units` were taken now; 0n or less: they can be. */
   measureLack(row: number, price: bigint, nowTicks: bigint, capacityTicks: bigint): bigint {
     const level = this.#memory.peek64(this.#rows + row * ROW_CELLS + ROW.level);
-    const ticks = findLater(level, nowTicks) + price - nowTicks - capacityTicks;
-    return BigInt.asIntN(64, ticks);
+    return BigInt.asIntN(64, addPrice(level, price, nowTicks) - nowTicks - capacityTicks);
+  }
+
+  /** Returns false, and changes nothing, where V is not what was expected. */
+  swapLevel(row: number, expected: bigint, next: bigint): boolean {
+    return this.#memory.swap64(this.#rows + row * ROW_CELLS + ROW.level, expected, next);
   }
 
   /** Takes, or leaves everything as it was; returns whether it took. */
@@ -58,7 +63,7 @@ export class Buckets {
     const cell = this.#rows + row * ROW_CELLS + ROW.level;
     for (;;) {
       const level = this.#memory.peek64(cell);
-      const next = BigInt.asIntN(64, findLater(level, nowTicks) + price);
+      const next = addPrice(level, price, nowTicks);
       if (BigInt.asIntN(64, next - nowTicks) > capacityTicks) return false;
       if (this.#memory.swap64(cell, level, next)) return true;
     }
@@ -71,7 +76,7 @@ export class Buckets {
     const cell = this.#rows + row * ROW_CELLS + ROW.level;
     for (;;) {
       const level = this.#memory.peek64(cell);
-      const sum = BigInt.asIntN(64, findLater(level, nowTicks) + price);
+      const sum = addPrice(level, price, nowTicks);
       const next = sum > LEVEL_MAX ? LEVEL_MAX : sum;
       if (this.#memory.swap64(cell, level, next)) return;
     }
@@ -143,26 +148,27 @@ export class Buckets {
   }
 
   countSettled(row: number, units: number): void {
-    this.#memory.addUnits(this.#rows + row * ROW_CELLS + ROW.settled, units);
+    addToTotal(this.#memory, this.#rows + row * ROW_CELLS + ROW.settled, units);
   }
 
   countRefunded(row: number, units: number): void {
-    this.#memory.addUnits(this.#rows + row * ROW_CELLS + ROW.refunded, units);
+    addToTotal(this.#memory, this.#rows + row * ROW_CELLS + ROW.refunded, units);
   }
 
   countRefused(row: number): void {
-    this.#memory.addUnits(this.#rows + row * ROW_CELLS + ROW.refused, 1);
+    addToTotal(this.#memory, this.#rows + row * ROW_CELLS + ROW.refused, 1);
   }
 
   countOverdrawn(row: number, units: number): void {
-    this.#memory.addUnits(this.#rows + row * ROW_CELLS + ROW.overdrawn, units);
+    addToTotal(this.#memory, this.#rows + row * ROW_CELLS + ROW.overdrawn, units);
   }
 
   readTotal(row: number, cell: number): number {
-    return Number(this.#memory.load64(this.#rows + row * ROW_CELLS + cell));
+    return readTotal(this.#memory, this.#rows + row * ROW_CELLS + cell);
   }
 }
 
-function findLater(a: bigint, b: bigint): bigint {
-  return a < b ? b : a;
+/** What V becomes where `price` is taken. */
+export function addPrice(level: bigint, price: bigint, nowTicks: bigint): bigint {
+  return BigInt.asIntN(64, (level < nowTicks ? nowTicks : level) + price);
 }

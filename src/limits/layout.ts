@@ -18,6 +18,7 @@
  *   │ pins: of each worker a 32-bit count for each slot                            │
  *   └──────────────────────────────────────────────────────────────────────────────┘
  *
+ * Settled, refunded, refused and overdrawn are totals, low word first: see totals.ts.
  * A row is a cache line, so two limits never disturb each other; a column belongs to one writer. Places below are
  * counted in cells of 8 bytes; `…Word` counts in 4 bytes.
  */

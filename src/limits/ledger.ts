@@ -8,7 +8,7 @@
  * doesn't heal with time, so each of its two steps stands between two marks (`turn` is odd); see LimitTable.reclaim.
  */
 import { counts, measureNeed, pickUnits } from './amounts.js';
-import type { Buckets } from './buckets.js';
+import { addPrice, type Buckets } from './buckets.js';
 import { HEADER_CELLS, ROW_CELLS, WORKER_CELLS, WORKER_WORD } from './layout.js';
 import type { Memory } from './memory.js';
 import type { LimitList, PlannedLimit, TablePlan } from './plan.js';
@@ -16,7 +16,7 @@ import { KIND } from './rates.js';
 import { type Headroom, type Need, type Refusal, Reservation, type Usage } from './reservation.js';
 import { DynamicSlots } from './slots.js';
 import type { LimitTable } from './table.js';
-import { countTicks, priceUnits } from './ticks.js';
+import { countTicks, priceUnits, toNumber } from './ticks.js';
 
 /** After which a caller may try again where no clock says when there is room. */
 export const RETRY_BLINDLY_MS = 1000;
@@ -33,9 +33,9 @@ export class Ledger {
   fetched = 0;
   readonly #slots: DynamicSlots | null;
   readonly #turnWord: number;
-  /** Of the reservation that is being made, by its place in it. */
-  readonly #prices: BigInt64Array;
-  readonly #nows: BigInt64Array;
+  /** Of the reservation that is being made, by its place in it: V as it was when it was looked at, and as it is to be. */
+  readonly #levels: BigInt64Array;
+  readonly #nexts: BigInt64Array;
 
   /** @throws RangeError for the table of the primary thread, which has no column. */
   constructor(table: LimitTable) {
@@ -49,8 +49,8 @@ export class Ledger {
     this.#column = table.heldCell(workerIndex, 0);
     this.#slots = plan.dynamic === null ? null : new DynamicSlots(table);
     this.#turnWord = (HEADER_CELLS + workerIndex * WORKER_CELLS) * 2 + WORKER_WORD.turn;
-    this.#prices = new BigInt64Array(plan.longestList);
-    this.#nows = new BigInt64Array(plan.longestList);
+    this.#levels = new BigInt64Array(plan.longestList);
+    this.#nexts = new BigInt64Array(plan.longestList);
   }
 
   /** Large enough for any consumer. */
@@ -167,16 +167,17 @@ export class Ledger {
           return this.#refuse(list, firstRow, model, need, ageMs, limit, row, reservation);
         }
       } else {
-        const price = priceUnits(wanted, limit.ticksPerUnit);
         const nowTicks = countTicks(ageMs, limit.ticksPerMs);
-        const lack = buckets.measureLack(row, price, nowTicks, limit.capacityTicks);
-        if (lack > 0n) {
+        const level = buckets.level(row);
+        const next = addPrice(level, priceUnits(wanted, limit.ticksPerUnit), nowTicks);
+        const left = BigInt.asIntN(64, limit.capacityTicks + nowTicks - next);
+        if (left < 0n) {
           return this.#refuse(list, firstRow, model, need, ageMs, limit, row, reservation);
         }
-        if (limit.kind === KIND.requests) noteHeadroom(requestsLeft, limit, -Number(lack));
-        else if (limit.kind === KIND.tokens) noteHeadroom(tokensLeft, limit, -Number(lack));
-        this.#prices[count] = price;
-        this.#nows[count] = nowTicks;
+        if (limit.kind === KIND.requests) noteHeadroom(requestsLeft, limit, toNumber(left));
+        else if (limit.kind === KIND.tokens) noteHeadroom(tokensLeft, limit, toNumber(left));
+        this.#levels[count] = level;
+        this.#nexts[count] = next;
       }
       rows[count] = row;
       units[count] = wanted;
@@ -185,7 +186,7 @@ export class Ledger {
     for (let index = 0; index < count; index += 1) {
       const row = rows[index]!;
       const limit = list[row - firstRow]!;
-      if (this.#takeRow(row, limit, index, units[index]!)) continue;
+      if (this.#takeRow(row, limit, index, units[index]!, ageMs)) continue;
       // Another thread was faster since the look. Backwards, so that what was taken last is free first.
       for (let taken = index - 1; taken >= 0; taken -= 1)
         this.#undoRow(rows[taken]!, units[taken]!);
@@ -196,7 +197,7 @@ export class Ledger {
     return null;
   }
 
-  #takeRow(row: number, limit: PlannedLimit, index: number, units: number): boolean {
+  #takeRow(row: number, limit: PlannedLimit, index: number, units: number, ageMs: number): boolean {
     if (limit.kind === KIND.concurrency) {
       this.#beginTurn(row);
       const isIn = this.#buckets.enter(row, limit.capacityTicks);
@@ -204,8 +205,12 @@ export class Ledger {
       this.#endTurn();
       return isIn;
     }
-    const price = this.#prices[index]!;
-    if (!this.#buckets.take(row, price, this.#nows[index]!, limit.capacityTicks)) return false;
+    // While V stands as it was looked at, what was found then still holds.
+    if (!this.#buckets.swapLevel(row, this.#levels[index]!, this.#nexts[index]!)) {
+      const price = priceUnits(units, limit.ticksPerUnit);
+      const nowTicks = countTicks(ageMs, limit.ticksPerMs);
+      if (!this.#buckets.take(row, price, nowTicks, limit.capacityTicks)) return false;
+    }
     this.#hold(row, units);
     return true;
   }
@@ -304,8 +309,8 @@ export class Ledger {
       if (limit.kind === KIND.concurrency || !counts(limit, model)) continue;
       const nowTicks = countTicks(ageMs, limit.ticksPerMs);
       const lack = this.#buckets.measureLack(firstRow + index, 0n, nowTicks, limit.capacityTicks);
-      if (limit.kind === KIND.requests) noteHeadroom(requestsLeft, limit, -Number(lack));
-      else if (limit.kind === KIND.tokens) noteHeadroom(tokensLeft, limit, -Number(lack));
+      if (limit.kind === KIND.requests) noteHeadroom(requestsLeft, limit, -toNumber(lack));
+      else if (limit.kind === KIND.tokens) noteHeadroom(tokensLeft, limit, -toNumber(lack));
     }
   }
 

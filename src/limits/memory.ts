@@ -3,8 +3,6 @@
  * memory in its place that stops before each step, and so try every order in which two threads can take them.
  */
 
-import { toTicks } from './ticks.js';
-
 /** Places are counted in cells of 8 bytes, for words in halves of them. */
 export interface Memory {
   /** Without an order among other places: enough before a swap that compares. */
@@ -13,12 +11,12 @@ export interface Memory {
   load64(cell: number): bigint;
   /** Writes `next` where `expected` stands; returns whether it did. */
   swap64(cell: number, expected: bigint, next: bigint): boolean;
-  /** Adds a whole number of up to 2^53, given as one because a BigInt that is passed on has to be allocated. */
-  addUnits(cell: number, units: number): void;
   /** Of what never changes. */
   peek32(word: number): number;
   load32(word: number): number;
   store32(word: number, value: number): void;
+  /** Adds modulo 2^32; returns what stood there before, as a signed number. */
+  add32(word: number, amount: number): number;
   /** Of places that one thread alone writes, that never change, or that are good enough when they are late. */
   loadFloat(cell: number): number;
   storeFloat(cell: number, value: number): void;
@@ -51,10 +49,6 @@ export class SharedMemory implements Memory {
     return Atomics.compareExchange(this.#cells, cell, expected, next) === expected;
   }
 
-  addUnits(cell: number, units: number): void {
-    Atomics.add(this.#cells, cell, toTicks(units));
-  }
-
   peek32(word: number): number {
     return this.#words[word]!;
   }
@@ -65,6 +59,10 @@ export class SharedMemory implements Memory {
 
   store32(word: number, value: number): void {
     Atomics.store(this.#words, word, value);
+  }
+
+  add32(word: number, amount: number): number {
+    return Atomics.add(this.#words, word, amount | 0);
   }
 
   loadFloat(cell: number): number {

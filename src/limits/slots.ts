@@ -28,6 +28,7 @@ import type { Memory } from './memory.js';
 import type { DynamicPlan } from './plan.js';
 import { KIND } from './rates.js';
 import type { LimitTable } from './table.js';
+import { addToTotal, readTotal } from './totals.js';
 
 const STATE = { free: 0, claimed: 1, live: 2, locked: 3 } as const;
 const STATE_MASK = 3;
@@ -80,7 +81,7 @@ export class DynamicSlots {
 
   /** How often somebody was refused because every slot was in use; of all workers. */
   get refusedCount(): number {
-    return Number(this.#memory.load64(HEADER.tableFull));
+    return readTotal(this.#memory, HEADER.tableFull);
   }
 
   /**
@@ -142,7 +143,7 @@ export class DynamicSlots {
         seenWord = word;
       }
     }
-    this.#memory.addUnits(HEADER.tableFull, 1);
+    addToTotal(this.#memory, HEADER.tableFull, 1);
     return -1;
   }
 

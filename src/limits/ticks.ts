@@ -19,6 +19,12 @@ export function toTicks(value: number): bigint {
   return cells[0]!;
 }
 
+/** The nearest number, whichever its sign; `Number()` of a BigInt is a call that takes four times as long. */
+export function toNumber(ticks: bigint): number {
+  cells[0] = ticks;
+  return (words[1]! | 0) * 4294967296 + words[0]!;
+}
+
 /**
  * Milliseconds from the epoch to now, cut so that `countTicks` is exact. A time before the epoch, and one that is no
  * number, counts as the epoch; one more than three years after it counts as three years.

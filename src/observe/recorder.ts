@@ -11,6 +11,9 @@ export class Recorder {
   readonly #histograms: WorkerHistograms;
   readonly #writeLine: WriteAccessLine | null;
   #inFlight = 0;
+  /** Of the exchange before, which often went the same way. */
+  #lastTarget: Exchange['target'] = null;
+  #lastRoute: RouteSlots | null = null;
 
   constructor(
     layout: CounterLayout,
@@ -56,9 +59,15 @@ export class Recorder {
   }
 
   #routeOf({ target }: Exchange): RouteSlots | null {
-    return target === null
-      ? null
-      : (this.#layout.routesByModel.get(target.entryName)?.[target.position] ?? null);
+    if (target === null) {
+      return null;
+    }
+    if (target !== this.#lastTarget) {
+      const routes = this.#layout.routesByModel.get(target.entryName);
+      this.#lastRoute = routes?.[target.position] ?? null;
+      this.#lastTarget = target;
+    }
+    return this.#lastRoute;
   }
 
   #countRoute(exchange: Exchange, route: RouteSlots, endedMs: number): void {

@@ -58,13 +58,10 @@ class SteppedMemory implements Memory {
       return 0;
     });
   }
-  /** Totals decide nothing, constants don't change, and columns are read by their writer: no steps to be tried. */
-  addUnits(cell: number, units: number): void {
-    this.#run(false, () => {
-      this.#inner.addUnits(cell, units);
-      return 0;
-    });
+  add32(word: number, amount: number): number {
+    return this.#run(true, () => this.#inner.add32(word, amount));
   }
+  /** Constants don't change, and columns are read by their writer: no steps to be tried. */
   peek32(word: number): number {
     return this.#run(false, () => this.#inner.peek32(word));
   }

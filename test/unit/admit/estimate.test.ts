@@ -155,6 +155,17 @@ test('the models it knows are bounded, and the ones in use stay', () => {
   assert.equal(estimator.modelCount, BOUNDS.estimatedModelsMax);
 });
 
+test('a model that was thrown out right after it was used is estimated as an unknown one', () => {
+  const estimator = new Estimator();
+  for (let i = 0; i < BOUNDS.estimatedModelsMax; i += 1) {
+    learnOften(estimator, 1, { model: `once-${i}`, text: 1000, input: 900 });
+  }
+  const unknown = estimate(estimator, { model: 'none', text: 1000 }).inputTokens;
+  assert.notEqual(estimate(estimator, { model: 'once-0', text: 1000 }).inputTokens, unknown);
+  learnOften(estimator, 1, { model: 'one-more', text: 1000, input: 900 });
+  assert.equal(estimate(estimator, { model: 'once-0', text: 1000 }).inputTokens, unknown);
+});
+
 test('estimate and truth are compared before the truth is learned', () => {
   const compared: [number, number][] = [];
   const estimator = new Estimator((estimated, actual) => compared.push([estimated, actual]));

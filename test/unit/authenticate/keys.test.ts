@@ -85,6 +85,18 @@ test('with a key that nobody has: invalid', () => {
   assertRefused(['x-api-key', 'wk-\u01e9'], 'invalid_key');
 });
 
+test('what was a key in one header is one in another only if it is written as it is there', () => {
+  const odd = createKeyTable([buildConsumer('plain', 'wk'), buildConsumer('odd', 'Bearer wk')]);
+  for (let round = 0; round < 3; round += 1) {
+    assert.equal(odd.identify(['authorization', 'Bearer wk']).consumerName, 'plain');
+    assert.equal(odd.identify(['x-api-key', 'Bearer wk']).consumerName, 'odd');
+    assert.equal(odd.identify(['api-key', 'wk']).consumerName, 'plain');
+    assert.throws(() => odd.identify(['authorization', 'wk']), { code: 'missing_key' });
+    assert.equal(odd.identify(['authorization', 'Bearer Bearer wk']).consumerName, 'odd');
+    assert.equal(odd.identify(['authorization', 'bearer   wk ']).consumerName, 'plain');
+  }
+});
+
 test('without consumers nobody is asked', () => {
   assert.deepEqual(createKeyTable(null).identify(['authorization', 'Bearer x']), {
     consumerIndex: -1,

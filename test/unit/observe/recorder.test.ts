@@ -191,3 +191,14 @@ test('secrets are the providers’ keys', () => {
   assert.ok(one !== undefined && two !== undefined);
   assert.deepEqual(listSecrets({ providers: [{ ...one, apiKey: 'sk-1' }, two] }), ['sk-1']);
 });
+
+test('exchanges that take turns at several targets are each counted at their own', () => {
+  const scene = new Scene();
+  const first = { ...TARGET, position: 0, provider: 'openai' };
+  const unknown = { ...TARGET, entryName: 'gone' };
+  for (const target of [TARGET, first, TARGET, TARGET, null, unknown, first, TARGET]) {
+    scene.end({ target, requestBytes: target === first ? 100 : 1 }, COMPLETE);
+  }
+  const counted = layout.routes.map(({ requestBytes }) => scene.column.get(requestBytes));
+  assert.deepEqual(counted, [200, 4]);
+});
