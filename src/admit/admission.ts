@@ -42,14 +42,20 @@ interface Manner {
   readonly hasStreamLimits: boolean;
 }
 
-const NO_LIMITS: Manner = { hasLimits: false, isMeasured: false, hasStreamLimits: false };
+/** By the sum of the bits below. */
+const MANNERS: readonly Manner[] = Array.from({ length: 8 }, (_, bits) => ({
+  hasLimits: (bits & 1) !== 0,
+  isMeasured: (bits & 2) !== 0,
+  hasStreamLimits: (bits & 4) !== 0,
+}));
+const NO_LIMITS = MANNERS[0] as Manner;
 const TOKEN_KINDS: ReadonlySet<string> = new Set(['tokens', 'input_tokens', 'cost']);
 
 export class Admission {
   readonly #parts: AdmissionParts;
   readonly #holds: Holds;
-  /** By consumer. */
-  readonly #manners: readonly Manner[];
+  /** By consumer, its place in MANNERS: a byte each, so that those of many consumers stay in a cache. */
+  readonly #manners: Uint8Array;
   readonly #unasked: ReadonlySet<string>;
   readonly #callersManner: Manner;
   readonly #need = { requests: 1, inputTokens: 0, outputTokens: 0, costNanoDollars: 0 };
@@ -61,8 +67,8 @@ export class Admission {
       parts.providers.filter(({ asksUsage }) => !asksUsage).map(({ name }) => name),
     );
     this.#holds = new Holds(parts.ledger, rowsMax);
-    this.#manners = (parts.consumers ?? []).map(({ limits }) => findManner(limits));
-    this.#callersManner = findManner(parts.callers?.limits ?? []);
+    this.#manners = Uint8Array.from(parts.consumers ?? [], ({ limits }) => findManner(limits));
+    this.#callersManner = MANNERS[findManner(parts.callers?.limits ?? [])] ?? NO_LIMITS;
   }
 
   /** What must be known of this exchange's body and answer; to be asked as soon as the consumer is known. */
@@ -170,7 +176,8 @@ export class Admission {
   }
 
   #mannerOf({ identity }: Exchange): Manner {
-    return this.#manners[identity?.consumerIndex ?? -1] ?? NO_LIMITS;
+    const index = identity === null ? -1 : identity.consumerIndex;
+    return index < 0 ? NO_LIMITS : (MANNERS[this.#manners[index] ?? 0] ?? NO_LIMITS);
   }
 
   #estimate(exchange: Exchange): Estimate {
@@ -269,14 +276,14 @@ export class Admission {
   }
 }
 
-function findManner(limits: readonly LimitConfig[]): Manner {
-  return {
-    hasLimits: limits.length > 0,
-    isMeasured: limits.some(({ kind }) => kind !== 'requests' && kind !== 'concurrency'),
-    hasStreamLimits: limits.some(
-      (limit) => limit.kind !== 'concurrency' && limit.enforce === 'stream',
-    ),
-  };
+/** The place in MANNERS. */
+function findManner(limits: readonly LimitConfig[]): number {
+  const hasLimits = limits.length > 0;
+  const isMeasured = limits.some(({ kind }) => kind !== 'requests' && kind !== 'concurrency');
+  const hasStreamLimits = limits.some(
+    (limit) => limit.kind !== 'concurrency' && limit.enforce === 'stream',
+  );
+  return Number(hasLimits) + 2 * Number(isMeasured) + 4 * Number(hasStreamLimits);
 }
 
 const NOTHING = new Uint8Array(0);

@@ -13,7 +13,7 @@ import { BOUNDS } from '../core/bounds.js';
 import { GatewayError, OperatorError } from '../core/errors.js';
 import { CREDENTIAL, findHeaderName } from '../core/header-roles.js';
 
-/** Who calls, and what must not be forwarded. Frozen, and shared by all calls with the same outcome. */
+/** Who calls, and what must not be forwarded. */
 export interface Identity {
   /** Place in the configuration's list, -1 if nobody is asked for a key. */
   readonly consumerIndex: number;
@@ -53,7 +53,6 @@ export function createKeyTable(consumers: readonly ConsumerConfig[] | null): Key
     }
   });
   const known = new KnownKeys(indexOfDigest);
-  const identities = new Identities(consumers);
 
   return {
     identify(headers) {
@@ -71,7 +70,9 @@ export function createKeyTable(consumers: readonly ConsumerConfig[] | null): Key
         headerMask |= mask;
         if (consumerIndex === -1) consumerIndex = index;
       }
-      if (consumerIndex !== -1) return identities.get(consumerIndex, headerMask);
+      if (consumerIndex !== -1) {
+        return new ConsumerIdentity(consumers, consumerIndex, HEADER_SETS[headerMask]!);
+      }
       if (hasKey) throw new GatewayError('invalid_key', 'The key that was sent is not valid here.');
       throw new GatewayError(
         'missing_key',
@@ -81,27 +82,27 @@ export function createKeyTable(consumers: readonly ConsumerConfig[] | null): Key
   };
 }
 
-/** Made when they are first asked for: a hundred thousand consumers would otherwise have eight each in every worker. */
-class Identities {
+/**
+ * Made for each call: with a hundred thousand consumers, one that is kept would have to be fetched from memory that no
+ * cache holds, which takes longer.
+ */
+class ConsumerIdentity implements Identity {
+  readonly consumerIndex: number;
+  readonly keyHeaders: readonly string[];
   readonly #consumers: readonly ConsumerConfig[];
-  readonly #made: (Identity | undefined)[][] = [];
 
-  constructor(consumers: readonly ConsumerConfig[]) {
+  constructor(
+    consumers: readonly ConsumerConfig[],
+    consumerIndex: number,
+    keyHeaders: readonly string[],
+  ) {
     this.#consumers = consumers;
+    this.consumerIndex = consumerIndex;
+    this.keyHeaders = keyHeaders;
   }
 
-  /** One for a consumer and a set of headers, so that most calls leave no garbage. */
-  get(consumerIndex: number, headerMask: number): Identity {
-    this.#made[headerMask] ??= new Array<undefined>(this.#consumers.length).fill(undefined);
-    const made = this.#made[headerMask];
-    let identity = made[consumerIndex];
-    if (identity === undefined) {
-      const consumerName = this.#consumers[consumerIndex]!.name;
-      const keyHeaders = HEADER_SETS[headerMask]!;
-      identity = Object.freeze({ consumerIndex, consumerName, keyHeaders });
-      made[consumerIndex] = identity;
-    }
-    return identity;
+  get consumerName(): string {
+    return this.#consumers[this.consumerIndex]!.name;
   }
 }
 

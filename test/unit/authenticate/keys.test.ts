@@ -36,19 +36,23 @@ function assertRefused(headers: readonly string[], code: ErrorCode): void {
 }
 
 test('finds the consumer in each of the headers', () => {
+  const identify = (headers: readonly string[]) => {
+    const { consumerIndex, consumerName, keyHeaders } = table.identify(headers);
+    return { consumerIndex, consumerName, keyHeaders };
+  };
   const asTeamA = (header: string) => ({
     consumerIndex: 0,
     consumerName: 'team-a',
     keyHeaders: [header],
   });
-  assert.deepEqual(table.identify(['authorization', 'Bearer wk-a']), asTeamA('authorization'));
+  assert.deepEqual(identify(['authorization', 'Bearer wk-a']), asTeamA('authorization'));
   assert.deepEqual(
-    table.identify(['host', 'x', 'authorization', 'bEaReR  wk-a2 ']),
+    identify(['host', 'x', 'authorization', 'bEaReR  wk-a2 ']),
     asTeamA('authorization'),
   );
-  assert.deepEqual(table.identify(['x-api-key', 'wk-a']), asTeamA('x-api-key'));
-  assert.deepEqual(table.identify(['api-key', ' wk-a2']), asTeamA('api-key'));
-  assert.deepEqual(table.identify(['api-key', LONG_KEY]), asTeamA('api-key'));
+  assert.deepEqual(identify(['x-api-key', 'wk-a']), asTeamA('x-api-key'));
+  assert.deepEqual(identify(['api-key', ' wk-a2']), asTeamA('api-key'));
+  assert.deepEqual(identify(['api-key', LONG_KEY]), asTeamA('api-key'));
   assert.equal(table.identify(['api-key', 'wk-\xe9']).consumerName, 'team-b');
 });
 
