@@ -4,7 +4,7 @@
  * key is right.
  *
  * Digests cost more than all else about a key, so headers with a right one are remembered as they came. Those are
- * looked up by V8's hash of them, which is seeded at random: a guess is compared with one of them only where the whole
+ * looked up by a hash that is seeded at random: a guess is compared with one of them only where the whole
  * hash is the same, so the time still says nothing of a part. What is wrong is never remembered.
  */
 import { hash } from 'node:crypto';
@@ -12,6 +12,7 @@ import type { ConsumerConfig } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { GatewayError, OperatorError } from '../core/errors.js';
 import { CREDENTIAL, findHeaderName } from '../core/header-roles.js';
+import { RememberedKeys } from './remembered-keys.js';
 
 /** Who calls, and what must not be forwarded. */
 export interface Identity {
@@ -146,12 +147,12 @@ const NO_KEY = -2;
  * By the header's whole value, with the consumer's place and, in its lowest bit, whether the value begins with a scheme:
  * what is a key after `Bearer` is none with it, and the other way round.
  *
- * In two generations: to take the oldest out of a map one by one, V8 walks over the places of all that went before it.
+ * In two generations: when one is full, those that are not asked for again go with the one before.
  */
 class KnownKeys {
   readonly #indexOfDigest: ReadonlyMap<string, number>;
-  #recent = new Map<string, number>();
-  #older: ReadonlyMap<string, number> = new Map<string, number>();
+  #recent = new RememberedKeys();
+  #older = new RememberedKeys();
 
   constructor(indexOfDigest: ReadonlyMap<string, number>) {
     this.#indexOfDigest = indexOfDigest;
@@ -160,14 +161,14 @@ class KnownKeys {
   /** The consumer's place, UNKNOWN or NO_KEY. */
   find(hasScheme: boolean, value: string): number {
     const remembered = this.#recent.get(value);
-    return remembered !== undefined && (remembered & 1) === Number(hasScheme)
+    return remembered >= 0 && (remembered & 1) === Number(hasScheme)
       ? remembered >> 1
-      : this.#learn(hasScheme, value);
+      : this.#learn(hasScheme, value, remembered < 0);
   }
 
-  #learn(hasScheme: boolean, value: string): number {
+  #learn(hasScheme: boolean, value: string, isNew: boolean): number {
     const older = this.#older.get(value);
-    if (older !== undefined && (older & 1) === Number(hasScheme)) {
+    if (isNew && older >= 0 && (older & 1) === Number(hasScheme)) {
       this.#remember(value, older);
       return older >> 1;
     }
@@ -176,7 +177,7 @@ class KnownKeys {
     const index = findConsumer(this.#indexOfDigest, key);
     // Not with spaces around the key, or who has one could write it in as many ways as there are places.
     const isPlain = value.length === key.length + (hasScheme ? SCHEME.length : 0);
-    if (index >= 0 && isPlain && value.length <= BOUNDS.rememberedKeyBytesMax) {
+    if (index >= 0 && isNew && isPlain && value.length <= BOUNDS.rememberedKeyBytesMax) {
       this.#remember(value, index * 2 + Number(hasScheme));
     }
     return index;
@@ -185,9 +186,9 @@ class KnownKeys {
   #remember(value: string, entry: number): void {
     if (this.#recent.size >= BOUNDS.rememberedKeysMax) {
       this.#older = this.#recent;
-      this.#recent = new Map();
+      this.#recent = new RememberedKeys();
     }
-    this.#recent.set(value, entry);
+    this.#recent.add(value, entry);
   }
 }
 

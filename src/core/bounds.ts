@@ -42,7 +42,7 @@ export const BOUND_TABLE = {
   suggestionNameCharsMax: bound(128, 'count', 'Characters of a name that are compared when the nearest is sought; model names of providers stay below, and the asked one is a stranger’s.'),
   suggestionCandidatesMax: bound(5_000, 'count', 'Names that are compared when the nearest is sought; it runs on the event loop of a worker, and that many take about 10 ms if all are alike, far less otherwise.'),
   keyBytesMax: bound(4 * KB, 'bytes', 'Of a key that is hashed to find its consumer; real ones, JSON web tokens included, are shorter, and hashing more is work for nothing.'),
-  rememberedKeysMax: bound(131_072, 'count', 'Headers with a key that was right and are remembered as they came, for each worker, so that the key need not be hashed again (1 to 2 µs each): hardly more than keys are configured, and some 150 bytes each. When so many were added the ones before them go that were not used since, so there may be twice as many.'),
+  rememberedKeysMax: bound(131_072, 'count', 'Headers with a key that was right and are remembered as they came, for each worker, so that the key need not be hashed again (1 to 2 µs each): hardly more than keys are configured, and some 110 bytes each. When so many were added the ones before them go that were not used since, so there may be twice as many.'),
   rememberedKeyBytesMax: bound(256, 'bytes', 'Of a header with a key that is remembered; Weir’s own have about 60. Longer keys are hashed each time.'),
   rememberedNameBytesMax: bound(64, 'bytes', 'Of a request header’s name that is remembered with what it means, two for each position in a head; real ones have fewer than 40.'),
   partHeadBytesMax: bound(8 * KB, 'bytes', 'Of the header lines of one part of a form; real ones stay below 1 KB.'),
