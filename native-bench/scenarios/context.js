@@ -61,7 +61,8 @@ export const BOUNDS = {
   requestsOff: 0,
   reservationNs: 1000,
   contendedReservationNs: 3000,
-  manyConsumersRatio: 1,
+  /** No slower: two equal gateways beside each other differ by 2 to 7 % in such a run. */
+  manyConsumersRatio: 1.05,
   tableMb: 64,
   policiesRatio: 1.15,
   allPoliciesJsonRatio: 1.6,
