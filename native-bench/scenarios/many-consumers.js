@@ -12,7 +12,7 @@ import { warm, withRunning } from './interleave.js';
 
 const CONNECTIONS = 32;
 const SECONDS = 2;
-const ROUNDS = 7;
+const ROUNDS = 11;
 const ROUNDS_QUICK = 2;
 
 /** `bench` is asked for by whoever starts the gateway. @param {number} count */
