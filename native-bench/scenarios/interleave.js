@@ -41,6 +41,31 @@ export async function interleave(contenders, rounds, load, say) {
   return results;
 }
 
+/**
+ * All contenders loaded at the same time, for differences that are smaller than what a neighbour on the machine changes
+ * from one second to the next.
+ * @template T
+ * @param {Running[]} contenders
+ * @param {number} rounds
+ * @param {(running: Running) => Promise<T>} load
+ * @param {(text: string) => void} say
+ * @returns {Promise<Record<string, Measured<T>[]>>}
+ */
+export async function measureTogether(contenders, rounds, load, say) {
+  /** @type {Record<string, Measured<T>[]>} */
+  const results = Object.fromEntries(contenders.map(({ name }) => [name, []]));
+  for (let round = 1; round <= rounds; round++) {
+    say(`round ${round} of ${rounds}`);
+    const counts = contenders.map(({ proxy }) => startCpuCount(proxy.pid));
+    const loads = await Promise.all(contenders.map(load));
+    contenders.forEach(({ name }, index) => {
+      const cpuUs = counts[index]?.() ?? Number.NaN;
+      results[name]?.push({ .../** @type {T} */ (loads[index]), cpuUs });
+    });
+  }
+  return results;
+}
+
 /** So many loads without a better one: threads that compile each for itself improve in steps, with pauses between. */
 const STEADY_LOADS = 4;
 /** Loads of a proxy before it counts as warm, however it develops. */

@@ -4,11 +4,10 @@
  * changes from one second to the next; every request of another consumer by chance. So their keys, names and rows are as
  * cold in the processor's caches as they are in production, and what that costs is seen as a part of what a request costs.
  */
-import { startCpuCount } from '../accounting.js';
 import { loadRequests } from '../load.js';
 import { startWeir } from '../proxies.js';
 import { pickPerContender, spreadOfRatios, spreadPerContender } from '../statistics.js';
-import { warm, withRunning } from './interleave.js';
+import { measureTogether, warm, withRunning } from './interleave.js';
 
 const CONNECTIONS = 32;
 const SECONDS = 2;
@@ -44,7 +43,6 @@ export async function measureManyConsumers({ options, cores, mockPort, say }, ma
       }),
   }));
   const tell = (/** @type {string} */ text) => say(`limits, requests: ${text}`);
-  const roundsInAll = options.quick ? ROUNDS_QUICK : ROUNDS;
   const rounds = await withRunning(starts, async (running) => {
     const load = (/** @type {import('./interleave.js').Running} */ { name, proxy }) =>
       loadRequests({
@@ -56,19 +54,7 @@ export async function measureManyConsumers({ options, cores, mockPort, say }, ma
         keys: counts[name] ?? 1,
       });
     for (const each of running) await warm(each, async (of) => (await load(of)).requests, tell);
-    /** @type {Record<string, (Awaited<ReturnType<typeof loadRequests>> & { cpuUs: number })[]>} */
-    const results = Object.fromEntries(running.map(({ name }) => [name, []]));
-    for (let round = 1; round <= roundsInAll; round++) {
-      tell(`round ${round} of ${roundsInAll}`);
-      const counters = running.map(({ proxy }) => startCpuCount(proxy.pid));
-      const loads = await Promise.all(running.map(load));
-      running.forEach(({ name }, index) => {
-        const cpuUs = counters[index]?.() ?? Number.NaN;
-        const result = loads[index];
-        if (result !== undefined) results[name]?.push({ ...result, cpuUs });
-      });
-    }
-    return results;
+    return measureTogether(running, options.quick ? ROUNDS_QUICK : ROUNDS, load, tell);
   });
   const cpu = pickPerContender(rounds, ({ cpuUs, requests }) => cpuUs / requests);
   return {

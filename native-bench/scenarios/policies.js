@@ -6,12 +6,11 @@
  * client asks for usage itself, so that it is only read in passing; and where it does not, so that Weir asks
  * for it and takes it out again, which makes the provider send more than without a limit.
  */
-import { startCpuCount } from '../accounting.js';
 import { loadRequests, loadStreams } from '../load.js';
 import { startWeir } from '../proxies.js';
 import { pickPerContender, spreadOfRatios, spreadPerContender } from '../statistics.js';
 import { BOUNDS, judge } from './context.js';
-import { warm, withRunning } from './interleave.js';
+import { measureTogether, warm, withRunning } from './interleave.js';
 import { compareWithNginx } from './policies-nginx.js';
 
 /** For each process; together as many as in the scenarios json and sse. */
@@ -63,20 +62,12 @@ async function compare(context, kind, load, countUnits) {
   const rounds = await withRunning(listStarts(context), async (running) => {
     for (const each of running)
       await warm(each, async ({ proxy }) => countUnits(await load(proxy.port, 1)), tell);
-    /** @type {Record<string, (T & { cpuUs: number })[]>} */
-    const results = Object.fromEntries(running.map(({ name }) => [name, []]));
-    for (let round = 1; round <= roundsInAll; round++) {
-      tell(`round ${round}`);
-      const counts = running.map(({ proxy }) => startCpuCount(proxy.pid));
-      const loads = await Promise.all(
-        running.map(({ proxy }) => load(proxy.port, options.seconds)),
-      );
-      running.forEach(({ name }, index) => {
-        const cpuUs = counts[index]?.() ?? Number.NaN;
-        results[name]?.push({ .../** @type {T} */ (loads[index]), cpuUs });
-      });
-    }
-    return results;
+    return measureTogether(
+      running,
+      roundsInAll,
+      ({ proxy }) => load(proxy.port, options.seconds),
+      tell,
+    );
   });
   const cpu = pickPerContender(rounds, (measured) => measured.cpuUs / countUnits(measured));
   const ratios = Object.fromEntries(

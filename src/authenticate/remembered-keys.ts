@@ -1,7 +1,7 @@
 /**
  * Header values that were right, each with a number that says what it stands for. A Map would do, but with a hundred
  * thousand of them V8 fetches a bucket, an entry and a string of each that shares the bucket, one after the other and none
- * of them in any cache: 1.4 µs a look-up, a twentieth of a request. Here it is a place in two small arrays and the text.
+ * of them in any cache: 1.4 µs a look-up, a twentieth of a request. Here it is a slot of four words and the text.
  *
  * A value is compared with another only where the whole of a hash is the same whose seed nobody knows, so the time that
  * takes says nothing about how much of a guessed one is right.

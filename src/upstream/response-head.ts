@@ -67,7 +67,7 @@ const REASON_AT = 'HTTP/1.1 200 '.length;
 
 /** What the scan of a head tells instead of its end: where it met with what is not valid, or not there yet. */
 export const BROKEN_STATUS_LINE = -1;
-export const BROKEN_LINES = -2;
+const BROKEN_LINES = -2;
 
 /** The head that was scanned last. */
 const lines = createScannedLines();
