@@ -20,6 +20,7 @@ import { createRedact } from '../observe/redact.js';
 import type { WorkerStart } from '../worker/messages.js';
 import { type AcceptMode, Acceptor, chooseAcceptMode } from './acceptor.js';
 import { type AdminServer, createAdminServer, type Readiness } from './admin.js';
+import { widenInlining } from './compiler.js';
 import { checkCertificate, probeAddress } from './endpoint.js';
 import { LimitKeeper } from './limit-keeper.js';
 import { createLimitsApi } from './limits-api.js';
@@ -103,6 +104,7 @@ export class Primary {
     const admin = await this.#admin.listen();
     try {
       await this.#limits.restore();
+      widenInlining();
       await this.#startWorkers(mode, port, await this.#loadPrices());
     } catch (error) {
       await this.#abandon();
