@@ -72,6 +72,9 @@ export interface RequestHead {
   /** null where there is none; of several the first. */
   readonly contentType: string | null;
   readonly contentEncoding: string | null;
+  /** Places in `headers` of the first and the last name of a header that may carry a key; -1 where there is none. */
+  readonly firstCredential: number;
+  readonly lastCredential: number;
   readonly hasAnthropicVersion: boolean;
   /** A `connection` header says something else than `keep-alive` or `close`. */
   readonly namesHops: boolean;

@@ -40,7 +40,7 @@ export function runExchange(stages: Stages, downstream: Downstream, head: Reques
   try {
     checkFraming(head);
     checkTarget(head.path, head.query);
-    exchange.identity = stages.keys.identify(head.headers);
+    exchange.identity = stages.keys.identify(head);
     stages.admission.prepare(exchange);
     const listed = stages.modelList.answer(exchange);
     if (listed !== null) {

@@ -13,6 +13,7 @@ import {
   CONTENT_ENCODING,
   CONTENT_LENGTH,
   CONTENT_TYPE,
+  CREDENTIAL,
   findHeaderName,
   HOST,
   ILLEGAL,
@@ -64,6 +65,8 @@ export function describeHead(
   let isAscii = true;
   let isText = true;
   let isFramed = true;
+  let firstCredential = -1;
+  let lastCredential = -1;
   let hosts = 0;
   let lengths = 0;
   let bytes = 0;
@@ -101,6 +104,10 @@ export function describeHead(
         isFramed = isFramed && !isChunked && value.toLowerCase() === 'chunked';
         isChunked = true;
         break;
+      case CREDENTIAL:
+        if (firstCredential < 0) firstCredential = i;
+        lastCredential = i;
+        break;
       case ANTHROPIC_VERSION:
         hasAnthropicVersion = true;
         break;
@@ -118,6 +125,8 @@ export function describeHead(
     isChunked,
     contentType,
     contentEncoding,
+    firstCredential,
+    lastCredential,
     hasAnthropicVersion,
     namesHops,
     isAscii,

@@ -137,7 +137,7 @@ export class Admission {
     // What the provider never saw is given back, the request too.
     const isSent = exchange.sentMs > 0;
     if (isSent && exchange.isMetered) {
-      this.#settleUsed(exchange);
+      this.#settleUsed(exchange, endedMs);
     }
     exchange.meter?.release();
     if (exchange.reservation !== null || exchange.callerReservation !== null) {
@@ -145,7 +145,7 @@ export class Admission {
     }
   }
 
-  #settleUsed(exchange: Exchange): void {
+  #settleUsed(exchange: Exchange, endedMs: number): void {
     const { target, estimate } = exchange;
     const stated = readStated(exchange);
     const usage = stated ?? estimateUsed(exchange);
@@ -162,7 +162,7 @@ export class Admission {
     if (estimate !== null && stated !== null) {
       const { modelKey, textBytes, attachedBytes } = estimate;
       const answers = exchange.asked?.answers ?? 1;
-      this.#parts.estimator.learn(modelKey, textBytes, attachedBytes, answers, stated);
+      this.#parts.estimator.learn(modelKey, textBytes, attachedBytes, answers, stated, endedMs);
     }
   }
 
@@ -191,7 +191,8 @@ export class Admission {
     // What is no JSON is a form with a file in it: sound, or a picture.
     made.attachedBytes = asked === null ? totalBytes : countAttachedBytes(body.bytes);
     made.textBytes = totalBytes - made.attachedBytes;
-    const outputTokensMax = hasNoOutput(head.path) ? 0 : (asked?.outputTokensMax ?? -1);
+    const said = asked?.outputTokensMax ?? -1;
+    const outputTokensMax = said < 0 && hasNoOutput(head.path) ? 0 : said;
     const answers = asked?.answers ?? 1;
     this.#parts.estimator.estimate(
       modelKey,

@@ -1,7 +1,7 @@
 /**
  * How many tokens a request will use, before anybody has counted them: what is reserved from the limits until the
  * provider says the truth. Learned for each model from what its providers have reported; one for each worker, fed by
- * its own settlements. Costs an addition or two for each request and never looks at the body.
+ * its own settlements, of busy models by a hundred of them a second. Costs an addition or two for each request and never looks at the body.
  *
  * Pictures and sound inside a body (base64) have a hundred times fewer tokens a byte than text. So the two are told
  * apart (attachments.ts) and learned apart. What is odd in spite of that is cut down to four deviations
@@ -16,11 +16,6 @@ export interface TokenEstimate {
   inputTokens: number;
   outputTokens: number;
 }
-
-/**
- * Called by learn() for a histogram: what would have been estimated, and the truth, of the prompt. Neither is below 1.
- */
-export type CompareTokens = (estimatedTokens: number, actualTokens: number) => void;
 
 /**
  * The correction for safety: 98 of 100 prompts of a mix of prose, source text and JSON then have no more tokens than
@@ -46,6 +41,8 @@ class ModelStatistics {
   readonly text = new LearnedMean(TEXT_START, TEXT_START_DEVIATION);
   readonly attached = new LearnedMean(ATTACHED_START, ATTACHED_START_DEVIATION);
   readonly answer = new LearnedMean(ANSWER_START, ANSWER_START_DEVIATION);
+  /** When it was last learned from; of core/clock.ts. */
+  learnedMs = Number.NEGATIVE_INFINITY;
   /** Learned from again, after its first time and since it last was about to be thrown out. */
   isUsed = false;
 
@@ -62,14 +59,9 @@ export class Estimator {
   readonly #models = new Map<string, ModelStatistics>();
   /** For models of which nothing is known yet; never learns. */
   readonly #unknown = new ModelStatistics();
-  readonly #compare: CompareTokens | null;
   /** What was found last, if it is still there: an exchange looks twice, and the next one is often of the same model. */
   #lastKey = '';
   #last: ModelStatistics | null = null;
-
-  constructor(compare: CompareTokens | null = null) {
-    this.#compare = compare;
-  }
 
   /** Models that were learned about; at most BOUNDS.estimatedModelsMax. */
   get modelCount(): number {
@@ -100,7 +92,8 @@ export class Estimator {
 
   /**
    * Learns from what a provider has reported for a request that succeeded; the arguments are those of estimate(). A
-   * usage without a prompt teaches nothing.
+   * usage without a prompt teaches nothing; nor does, of a model that is well known, what comes right after another.
+   * @param nowMs of core/clock.ts.
    */
   learn(
     modelKey: string,
@@ -108,17 +101,21 @@ export class Estimator {
     attachedBytes: number,
     choices: number,
     usage: Usage,
+    nowMs: number,
   ): void {
+    const known = this.#find(modelKey);
+    if (known !== null && isTaughtEnough(known, nowMs)) {
+      return;
+    }
     const input = toTokens(usage.inputTokens);
     const text = toBytes(textBytes);
     const attached = toBytes(attachedBytes);
     if (input < 1 || text + attached < 1) {
       return;
     }
-    const known = this.#find(modelKey);
     const model = known ?? this.#addModel(modelKey);
     model.isUsed = known !== null;
-    this.#compare?.(model.estimateInput(text, attached), input);
+    model.learnedMs = nowMs;
     learnInput(model, text, attached, input);
     model.answer.add(toTokens(usage.outputTokens) / toChoices(choices));
   }
@@ -160,6 +157,14 @@ export class Estimator {
 }
 
 const SECOND_CHANCES_MAX = 8;
+
+/** A hundred a second tell as much as all of several thousand, and whoever has fewer is learned from each time. */
+const LEARN_EACH_MS = 10;
+const LEARN_ALL_UNTIL = 96;
+
+function isTaughtEnough({ answer, learnedMs }: ModelStatistics, nowMs: number): boolean {
+  return answer.seen >= LEARN_ALL_UNTIL && nowMs - learnedMs < LEARN_EACH_MS;
+}
 
 /** One number can teach one ratio: that of the part which should have most of the tokens, less the other's share. */
 function learnInput(model: ModelStatistics, text: number, attached: number, input: number): void {

@@ -39,6 +39,8 @@ class LinesOfKind {
   #digitsEnd = 0;
   #digits = 0;
   #beyond = 0;
+  /** All but the last four digits of the number that stands there. */
+  #high = 0;
 
   constructor(kind: string, bytes: Buffer) {
     this.#kind = kind;
@@ -50,16 +52,27 @@ class LinesOfKind {
     if (limit !== this.#limit) return false;
     if (limit === 0) return true;
     if (resetMs !== this.#resetMs || remaining >= this.#beyond) return false;
-    let rest = remaining;
     const end = this.#digitsEnd;
     const start = end - this.#digits;
+    const high = Math.floor(remaining / LOW_BEYOND);
+    const lowStart = Math.max(end - LOW_DIGITS, start);
+    this.#write(remaining - high * LOW_BEYOND, lowStart, end);
+    // From one call to the next little is taken, so that mostly the last digits alone are others.
+    if (high !== this.#high) {
+      this.#high = high;
+      this.#write(high, start, lowStart);
+    }
+    // A number may have become shorter; zeros in front of one would be odd.
+    return start + 1 === end || this.#bytes[start] !== ZERO;
+  }
+
+  #write(whole: number, start: number, end: number): void {
+    let rest = whole;
     for (let at = end - 1; at >= start; at -= 1) {
       const tenth = Math.floor(rest / 10);
       this.#bytes[at] = ZERO + (rest - tenth * 10);
       rest = tenth;
     }
-    // A number may have become shorter; zeros in front of one would be odd.
-    return start + 1 === end || this.#bytes[start] !== ZERO;
   }
 
   /** Writes all anew, at `start`; returns where it ends. */
@@ -74,11 +87,14 @@ class LinesOfKind {
     this.#digitsEnd = start + opening.length;
     this.#digits = left.length;
     this.#beyond = 10 ** left.length;
+    this.#high = Math.floor(remaining / LOW_BEYOND);
     return start + this.#bytes.write(opening + closing, start, 'latin1');
   }
 }
 
 const ZERO = 0x30;
+const LOW_DIGITS = 4;
+const LOW_BEYOND = 10 ** LOW_DIGITS;
 
 /** As Go prints durations, which is what OpenAI sends: `20ms`, `1.5s`, `6m0s`, `1h0m3s`. Rounded up, so that it holds. */
 export function formatReset(ms: number): string {

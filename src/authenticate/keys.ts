@@ -12,6 +12,7 @@ import type { ConsumerConfig } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { GatewayError, OperatorError } from '../core/errors.js';
 import { CREDENTIAL, findHeaderName } from '../core/header-roles.js';
+import type { RequestHead } from '../exchange.js';
 import { RememberedKeys } from './remembered-keys.js';
 
 /** Who calls, and what must not be forwarded. */
@@ -24,9 +25,12 @@ export interface Identity {
   readonly keyHeaders: readonly string[];
 }
 
+/** What of a request's head may carry keys. */
+export type Credentials = Pick<RequestHead, 'headers' | 'firstCredential' | 'lastCredential'>;
+
 export interface KeyTable {
-  /** `headers` are name, value, name, value …, names in lower case. Throws `missing_key` or `invalid_key`. */
-  identify(headers: readonly string[]): Identity;
+  /** Throws `missing_key` or `invalid_key`. */
+  identify(head: Credentials): Identity;
 }
 
 const KEY_HEADERS = ['authorization', 'x-api-key', 'api-key'] as const;
@@ -56,13 +60,13 @@ export function createKeyTable(consumers: readonly ConsumerConfig[] | null): Key
   const known = new KnownKeys(indexOfDigest);
 
   return {
-    identify(headers) {
+    identify({ headers, firstCredential, lastCredential }) {
       let consumerIndex = -1;
       let headerMask = 0;
       let hasKey = false;
-      for (let i = 0; i + 1 < headers.length; i += 2) {
+      for (let i = firstCredential; i >= 0 && i <= lastCredential; i += 2) {
         const name = headers[i]!;
-        if (findHeaderName(name, i >> 1).role !== CREDENTIAL) continue;
+        if (i !== firstCredential && findHeaderName(name, i >> 1).role !== CREDENTIAL) continue;
         const mask = maskOfHeader(name);
         const index = known.find(mask === AUTHORIZATION, headers[i + 1]!);
         if (index !== NO_KEY) hasKey = true;

@@ -58,7 +58,7 @@ test('95 of 100 prompts have no more tokens than estimated, and the reserve is n
       reserved += into.inputTokens;
       used += inputTokens;
     }
-    estimator.learn('gpt-4o', bytes, 0, 1, createUsage({ inputTokens, outputTokens }));
+    estimator.learn('gpt-4o', bytes, 0, 1, createUsage({ inputTokens, outputTokens }), i * 1000);
   });
   const judged = rows.length - WARM_UP;
   t.diagnostic(

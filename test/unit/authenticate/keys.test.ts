@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
+import { describeHead } from '../../../src/accept/head.js';
 import { createKeyTable } from '../../../src/authenticate/keys.js';
 import type { ConsumerConfig } from '../../../src/config/model.js';
 import { BOUNDS } from '../../../src/core/bounds.js';
@@ -19,9 +20,11 @@ const table = createKeyTable([
   buildConsumer('team-c'),
 ]);
 
+const headOf = (headers: readonly string[]) => describeHead('GET', '/', '', headers, '');
+
 function assertRefused(headers: readonly string[], code: ErrorCode): void {
   assert.throws(
-    () => table.identify(headers),
+    () => table.identify(headOf(headers)),
     (error) => {
       assert.ok(error instanceof GatewayError);
       assert.equal(error.code, code);
@@ -37,7 +40,7 @@ function assertRefused(headers: readonly string[], code: ErrorCode): void {
 
 test('finds the consumer in each of the headers', () => {
   const identify = (headers: readonly string[]) => {
-    const { consumerIndex, consumerName, keyHeaders } = table.identify(headers);
+    const { consumerIndex, consumerName, keyHeaders } = table.identify(headOf(headers));
     return { consumerIndex, consumerName, keyHeaders };
   };
   const asTeamA = (header: string) => ({
@@ -53,18 +56,22 @@ test('finds the consumer in each of the headers', () => {
   assert.deepEqual(identify(['x-api-key', 'wk-a']), asTeamA('x-api-key'));
   assert.deepEqual(identify(['api-key', ' wk-a2']), asTeamA('api-key'));
   assert.deepEqual(identify(['api-key', LONG_KEY]), asTeamA('api-key'));
-  assert.equal(table.identify(['api-key', 'wk-\xe9']).consumerName, 'team-b');
+  assert.equal(table.identify(headOf(['api-key', 'wk-\xe9'])).consumerName, 'team-b');
 });
 
 test('the first key that is known wins, and every header with a known key is named', () => {
-  const both = table.identify(['x-api-key', 'wk-b', 'authorization', 'Bearer wk-a']);
+  const both = table.identify(headOf(['x-api-key', 'wk-b', 'authorization', 'Bearer wk-a']));
   assert.equal(both.consumerName, 'team-b');
   assert.equal(both.consumerIndex, 1);
   assert.deepEqual(both.keyHeaders, ['authorization', 'x-api-key']);
-  const own = table.identify(['x-api-key', 'sk-of-the-provider', 'authorization', 'Bearer wk-a']);
+  const own = table.identify(
+    headOf(['x-api-key', 'sk-of-the-provider', 'authorization', 'Bearer wk-a']),
+  );
   assert.equal(own.consumerName, 'team-a');
   assert.deepEqual(own.keyHeaders, ['authorization']);
-  const twice = table.identify(['x-api-key', 'wrong', 'x-api-key', 'wk-a', 'x-api-key', 'wk-a']);
+  const twice = table.identify(
+    headOf(['x-api-key', 'wrong', 'x-api-key', 'wk-a', 'x-api-key', 'wk-a']),
+  );
   assert.deepEqual(twice.keyHeaders, ['x-api-key']);
 });
 
@@ -92,22 +99,22 @@ test('with a key that nobody has: invalid', () => {
 test('what was a key in one header is one in another only if it is written as it is there', () => {
   const odd = createKeyTable([buildConsumer('plain', 'wk'), buildConsumer('odd', 'Bearer wk')]);
   for (let round = 0; round < 3; round += 1) {
-    assert.equal(odd.identify(['authorization', 'Bearer wk']).consumerName, 'plain');
-    assert.equal(odd.identify(['x-api-key', 'Bearer wk']).consumerName, 'odd');
-    assert.equal(odd.identify(['api-key', 'wk']).consumerName, 'plain');
-    assert.throws(() => odd.identify(['authorization', 'wk']), { code: 'missing_key' });
-    assert.equal(odd.identify(['authorization', 'Bearer Bearer wk']).consumerName, 'odd');
-    assert.equal(odd.identify(['authorization', 'bearer   wk ']).consumerName, 'plain');
+    assert.equal(odd.identify(headOf(['authorization', 'Bearer wk'])).consumerName, 'plain');
+    assert.equal(odd.identify(headOf(['x-api-key', 'Bearer wk'])).consumerName, 'odd');
+    assert.equal(odd.identify(headOf(['api-key', 'wk'])).consumerName, 'plain');
+    assert.throws(() => odd.identify(headOf(['authorization', 'wk'])), { code: 'missing_key' });
+    assert.equal(odd.identify(headOf(['authorization', 'Bearer Bearer wk'])).consumerName, 'odd');
+    assert.equal(odd.identify(headOf(['authorization', 'bearer   wk '])).consumerName, 'plain');
   }
 });
 
 test('without consumers nobody is asked', () => {
-  assert.deepEqual(createKeyTable(null).identify(['authorization', 'Bearer x']), {
+  assert.deepEqual(createKeyTable(null).identify(headOf(['authorization', 'Bearer x'])), {
     consumerIndex: -1,
     consumerName: null,
     keyHeaders: [],
   });
-  assert.throws(() => createKeyTable([]).identify(['x-api-key', 'x']), GatewayError);
+  assert.throws(() => createKeyTable([]).identify(headOf(['x-api-key', 'x'])), GatewayError);
 });
 
 test('a key belongs to one consumer', () => {
@@ -123,10 +130,14 @@ test('a key that was right is remembered for another consumer, or a wrong one is
   const large = createKeyTable(keys.map((key) => buildConsumer(`of-${key}`, key)));
   for (let round = 0; round < 2; round += 1) {
     for (const key of keys) {
-      assert.equal(large.identify(['api-key', key]).consumerName, `of-${key}`);
-      assert.equal(large.identify(['api-key', key]).consumerName, `of-${key}`, 'remembered');
+      assert.equal(large.identify(headOf(['api-key', key])).consumerName, `of-${key}`);
+      assert.equal(
+        large.identify(headOf(['api-key', key])).consumerName,
+        `of-${key}`,
+        'remembered',
+      );
     }
-    assert.throws(() => large.identify(['api-key', 'wk-none']), GatewayError);
-    assert.throws(() => large.identify(['api-key', 'wk-none']), GatewayError);
+    assert.throws(() => large.identify(headOf(['api-key', 'wk-none'])), GatewayError);
+    assert.throws(() => large.identify(headOf(['api-key', 'wk-none'])), GatewayError);
   }
 });
