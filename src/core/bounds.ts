@@ -57,6 +57,7 @@ export const BOUND_TABLE = {
   uploadProbedBytesMax: bound(4 * MB, 'bytes', 'While an upload is paused uWebSockets.js does not see the client go, so once a tick a little more is read, up to here.'),
   streamedUploadsTotalBytesMax: bound(512 * MB, 'bytes', 'Of all streamed uploads of one worker that the providers have not taken yet; beyond it 503. Pausing a client keeps far below it, but on Node 24 one on the same machine may be read on for a while in spite of it.'),
   usageObjectBytesMax: bound(16 * KB, 'bytes', 'Of a usage object in a provider’s answer that is gathered and read. Real ones stay below 1 KB, and Anthropic’s with a list of iterations below 8 KB; a larger one counts as none.'),
+  answerEndBytesMax: bound(1024, 'bytes', 'Of an answer’s end, from its usage on, that is remembered to read the next one’s by. Real ones have 100 to 500.'),
   unreadEventBytesMax: bound(8 * KB, 'bytes', 'Of a stream’s first events and one of 32 after them, kept as they came for an estimate that only a stream needs which ends early; when more come those before them are read. The 16 first ones have 4 to 6 KB.'),
   unreadEventBuffersMax: bound(64, 'count', 'Buffers of that size that a worker keeps for the next streams; more are made when more streams run at a time, and dropped afterwards.'),
   filteredEventBytesMax: bound(64 * KB, 'bytes', 'Of one event of a stream that is held until it is whole, where Weir asked for usage that the client must not see. Real ones stay below 2 KB; a larger one goes on as it is.'),

@@ -14,12 +14,13 @@
  * figure for itself: Anthropic says the input at the beginning and the output at the end.
  */
 import { USAGE_TOKENS_MAX, type Usage } from '../core/usage.js';
+import type { AnswerEnd } from './answer-end.js';
 import { findClosing } from './json-tail.js';
-import { createScanned, SCANNED, scanUsage } from './usage-scan.js';
+import { SCANNED, ScannedUsage, scanUsage } from './usage-scan.js';
 
 const UNSAID = -1;
 /** One object at a time is scanned. */
-const scanned = createScanned();
+const scanned = new ScannedUsage();
 
 /** Gathers the figures of one answer. */
 export class UsageFigures {
@@ -92,6 +93,18 @@ export class UsageFigures {
     }
     this.takeText(bytes.toString('utf8', start, end));
     return end;
+  }
+
+  /** The figures of an answer that ends as the one before; false where it does not. */
+  takeLike(before: AnswerEnd, bytes: Buffer): boolean {
+    if (!before.read(bytes, scanned)) return false;
+    this.#takeScanned();
+    return true;
+  }
+
+  /** To be called after takeObject(). @param from of the name before the object. */
+  teach(end: AnswerEnd, bytes: Buffer, from: number): void {
+    end.learn(bytes, from, scanned);
   }
 
   #takeScanned(): void {
@@ -254,7 +267,7 @@ function pick(...candidates: readonly unknown[]): number {
 
 /** What was scanned, or what was known before. */
 function orKnown(place: number, known: number): number {
-  const figure = scanned[place] as number;
+  const figure = scanned.values[place] as number;
   return figure >= 0 ? figure : known;
 }
 

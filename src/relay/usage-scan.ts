@@ -20,10 +20,10 @@ export const SCANNED = {
   audioInput: 5,
   audioOutput: 6,
 } as const;
-const SCANNED_COUNT = 7;
-const UNSAID = -1;
 /** The place of figures that nobody asks for. */
-const NOWHERE = -1;
+const NOWHERE = 7;
+const PLACES = 8;
+const UNSAID = -1;
 
 /** What a member is: a figure with its place, or an object of figures. */
 interface Member {
@@ -51,7 +51,7 @@ function object(name: string, details: readonly Member[]): Member {
   return { name: Buffer.from(name), place: NOWHERE, details };
 }
 
-/** Fewer than 32: which of them were there is remembered in bits. */
+/** Fewer than 32: which of them were there is remembered in bits. All figures together are FIGURES_MAX. */
 const MEMBERS = [
   figure('prompt_tokens', SCANNED.input),
   figure('completion_tokens', SCANNED.output),
@@ -68,8 +68,64 @@ const MEMBERS = [
   ]),
 ];
 
-export function createScanned(): Float64Array {
-  return new Float64Array(SCANNED_COUNT);
+const FIGURES_MAX = 9;
+
+/** What a scan found. */
+export class ScannedUsage {
+  /** By place. */
+  readonly values = new Float64Array(PLACES).fill(UNSAID);
+  /** In the order in which they stood; 0 where the scan gave up. */
+  count = 0;
+  readonly places = new Int8Array(FIGURES_MAX);
+  readonly starts = new Int32Array(FIGURES_MAX);
+  readonly ends = new Int32Array(FIGURES_MAX);
+
+  forget(): void {
+    this.count = 0;
+    for (let place = 0; place < PLACES; place += 1) this.values[place] = UNSAID;
+  }
+
+  /** Reads the figure that begins at `from`. @returns where it ends; -1 where it is none that can be relied on. */
+  read(bytes: Buffer, from: number, end: number, place: number): number {
+    let at = from;
+    let value = 0;
+    while (at < end && isDigit(bytes[at])) {
+      value = value * 10 + (bytes[at] as number) - ZERO;
+      at += 1;
+    }
+    if (!isFigure(value, at - from, bytes[from])) return -1;
+    this.values[place] = value;
+    this.places[this.count] = place;
+    this.starts[this.count] = from;
+    this.ends[this.count] = at;
+    this.count += 1;
+    return at;
+  }
+
+  /** Reads the one that ends before `end`. @returns where it begins; -1 as above. */
+  readBackwards(bytes: Buffer, end: number, place: number): number {
+    let at = end;
+    let value = 0;
+    let scale = 1;
+    while (at > 0 && end - at <= DIGITS_MAX && isDigit(bytes[at - 1])) {
+      at -= 1;
+      value += scale * ((bytes[at] as number) - ZERO);
+      scale *= 10;
+    }
+    if (!isFigure(value, end - at, bytes[at])) return -1;
+    this.values[place] = value;
+    return at;
+  }
+}
+
+function isFigure(value: number, digits: number, first: number | undefined): boolean {
+  if (digits === 0 || digits > DIGITS_MAX || value > USAGE_TOKENS_MAX) return false;
+  return digits === 1 || first !== ZERO;
+}
+
+/** Whether the last digit of a figure stands there. */
+export function isFigureAt({ ends }: ScannedUsage, figure: number, at: number): boolean {
+  return ends[figure]! - 1 === at;
 }
 
 /**
@@ -77,9 +133,11 @@ export function createScanned(): Float64Array {
  * @param end of what may be read.
  * @returns the offset after the closing brace; -1 where the object has to be parsed, and then `into` means nothing.
  */
-export function scanUsage(bytes: Buffer, start: number, end: number, into: Float64Array): number {
-  for (let place = 0; place < SCANNED_COUNT; place += 1) into[place] = UNSAID;
-  return end <= bytes.length ? scanObject(bytes, start, end, MEMBERS, into) : -1;
+export function scanUsage(bytes: Buffer, start: number, end: number, into: ScannedUsage): number {
+  into.forget();
+  const after = end <= bytes.length ? scanObject(bytes, start, end, MEMBERS, into) : -1;
+  if (after < 0) into.count = 0;
+  return after;
 }
 
 /** The offset after the closing brace; -1 for giving up. */
@@ -88,7 +146,7 @@ function scanObject(
   start: number,
   end: number,
   members: readonly Member[],
-  into: Float64Array,
+  into: ScannedUsage,
 ): number {
   if (bytes[start] !== OPEN_BRACE) return -1;
   let seen = 0;
@@ -109,16 +167,8 @@ function scanObject(
       at = scanObject(bytes, at, end, details, into);
       if (at < 0) return -1;
     } else {
-      const from = at;
-      let value = 0;
-      while (isDigit(bytes[at]) && at < end) {
-        value = value * 10 + (bytes[at] as number) - ZERO;
-        at += 1;
-      }
-      const digits = at - from;
-      if (digits === 0 || digits > DIGITS_MAX || value > USAGE_TOKENS_MAX) return -1;
-      if (digits > 1 && bytes[from] === ZERO) return -1;
-      if (place !== NOWHERE) into[place] = value;
+      at = into.read(bytes, at, end, place);
+      if (at < 0) return -1;
     }
     at = skipSpace(bytes, at, end);
     if (bytes[at] === CLOSE_BRACE) return at < end ? at + 1 : -1;

@@ -3,6 +3,7 @@
  * following the text before it.
  */
 import { BOUNDS } from '../core/bounds.js';
+import { AnswerEnd } from './answer-end.js';
 import { closesLast, isSpace } from './json-tail.js';
 import type { UsageFigures } from './json-usage.js';
 
@@ -19,18 +20,23 @@ const RARE_SEARCHES_MAX = 16;
 const STEPS = new Uint8Array(256).fill(NAME.length);
 for (let at = NAME.length - 1; at > 0; at -= 1) STEPS[NAME[at] as number] = at;
 
+const lastEnd = new AnswerEnd();
+
 /**
  * @returns false where the end does not tell it: then the answer has to be followed from its beginning, and what the
  *   figures say means nothing.
  */
 export function takeWholeUsage(bytes: Buffer, figures: UsageFigures): boolean {
+  if (figures.takeLike(lastEnd, bytes)) return true;
   const nameAt = findNameBackwards(bytes);
   if (nameAt < 1 || bytes[0] !== OPEN_BRACE || bytes[nameAt - 1] === BACKSLASH) return false;
   let at = nameAt + NAME.length;
   while (isSpace(bytes[at]) || bytes[at] === COLON) at += 1;
   if (bytes[at] !== OPEN_BRACE) return false;
   const end = figures.takeObject(bytes, at, BOUNDS.usageObjectBytesMax);
-  return end >= 0 && closesLast(bytes, end, bytes.length);
+  if (end < 0 || !closesLast(bytes, end, bytes.length)) return false;
+  figures.teach(lastEnd, bytes, nameAt);
+  return true;
 }
 
 /**

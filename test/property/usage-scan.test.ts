@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { UsageFigures } from '../../src/relay/json-usage.js';
-import { createScanned, scanUsage } from '../../src/relay/usage-scan.js';
+import { ScannedUsage, scanUsage } from '../../src/relay/usage-scan.js';
 
 const FIGURE = fc.oneof(fc.nat(), fc.constantFrom(0, 2 ** 40, 2 ** 40 + 1, 1e15, 0.5, -1, null));
 const DETAILS = fc.oneof(
@@ -78,7 +78,8 @@ test('OpenAI’s usual object has to be parsed', () => {
       '{"cached_tokens":0,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":0,' +
       '"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}',
   );
-  const scanned = createScanned();
+  const scanned = new ScannedUsage();
   assert.equal(scanUsage(bytes, 0, bytes.length, scanned), bytes.length);
-  assert.deepEqual([...scanned], [19, 10, 29, 0, 0, 0, 0]);
+  assert.deepEqual([...scanned.values.subarray(0, 7)], [19, 10, 29, 0, 0, 0, 0]);
+  assert.equal(scanned.count, 9);
 });
