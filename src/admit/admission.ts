@@ -58,6 +58,8 @@ export class Admission {
   readonly #manners: Uint8Array;
   readonly #unasked: ReadonlySet<string>;
   readonly #callersManner: Manner;
+  #lastPath = '';
+  #lastHasNoOutput = false;
   readonly #need = { requests: 1, inputTokens: 0, outputTokens: 0, costNanoDollars: 0 };
   readonly #spent = { inputTokens: 0, outputTokens: 0, costNanoDollars: 0 };
 
@@ -97,7 +99,7 @@ export class Admission {
     }
     exchange.endsWhenExhausted = ofConsumer.hasStreamLimits || ofCaller.hasStreamLimits;
     if (ofConsumer.isMeasured || ofCaller.isMeasured) {
-      if (this.#unasked.has(exchange.target?.provider ?? '')) {
+      if (exchange.usageEdit !== null && this.#unasked.has(exchange.target?.provider ?? '')) {
         exchange.usageEdit = null;
       }
       exchange.estimate = this.#estimate(exchange);
@@ -192,7 +194,7 @@ export class Admission {
     made.attachedBytes = asked === null ? totalBytes : countAttachedBytes(body.bytes);
     made.textBytes = totalBytes - made.attachedBytes;
     const said = asked?.outputTokensMax ?? -1;
-    const outputTokensMax = said < 0 && hasNoOutput(head.path) ? 0 : said;
+    const outputTokensMax = said < 0 && this.#hasNoOutput(head.path) ? 0 : said;
     const answers = asked?.answers ?? 1;
     this.#parts.estimator.estimate(
       modelKey,
@@ -203,6 +205,15 @@ export class Admission {
       made,
     );
     return made;
+  }
+
+  /** Mostly one path is asked for over and over. */
+  #hasNoOutput(path: string): boolean {
+    if (path !== this.#lastPath) {
+      this.#lastPath = path;
+      this.#lastHasNoOutput = hasNoOutput(path);
+    }
+    return this.#lastHasNoOutput;
   }
 
   #reserve(exchange: Exchange, caller: string | null, atMs: number): Denial | null {

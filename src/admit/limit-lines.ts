@@ -56,18 +56,22 @@ class LinesOfKind {
     const start = end - this.#digits;
     const high = Math.floor(remaining / LOW_BEYOND);
     const lowStart = Math.max(end - LOW_DIGITS, start);
-    this.#write(remaining - high * LOW_BEYOND, lowStart, end);
-    // From one call to the next little is taken, so that mostly the last digits alone are others.
-    if (high !== this.#high) {
-      this.#high = high;
-      this.#write(high, start, lowStart);
+    // A small whole number, which V8 divides five times as fast as others.
+    let low = (remaining - high * LOW_BEYOND) | 0;
+    for (let at = end - 1; at >= lowStart; at -= 1) {
+      const tenth = (low / 10) | 0;
+      this.#bytes[at] = ZERO + (low - tenth * 10);
+      low = tenth;
     }
+    // From one call to the next little is taken, so that mostly the last digits alone are others.
+    if (high !== this.#high) this.#writeHigh(high, start, lowStart);
     // A number may have become shorter; zeros in front of one would be odd.
     return start + 1 === end || this.#bytes[start] !== ZERO;
   }
 
-  #write(whole: number, start: number, end: number): void {
-    let rest = whole;
+  #writeHigh(high: number, start: number, end: number): void {
+    this.#high = high;
+    let rest = high;
     for (let at = end - 1; at >= start; at -= 1) {
       const tenth = Math.floor(rest / 10);
       this.#bytes[at] = ZERO + (rest - tenth * 10);

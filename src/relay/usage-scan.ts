@@ -68,7 +68,7 @@ const MEMBERS = [
   ]),
 ];
 
-const FIGURES_MAX = 9;
+export const FIGURES_MAX = 9;
 
 /** What a scan found. */
 export class ScannedUsage {
@@ -102,17 +102,21 @@ export class ScannedUsage {
     return at;
   }
 
-  /** Reads the one that ends before `end`. @returns where it begins; -1 as above. */
-  readBackwards(bytes: Buffer, end: number, place: number): number {
+  /** Reads the one that ends before `end`, and begins behind `first`. @returns where it begins; -1 as above. */
+  readBackwards(view: DataView, first: number, end: number, place: number): number {
     let at = end;
     let value = 0;
     let scale = 1;
-    while (at > 0 && end - at <= DIGITS_MAX && isDigit(bytes[at - 1])) {
+    let digit = 0;
+    while (at > first && end - at <= DIGITS_MAX) {
+      const byte = view.getUint8(at - 1);
+      if (byte < ZERO || byte > NINE) break;
+      digit = byte;
       at -= 1;
-      value += scale * ((bytes[at] as number) - ZERO);
+      value += scale * (byte - ZERO);
       scale *= 10;
     }
-    if (!isFigure(value, end - at, bytes[at])) return -1;
+    if (!isFigure(value, end - at, digit)) return -1;
     this.values[place] = value;
     return at;
   }
@@ -121,11 +125,6 @@ export class ScannedUsage {
 function isFigure(value: number, digits: number, first: number | undefined): boolean {
   if (digits === 0 || digits > DIGITS_MAX || value > USAGE_TOKENS_MAX) return false;
   return digits === 1 || first !== ZERO;
-}
-
-/** Whether the last digit of a figure stands there. */
-export function isFigureAt({ ends }: ScannedUsage, figure: number, at: number): boolean {
-  return ends[figure]! - 1 === at;
 }
 
 /**
