@@ -4,6 +4,7 @@ import http from 'node:http';
 import https from 'node:https';
 import os from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { findFreePort, sleep, start, stop, waitForLine } from './processes.js';
 import { answerBody, requestBody } from './requests.js';
 
@@ -29,7 +30,7 @@ import { answerBody, requestBody } from './requests.js';
 
 /**
  * @typedef {object} Contender
- * @property {'nginx' | 'weir' | 'weir-base'} name
+ * @property {'nginx' | 'weir' | 'weir-base' | 'floor'} name
  * @property {(setup: Setup) => Promise<Proxy>} start
  */
 
@@ -195,6 +196,20 @@ function isReadyLine(line) {
     return false;
   }
 }
+
+const floorProgram = fileURLToPath(new URL('floor.js', import.meta.url));
+
+/** What uWebSockets.js and Node's sockets cost with nothing between them; for JSON answers only. @type {Contender} */
+export const floor = {
+  name: 'floor',
+  async start({ mockPort, cpu }) {
+    const port = await findFreePort();
+    const args = [floorProgram, String(port), String(mockPort)];
+    const started = start(process.execPath, args, { cpu });
+    await waitUntilAnswering(port, started, 'the floor');
+    return { port, pid: started.pid, stop: () => stop(started) };
+  },
+};
 
 /** @param {'weir' | 'weir-base'} name @param {string} dir @returns {Contender} */
 export function weirFrom(name, dir) {

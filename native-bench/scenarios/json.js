@@ -1,5 +1,6 @@
 /** A chat request of 4.3 KB and its JSON answer: the CPU that one such exchange costs the proxy. */
 import { loadRequests } from '../load.js';
+import { floor } from '../proxies.js';
 import { ANSWER_BYTES, REQUEST_BYTES } from '../requests.js';
 import { pickPerContender, ratiosToNginx, spreadPerContender } from '../statistics.js';
 import { BOUNDS, judge } from './context.js';
@@ -9,7 +10,7 @@ const CONNECTIONS = 64;
 
 /** @param {import('./context.js').Context} context @returns {Promise<import('./context.js').ScenarioResult>} */
 export async function runJson({ options, cores, mockPort, contenders, say }) {
-  const starts = contenders.map(({ name, start }) => ({
+  const starts = [...contenders, floor].map(({ name, start }) => ({
     name,
     start: () => start({ mockPort, workers: 1, cpu: cores.proxy }),
   }));
@@ -45,7 +46,7 @@ export async function runJson({ options, cores, mockPort, contenders, say }) {
   });
   return {
     name: 'json',
-    how: `POST of ${REQUEST_BYTES} bytes, JSON answer of ${ANSWER_BYTES}; ${CONNECTIONS} kept connections in a closed loop; one worker, pinned to one core, load and mock on another.`,
+    how: `POST of ${REQUEST_BYTES} bytes, JSON answer of ${ANSWER_BYTES}; ${CONNECTIONS} kept connections in a closed loop; one worker, pinned to one core, load and mock on another. The floor is a program of 60 lines that only joins uWebSockets.js to Node's sockets: it looks at nothing and checks nothing, so that no gateway of these parts can cost less.`,
     lines: [
       { what: 'CPU per request', unit: 'µs', figures: spreadPerContender(cpu) },
       { what: 'CPU per request, ratio to nginx', unit: 'x', figures: ratios },
