@@ -8,6 +8,7 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { measureCost, measureExactness, measureMemory } from './measure.js';
+import { loadLimits } from './setup.js';
 
 const { values } = parseArgs({
   options: {
@@ -26,6 +27,8 @@ const measuring = {
   rounds: Number(values.rounds),
 };
 
+// As the gateway does before its workers start; a checkout from before it did has nothing to set.
+(await loadLimits(measuring.directory)).widenInlining();
 const exactness = await measureExactness(measuring);
 const costs = [
   await measureCost(measuring, 'alone, one consumer', 1, 1, 1000),

@@ -11,6 +11,7 @@ export async function loadLimits(directory) {
     ...(await load('limits/table.js')),
     ...(await load('limits/ledger.js')),
     ...(await load('core/clock.js')),
+    ...(await load('primary/compiler.js').catch(() => ({ widenInlining() {} }))),
   };
 }
 
