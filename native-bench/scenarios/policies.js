@@ -10,7 +10,7 @@ import { loadRequests, loadStreams } from '../load.js';
 import { startWeir } from '../proxies.js';
 import { pickPerContender, spreadOfRatios, spreadPerContender } from '../statistics.js';
 import { BOUNDS, judge } from './context.js';
-import { measureTogether, warm, withRunning } from './interleave.js';
+import { measureTogether, warm, warmWithRequests, withRunning } from './interleave.js';
 import { compareWithNginx } from './policies-nginx.js';
 
 /** For each process; together as many as in the scenarios json and sse. */
@@ -60,8 +60,10 @@ async function compare(context, kind, load, countUnits) {
   const roundsInAll = options.quick ? options.roundsFew : Math.max(options.rounds, ROUNDS_MIN);
   const tell = (/** @type {string} */ text) => context.say(`policies, ${kind}: ${text}`);
   const rounds = await withRunning(listStarts(context), async (running) => {
-    for (const each of running)
+    for (const each of running) {
+      await warmWithRequests(each, context.cores.load);
       await warm(each, async ({ proxy }) => countUnits(await load(proxy.port, 1)), tell);
+    }
     return measureTogether(
       running,
       roundsInAll,

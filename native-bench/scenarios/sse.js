@@ -2,7 +2,13 @@
 import { loadStreams } from '../load.js';
 import { pickPerContender, ratiosToNginx, spreadPerContender } from '../statistics.js';
 import { BOUNDS, judge } from './context.js';
-import { interleave, WARM_LONG_SECONDS_MAX, warm, withRunning } from './interleave.js';
+import {
+  interleave,
+  WARM_LONG_SECONDS_MAX,
+  warm,
+  warmWithRequests,
+  withRunning,
+} from './interleave.js';
 
 const CONNECTIONS = 200;
 const EVENTS = 100;
@@ -25,13 +31,15 @@ export async function runSse({ options, cores, mockPort, contenders, say }) {
     });
   const tell = (/** @type {string} */ text) => say(`sse: ${text}`);
   const rounds = await withRunning(starts, async (running) => {
-    for (const each of running)
+    for (const each of running) {
+      await warmWithRequests(each, cores.load);
       await warm(
         each,
         async ({ proxy }) => (await load(proxy.port, 1)).events,
         tell,
         WARM_LONG_SECONDS_MAX,
       );
+    }
     return interleave(
       running,
       options.rounds,
@@ -54,7 +62,7 @@ export async function runSse({ options, cores, mockPort, contenders, say }) {
   const eventBytes = rounds['nginx']?.[0]?.eventBytes;
   return {
     name: 'sse',
-    how: `${CONNECTIONS} streams at a time, ${EVENTS} events of ${eventBytes} bytes each, ${GAP_MS} ms apart, one chunk an event; every byte compared; one worker, pinned to one core, load and mock on another.`,
+    how: `${CONNECTIONS} streams at a time, ${EVENTS} events of ${eventBytes} bytes each, ${GAP_MS} ms apart, one chunk an event; every byte compared; one worker, pinned to one core, load and mock on another. Warmed by four seconds of requests, then by streams.`,
     lines: [
       { what: 'CPU per event', unit: 'µs', figures: spreadPerContender(cpu) },
       { what: 'CPU per event, ratio to nginx', unit: 'x', figures: ratios },
