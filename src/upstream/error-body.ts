@@ -30,8 +30,8 @@ export function classifyErrorBody(
 
 /**
  * The class of a whole answer: that of its status, or the finer one of its body. Beside a long prompt and a filter a body
- * can name an account without credit (Anthropic says that with 400) and a model that is not there (DeepSeek and Mistral,
- * 400; OpenAI, 403).
+ * can name an account without credit (Anthropic says that with 400), a key that is not valid (xAI and Google, 400) and a
+ * model that is not there (DeepSeek and Mistral, 400; OpenAI, 403).
  *
  * @param isOwnCredential whether the request bore Weir's configured credential; false: the caller's own.
  * @returns null below 400.

@@ -4,7 +4,12 @@
  */
 
 /** What a body can say that its status does not. */
-export type BodyClass = 'content_filter' | 'context_length' | 'no_credit' | 'not_found';
+export type BodyClass =
+  | 'content_filter'
+  | 'context_length'
+  | 'no_credit'
+  | 'not_found'
+  | 'unauthorized';
 
 /** Values of `code`, `type`, `status` and the like, in small letters, each of one meaning. */
 export const ERROR_CODES: ReadonlyMap<string, BodyClass> = new Map<string, BodyClass>([
@@ -13,8 +18,9 @@ export const ERROR_CODES: ReadonlyMap<string, BodyClass> = new Map<string, BodyC
   // GitHub's two.
   ['model_max_prompt_tokens_exceeded', 'context_length'],
   ['tokens_limit_reached', 'context_length'],
-  // llama.cpp.
+  // llama.cpp, Zhipu.
   ['exceed_context_size_error', 'context_length'],
+  ['model_context_window_exceeded', 'context_length'],
   // OpenAI for images, and for all else where a filter of the account's stands before it.
   ['content_policy_violation', 'content_filter'],
   ['moderation_blocked', 'content_filter'],
@@ -29,9 +35,10 @@ export const ERROR_CODES: ReadonlyMap<string, BodyClass> = new Map<string, BodyC
   ['insufficient_quota', 'no_credit'],
   ['billing_hard_limit_reached', 'no_credit'],
   ['insufficient_balance', 'no_credit'],
-  // OpenAI (403 for a project that may not use the model), Mistral, Azure, Groq.
+  // OpenAI (403 for a project that may not use the model), Mistral, GitHub, Azure, Groq.
   ['model_not_found', 'not_found'],
   ['invalid_model', 'not_found'],
+  ['model_not_supported', 'not_found'],
   ['deploymentnotfound', 'not_found'],
   ['model_decommissioned', 'not_found'],
 ]);
@@ -64,16 +71,19 @@ export const ERROR_PHRASES: readonly (readonly [phrase: string, name: BodyClass]
   ['max_tokens must be at least 1, got -', 'context_length'],
   // Google: "The input token count (1048577) exceeds the maximum number of tokens allowed (1048576)."
   ['exceeds the maximum number of tokens', 'context_length'],
-  // Bedrock, Moonshot, Alibaba, Zhipu.
+  // Bedrock, Moonshot, Alibaba, Zhipu, MiniMax.
   ['input is too long for requested model', 'context_length'],
   ['exceeded model token limit', 'context_length'],
   ['range of input length should be', 'context_length'],
   ['prompt exceeds max length', 'context_length'],
+  ['context window exceeds limit', 'context_length'],
   // llama.cpp, LM Studio, Ollama, text-generation-inference.
   ['exceeds the available context size', 'context_length'],
   ['context length of only', 'context_length'],
   ['exceeds the context length', 'context_length'],
   ['exceeds context length', 'context_length'],
+  ['greater than the context length', 'context_length'],
+  ['prompt too long; exceeded', 'context_length'],
   ['tokens + `max_new_tokens` must be', 'context_length'],
   // OpenAI: "Your request was rejected as a result of our safety system."
   ['rejected as a result of our safety system', 'content_filter'],
@@ -97,4 +107,7 @@ export const ERROR_PHRASES: readonly (readonly [phrase: string, name: BodyClass]
   // DeepSeek (400), Mistral (400).
   ['model not exist', 'not_found'],
   ['invalid model:', 'not_found'],
+  // xAI and Google, both with 400: "Incorrect API key provided", "API key not valid. Please pass a valid API key."
+  ['incorrect api key provided', 'unauthorized'],
+  ['api key not valid', 'unauthorized'],
 ];

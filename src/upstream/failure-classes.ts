@@ -71,7 +71,7 @@ export const FAILURE_CLASSES = {
   server_error: row('same', 'health', 'any', 'The provider failed, or what stands before it could not reach it; most such errors are gone with the next attempt.', BILLED),
   content_filter: row('never', 'nothing', 'content', 'The provider’s filter refused the prompt or the answer; to take what one provider refused to the next is for the operator to decide, with `content_fallbacks`.', BILLED),
   context_length: row('other', 'nothing', 'context', 'The prompt is longer than the model reads; a target that was set up with more room may read it, and so may the models of `context_fallbacks`.'),
-  bad_request: row('never', 'nothing', 'none', 'The request is at fault and would be everywhere; unless the body says that it is only too long, filtered, unpaid, or for a model that this target lacks.', BODY),
+  bad_request: row('never', 'nothing', 'none', 'The request is at fault and would be everywhere; unless the body says that it is only too long, filtered, unpaid, without a valid key, or for a model that this target lacks.', BODY),
 } as const satisfies Record<string, FailureRow>;
 
 export type FailureClassName = keyof typeof FAILURE_CLASSES;

@@ -1,10 +1,10 @@
 /**
- * When a provider says that it may be asked again. The explicit headers come first: OpenAI's and Azure's in
- * milliseconds, then HTTP's own (RFC 9110 section 10.2.3), in seconds or as a date. Where there is none, the limits that
- * are used up tell when they are not any more: OpenAI's and Groq's `x-ratelimit-*` as durations such as `6m0s`
- * (platform.openai.com/docs/guides/rate-limits), Anthropic's `anthropic-ratelimit-*` as moments
- * (docs.anthropic.com/en/api/rate-limits). Those say when a limit is full again, so they are of use only where nothing is
- * left of it.
+ * When a provider says that it may be asked again. The explicit headers come first: OpenAI's and Azure's in milliseconds,
+ * then HTTP's own (RFC 9110 section 10.2.3), in seconds or as a date. Where there is none, the limits that are used up
+ * tell when they are not any more: OpenAI's and Groq's `x-ratelimit-*` as durations such as `6m0s`
+ * (platform.openai.com/docs/guides/rate-limits), Azure's in seconds (openai/openai-python#937), Anthropic's
+ * `anthropic-ratelimit-*` as moments (docs.anthropic.com/en/api/rate-limits). Those say when a limit is full again, so
+ * they are of use only where nothing is left of it.
  */
 import { BOUNDS } from '../core/bounds.js';
 import { visitHeaders } from './header-values.js';
@@ -17,92 +17,111 @@ const NONE = -1;
  * @returns milliseconds from now, whole and at most BOUNDS.retryAfterMsMax; 0: at once; -1: nothing is said.
  */
 export function readRetryAfterMs(headerLines: string, wallNowMs: number): number {
-  let exactMs = NONE;
-  let azureMs = NONE;
-  let standardMs = NONE;
-  let limits: ResetTimes | null = null;
-  visitHeaders(headerLines, (name, value) => {
-    if (name === 'retry-after-ms') {
-      exactMs = Math.max(exactMs, readDecimal(value));
-    } else if (name === 'x-ms-retry-after-ms') {
-      azureMs = Math.max(azureMs, readDecimal(value));
-    } else if (name === 'retry-after') {
-      standardMs = Math.max(standardMs, readRetryAfter(value, wallNowMs));
-    } else if (name.startsWith(OPENAI_PREFIX)) {
-      limits ??= new ResetTimes();
-      limits.take('openai', name.slice(OPENAI_PREFIX.length), value, wallNowMs);
-    } else if (name.startsWith(ANTHROPIC_PREFIX)) {
-      limits ??= new ResetTimes();
-      limits.take('anthropic', name.slice(ANTHROPIC_PREFIX.length), value, wallNowMs);
-    }
-  });
-  for (const ms of [exactMs, azureMs, standardMs]) {
-    if (ms >= 0) {
-      return capMs(ms);
-    }
-  }
-  return capMs((limits as ResetTimes | null)?.findExhaustedMs() ?? NONE);
-}
-
-function capMs(ms: number): number {
+  const hints = new Hints(wallNowMs);
+  visitHeaders(headerLines, (name, value) => hints.take(name, value));
+  const ms = hints.chooseMs();
   return ms < 0 ? NONE : Math.min(Math.ceil(ms), BOUNDS.retryAfterMsMax);
 }
 
-const OPENAI_PREFIX = 'x-ratelimit-';
-const ANTHROPIC_PREFIX = 'anthropic-ratelimit-';
-/** OpenAI tells of two kinds of limits and Anthropic of four; more are not looked at. */
-const LIMIT_KINDS_MAX = 16;
+/** All that one answer says. Where it says the same thing twice, the longer wait is believed. */
+class Hints {
+  readonly #wallNowMs: number;
+  readonly #limits = new ResetTimes();
+  #exactMs = NONE;
+  #azureMs = NONE;
+  #standardMs = NONE;
 
-/** What an answer says of its limits. Their two headers come in any order. */
-class ResetTimes {
-  readonly #exhausted = new Set<string>();
-  readonly #resetMs = new Map<string, number>();
+  constructor(wallNowMs: number) {
+    this.#wallNowMs = wallNowMs;
+  }
 
-  /**
-   * @param name without its prefix. OpenAI puts the limit's kind last, such as `remaining-tokens`, Anthropic first, such as
-   *   `input-tokens-reset`.
-   */
-  take(dialect: 'openai' | 'anthropic', name: string, value: string, wallNowMs: number): void {
-    const cut = dialect === 'openai' ? name.indexOf('-') : name.lastIndexOf('-');
-    if (cut < 0) {
-      return;
-    }
-    const [head, tail] = [name.slice(0, cut), name.slice(cut + 1)];
-    const [what, kind] = dialect === 'openai' ? [head, tail] : [tail, head];
-    if (what === 'remaining') {
-      if (this.#exhausted.size < LIMIT_KINDS_MAX && isUsedUp(value)) {
-        this.#exhausted.add(kind);
+  take(name: string, value: string): void {
+    if (name === 'retry-after-ms') {
+      this.#exactMs = Math.max(this.#exactMs, readDecimal(value));
+    } else if (name === 'x-ms-retry-after-ms') {
+      this.#azureMs = Math.max(this.#azureMs, readDecimal(value));
+    } else if (name === 'retry-after') {
+      this.#standardMs = Math.max(this.#standardMs, readRetryAfter(value, this.#wallNowMs));
+    } else {
+      const form = LIMIT_FORMS.find(({ prefix }) => name.startsWith(prefix));
+      if (form !== undefined) {
+        const rest = name.slice(form.prefix.length);
+        this.#limits.take(rest, form.isKindFirst, value, this.#wallNowMs);
       }
-    } else if (what === 'reset' && this.#resetMs.size < LIMIT_KINDS_MAX) {
-      const ms = dialect === 'openai' ? readDuration(value) : readMoment(value, wallNowMs);
-      this.#resetMs.set(kind, ms);
     }
   }
 
-  /** The last of the limits that are used up decides; -1 where there is none. */
+  /** The first that is there, from the most exact to the least. */
+  chooseMs(): number {
+    if (this.#exactMs >= 0) {
+      return this.#exactMs;
+    }
+    if (this.#azureMs >= 0) {
+      return this.#azureMs;
+    }
+    return this.#standardMs >= 0 ? this.#standardMs : this.#limits.findExhaustedMs();
+  }
+}
+
+/** OpenAI writes `remaining-tokens`, Azure sometimes with another hyphen before it, Anthropic `input-tokens-remaining`. */
+const LIMIT_FORMS: readonly { readonly prefix: string; readonly isKindFirst: boolean }[] = [
+  { prefix: 'x-ratelimit-', isKindFirst: false },
+  { prefix: 'x-rate-limit-', isKindFirst: false },
+  { prefix: 'anthropic-ratelimit-', isKindFirst: true },
+];
+/** OpenAI tells of two kinds of limits and Anthropic of four; more than these are not looked at. */
+const LIMIT_KINDS_MAX = 16;
+
+/** What an answer says of its limits. The two headers of one come in any order. */
+class ResetTimes {
+  readonly #remaining = new Map<string, number>();
+  readonly #resetMs = new Map<string, number>();
+
+  /** @param name without its prefix. */
+  take(name: string, isKindFirst: boolean, value: string, wallNowMs: number): void {
+    const cut = isKindFirst ? name.lastIndexOf('-') : name.indexOf('-');
+    if (cut < 0 || this.#remaining.size + this.#resetMs.size >= LIMIT_KINDS_MAX * 2) {
+      return;
+    }
+    const [head, tail] = [name.slice(0, cut), name.slice(cut + 1)];
+    const [what, kind] = isKindFirst ? [tail, head] : [head, tail];
+    if (what === 'remaining') {
+      this.#remaining.set(kind, readDecimal(value));
+    } else if (what === 'reset') {
+      this.#resetMs.set(kind, readReset(value, wallNowMs));
+    }
+  }
+
+  /**
+   * The last of the limits that are used up decides; -1 where there is none. Azure names a reset alone, of the limit that
+   * was hit. Where it does not know what remains it says -1, and that is no limit that is used up.
+   */
   findExhaustedMs(): number {
     let latestMs = NONE;
-    for (const kind of this.#exhausted) {
-      latestMs = Math.max(latestMs, this.#resetMs.get(kind) ?? NONE);
+    for (const [kind, ms] of this.#resetMs) {
+      if ((this.#remaining.get(kind) ?? 0) === 0) {
+        latestMs = Math.max(latestMs, ms);
+      }
     }
     return latestMs;
   }
 }
 
-function isUsedUp(remaining: string): boolean {
-  return (
-    readDecimal(remaining) === 0 || (remaining[0] === '-' && readDecimal(remaining.slice(1)) >= 0)
-  );
+/** A duration, a moment, or Azure's number of seconds. */
+function readReset(value: string, wallNowMs: number): number {
+  const momentMs = readMoment(value, wallNowMs);
+  return momentMs >= 0 ? momentMs : readSeconds(value);
 }
 
-/** Some servers write `20s` where HTTP has a number of seconds. */
 function readRetryAfter(value: string, wallNowMs: number): number {
+  const ms = readSeconds(value);
+  return ms >= 0 ? ms : readHttpDate(value, wallNowMs);
+}
+
+/** A number of seconds, or a duration such as `20s`, which some servers write where HTTP has such a number. */
+function readSeconds(value: string): number {
   const seconds = readDecimal(value);
-  if (seconds >= 0) {
-    return seconds * 1000;
-  }
-  const durationMs = readDuration(value);
-  return durationMs >= 0 ? durationMs : readHttpDate(value, wallNowMs);
+  return seconds >= 0 ? seconds * 1000 : readDuration(value);
 }
 
 /** The days' names, with which all three forms of an HTTP date begin (RFC 9110 section 5.6.7). */
