@@ -101,8 +101,7 @@ function classifyText(text: string): BodyClass | null {
     return classifyMessage(text);
   }
   const signs: Signs = { name: null };
-  // Google's answers to OpenAI's clients are lists of one error.
-  readError(Array.isArray(parsed) ? parsed[0] : parsed, signs, 0);
+  readError(parsed, signs, 0);
   return signs.name;
 }
 
@@ -124,34 +123,30 @@ function readError(value: unknown, signs: Signs, depth: number): void {
     signs.name ??= classifyMessage(value);
     return;
   }
-  // FastAPI's `detail` is a list of such objects.
+  // Google answers OpenAI's clients with a list of one error, and FastAPI's `detail` is a list.
   const entry: unknown = Array.isArray(value) ? value[0] : value;
   if (typeof entry !== 'object' || entry === null || depth > NESTING_MAX) {
     return;
   }
   const fields = entry as Fields;
   for (const name of CODE_FIELDS) {
-    const code = readOwn(fields, name);
+    const code = fields[name];
     if (typeof code === 'string') {
       signs.name ??= ERROR_CODES.get(code.toLowerCase()) ?? null;
     }
   }
   for (const name of MESSAGE_FIELDS) {
-    const message = readOwn(fields, name);
+    const message = fields[name];
     if (typeof message === 'string') {
       signs.name ??= classifyMessage(message);
     }
   }
   for (const name of NESTED_FIELDS) {
-    const nested = readOwn(fields, name);
+    const nested = fields[name];
     if (typeof nested === 'object' && signs.name === null) {
       readError(nested, signs, depth + 1);
     }
   }
-}
-
-function readOwn(fields: Fields, name: string): unknown {
-  return Object.hasOwn(fields, name) ? fields[name] : undefined;
 }
 
 function classifyMessage(message: string): BodyClass | null {
