@@ -91,7 +91,7 @@ export const CLASSES_BY_CODE: ReadonlyMap<string, FailureClassName> = new Map<
   ['first_byte_timeout', 'first_byte_timeout'],
   ['first_token_timeout', 'first_token_timeout'],
   ['idle_timeout', 'idle_timeout'],
-  ['whole_timeout', 'whole_timeout'],
+  ['exchange_timeout', 'whole_timeout'],
 ]);
 
 /** Statuses that are not just one of the 400s or of the 500s. */
@@ -182,17 +182,26 @@ const TLS_PREFIXES: readonly string[] = [
 
 /** @param name what it is where the code tells nothing finer. */
 function classifySystemCode(code: string, name: 'refused' | 'reset_before_head'): FailureClassName {
-  // In TLS 1.3 a client learns only after its handshake that the server did not like its certificate.
+  if (name === 'reset_before_head') {
+    return isCertificateAlert(code) ? 'tls' : name;
+  }
   if (CERTIFICATE_CODES.has(code) || TLS_PREFIXES.some((prefix) => code.startsWith(prefix))) {
     return 'tls';
   }
-  if (name === 'refused') {
-    if (DNS_CODES.has(code) || code.startsWith('EAI_')) {
-      return 'dns';
-    }
-    if (code === 'ETIMEDOUT') {
-      return 'connect_timeout';
-    }
+  if (DNS_CODES.has(code) || code.startsWith('EAI_')) {
+    return 'dns';
   }
-  return name;
+  return code === 'ETIMEDOUT' ? 'connect_timeout' : name;
+}
+
+/**
+ * In TLS 1.3 a client learns only after its handshake, perhaps after its request, that the server does not like its
+ * certificate. What else OpenSSL may find wrong then is a connection that broke.
+ */
+function isCertificateAlert(code: string): boolean {
+  return (
+    code.startsWith('ERR_SSL_') &&
+    code.includes('_ALERT_') &&
+    (code.includes('CERTIFICATE') || code.endsWith('UNKNOWN_CA') || code.endsWith('ACCESS_DENIED'))
+  );
 }

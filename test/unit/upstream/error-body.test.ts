@@ -161,6 +161,19 @@ for (const [encoding, pack] of PACKINGS) {
     assert.equal(classifyErrorBody(400, packed), null);
   });
 
+  test(`of a body packed with ${encoding} that was cut as much is read as there is`, () => {
+    // Too random to be packed well, so that the end of the packed bytes is not all of them.
+    const noise = randomText(60_000);
+    const packed = pack(
+      encodeBody(shapeError(`prompt is too long ${'x'.repeat(3000)}`, { noise })),
+    );
+    const cut = packed.subarray(0, packed.length - 2000);
+    assert.equal(
+      classifyErrorBody(400, cut, `content-encoding: ${encoding}\r\n`),
+      'context_length',
+    );
+  });
+
   test(`a body is not unpacked beyond its bound that is packed with ${encoding}`, () => {
     const lines = `content-encoding: ${encoding}\r\n`;
     const bomb = pack(
@@ -169,16 +182,6 @@ for (const [encoding, pack] of PACKINGS) {
     assert.equal(classifyErrorBody(400, bomb, lines), null);
   });
 }
-
-test('a packed body that was cut gives as much as there is', () => {
-  // Too random to be packed well, so that the end of the packed bytes is not all of them.
-  const text = encodeBody(
-    shapeError(`prompt is too long ${'x'.repeat(3000)}`, { noise: randomText(20_000) }),
-  );
-  const packed = gzipSync(text);
-  const cut = packed.subarray(0, packed.length - 2000);
-  assert.equal(classifyErrorBody(400, cut, 'content-encoding: gzip\r\n'), 'context_length');
-});
 
 function randomText(length: number): string {
   let state = 1;

@@ -40,10 +40,18 @@ const SIGNS: Readonly<Record<FailureClassName, readonly Sign[]>> = {
       'EPROTO',
     ].map((code) => `upstream_refused:${code}`),
     'upstream_reset:ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
+    'upstream_reset:ERR_SSL_TLSV1_ALERT_UNKNOWN_CA',
+    'upstream_reset:ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE',
   ],
   connect_timeout: ['connect_timeout', 'upstream_refused:ETIMEDOUT'],
   queue: ['queue_full', 'queue_timeout'],
-  reset_before_head: ['upstream_reset', 'upstream_reset:ECONNRESET', 'upstream_reset:ETIMEDOUT'],
+  reset_before_head: [
+    'upstream_reset',
+    'upstream_reset:ECONNRESET',
+    'upstream_reset:ETIMEDOUT',
+    'upstream_reset:EPROTO',
+    'upstream_reset:ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC',
+  ],
   reset_after_head: ['upstream_cut', 'upstream_cut:ECONNRESET', 'upstream_cut:EPROTO'],
   first_byte_timeout: ['first_byte_timeout'],
   first_token_timeout: [],
@@ -99,10 +107,11 @@ test('every row can come about: by a code, a status, a body, or with the caller�
 });
 
 /** Errors that Weir answers with before it has asked a target, or of its own accord. */
-const OWN_REFUSALS: readonly ErrorCode[] = [
+const OWN_REFUSALS: readonly string[] = [
   'bad_framing',
   'bad_target',
   'bad_body',
+  'bad_timeout',
   'missing_key',
   'invalid_key',
   'model_not_found',
@@ -115,6 +124,7 @@ const OWN_REFUSALS: readonly ErrorCode[] = [
   'gateway_error',
   'overloaded',
   'draining',
+  'no_target',
 ];
 
 test('an error of Weir’s is a target’s failure or a refusal of Weir’s own, and a new one must be put down as either', () => {
