@@ -88,6 +88,14 @@ export const BOUND_TABLE = {
   limitSlotsMax: bound(1_000_000, 'count', 'Slots for consumers that are not configured, such as addresses; their rows count as rows of the limit table.'),
   userBytesMax: bound(1024, 'bytes', 'Of the JSON string that names the end user, where users have limits: it is hashed for each request. OpenAI’s own names for them are of at most 64 characters.'),
   limitSlotWindow: bound(32, 'count', 'Slots among which such a consumer’s is looked for: four cache lines of words. Measured: with half of all slots in use one new consumer in 5,000 finds none, with 60 % one in 500, with 70 % one in 60.'),
+  trialMs: bound(30_000, 'ms', 'The longest that the trial of an ejected target keeps others from trying it: a worker that ends takes its trial along. A model that thinks for longer than this gets one more request each time; whichever ends first decides.'),
+  throttleMs: bound(5_000, 'ms', 'How long a target is weighed down after a 429 that does not say for how long.'),
+  throttleMsMin: bound(1_000, 'ms', 'The shortest: providers count by the second or the minute.'),
+  throttleMsMax: bound(600_000, 'ms', 'The longest, whatever the provider says: then it is asked again, and says so again.'),
+  throttleRecoveryMsMax: bound(30_000, 'ms', 'The longest that a target takes to rise to its whole weight again.'),
+  targetLookMs: bound(200, 'ms', 'How often the primary looks whether a target’s state has changed, to log it. Workers see a change at once.'),
+  healthChecksMax: bound(16, 'count', 'Health checks of providers at the same time; further ones wait.'),
+  healthCheckBytesMax: bound(64 * KB, 'bytes', 'Of the answer to a health check that is read; with so much of it the provider is well.'),
 } as const satisfies Record<string, Bound>;
 
 export type BoundName = keyof typeof BOUND_TABLE;
