@@ -94,10 +94,13 @@ export class HealthChecks {
   }
 
   #schedule(checked: Checked, delayMs: number): void {
-    checked.timer = setTimeout(() => {
-      if (this.#running < BOUNDS.healthChecksMax) void this.#run(checked);
-      else this.#waiting.push(checked);
-    }, Math.min(delayMs, TIMER_MS_MAX)).unref();
+    checked.timer = setTimeout(
+      () => {
+        if (this.#running < BOUNDS.healthChecksMax) void this.#run(checked);
+        else this.#waiting.push(checked);
+      },
+      Math.min(delayMs, TIMER_MS_MAX),
+    ).unref();
   }
 
   async #run(checked: Checked): Promise<void> {
