@@ -40,6 +40,16 @@ export class StateWord {
 
   unpack(bits: bigint): void {
     cells[0] = bits;
+    this.#take();
+  }
+
+  /** A plain load, which makes no BigInt: for whoever only looks. */
+  read(from: BigInt64Array, cell: number): void {
+    cells[0] = from[cell]!;
+    this.#take();
+  }
+
+  #take(): void {
     const low = words[0]!;
     this.state = stateOf(low);
     this.isDrained = (low & DRAINED) !== 0;

@@ -241,7 +241,7 @@ export class HealthTable implements TargetHealth {
 
   /** The slow half of isUsable: of a target that is ejected, drained, or both. */
   #mayBeTried(index: number, nowMs: number): boolean {
-    this.#load(index);
+    this.#word.read(this.#cells, this.#row(index) + ROW.state);
     const { state, isDrained, momentMs } = this.#word;
     return !isDrained && (state === CLOSED || isTrialDue(state, momentMs, this.#age(nowMs)));
   }
