@@ -20,6 +20,7 @@ class Scene {
   readonly #pending: ((result: CheckResult) => void)[] = [];
   closed = 0;
   nowMs = EPOCH_MS;
+  random = 0.5;
 
   constructor(
     context: TestContext,
@@ -50,7 +51,7 @@ class Scene {
       table: this.table,
       logger: this.log.logger,
       now: () => this.nowMs,
-      random: () => 0.5,
+      random: () => this.random,
     });
     this.checks.start();
   }
@@ -151,6 +152,8 @@ test('a period of weeks does not overflow into checks without a pause', async (c
   const scene = new Scene(context, ['a', 'b'], { everyMs: 24 * 86_400_000 });
   const set = context.mock.method(globalThis, 'setTimeout');
   scene.wait(12 * 86_400_000);
+  scene.random = 0.999;
   await scene.answer(WELL);
+  assert.equal(set.mock.callCount(), 1);
   assert.ok(set.mock.calls.every(({ arguments: [, ms] }) => Number(ms) < 2 ** 31));
 });
