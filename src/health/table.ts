@@ -221,7 +221,7 @@ export class HealthTable implements TargetHealth {
 
   /** For whoever shows it: the state as it stands, in a word that the next call writes over. */
   peek(index: number): Readonly<StateWord> {
-    this.#load(index);
+    this.#word.read(this.#cells, this.#row(index) + ROW.state);
     return this.#word;
   }
 
@@ -241,8 +241,7 @@ export class HealthTable implements TargetHealth {
 
   /** The slow half of isUsable: of a target that is ejected, drained, or both. */
   #mayBeTried(index: number, nowMs: number): boolean {
-    this.#word.read(this.#cells, this.#row(index) + ROW.state);
-    const { state, isDrained, momentMs } = this.#word;
+    const { state, isDrained, momentMs } = this.peek(index);
     return !isDrained && (state === CLOSED || isTrialDue(state, momentMs, this.#age(nowMs)));
   }
 
