@@ -5,7 +5,7 @@
 import type { WeirConfig } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs, toSharedMs } from '../core/clock.js';
-import { HALF_OPEN, isTrialDue, OPEN, REASON, type Reason } from '../health/breaker.js';
+import { CLOSED, HALF_OPEN, isTrialDue, OPEN, REASON, type Reason } from '../health/breaker.js';
 import { type HealthPlan, planHealth } from '../health/plan.js';
 import { createHealthBuffer, HealthTable } from '../health/table.js';
 import type { Logger } from '../observe/logger.js';
@@ -16,6 +16,8 @@ import { describeTarget, type TargetView } from './target-view.js';
 export const STATE_NAMES = ['closed', 'half-open', 'open', 'drained'] as const;
 export type StateName = (typeof STATE_NAMES)[number];
 const DRAINED = 3;
+/** A step takes a fraction of a microsecond: that so many looks in a row fall between two is no chance. */
+const MEND_LOOKS = 5;
 
 const REASON_TEXTS: Readonly<Record<Reason, string>> = {
   [REASON.none]: 'it has not failed yet',
@@ -50,8 +52,8 @@ export class TargetKeeper {
   readonly #now: () => number;
   /** By target: what was logged last. */
   readonly #seen: number[];
-  /** By group: whether its count was wrong at the last look already. */
-  readonly #wasWrong: boolean[];
+  /** By group: at how many looks in a row its count was too high. */
+  readonly #wrongLooks: number[];
   #timer: NodeJS.Timeout | null = null;
 
   /** @param now shared milliseconds. */
@@ -66,7 +68,7 @@ export class TargetKeeper {
     this.#logger = logger;
     this.#now = now;
     this.#seen = this.plan.targets.map(() => 0);
-    this.#wasWrong = this.plan.groups.map(() => false);
+    this.#wrongLooks = this.plan.groups.map(() => 0);
   }
 
   startLooking(): void {
@@ -177,15 +179,15 @@ export class TargetKeeper {
     return state === HALF_OPEN ? 'the time of its ejection is over' : REASON_TEXTS[reason];
   }
 
-  /** Once is nothing: a thread may be between its two steps. Twice in a row it has died there. */
+  /** A count that is too high once belongs to a thread between its two steps; again and again, to one that died there. */
   #mendCounts(): void {
     const { places } = this.table;
     this.plan.groups.forEach((members, group) => {
       const counted = places.count(group);
-      const actual = members.filter((index) => this.table.peek(index).state !== 0).length;
-      const isWrong = counted !== actual;
-      if (isWrong && this.#wasWrong[group] === true) places.mend(group, counted, actual);
-      this.#wasWrong[group] = isWrong;
+      const actual = members.filter((index) => this.table.peek(index).state !== CLOSED).length;
+      const looks = counted > actual ? (this.#wrongLooks[group] ?? 0) + 1 : 0;
+      this.#wrongLooks[group] = looks % MEND_LOOKS;
+      if (looks === MEND_LOOKS) places.mend(group, counted, actual);
     });
   }
 }
