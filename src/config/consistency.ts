@@ -9,6 +9,7 @@ import type { ListenAddress } from './model.js';
 import { isRecord, type Problems } from './problems.js';
 import { Refusal } from './refusal.js';
 import { ADMIN_HOST_DEFAULT, PUBLIC_HOST_DEFAULT } from './schema.js';
+import { parseDurationMs } from './units.js';
 
 const LIMIT_KINDS = [
   'requests',
@@ -31,6 +32,10 @@ export function checkConsistency(
     // An empty list of consumers would lock everybody out; left out, it lets everybody in.
     const hint = section === 'consumers' ? '; left out, nobody is asked for a key' : '';
     problems.refuse([section], new Refusal(`at least one entry${hint}`));
+  }
+  for (const [path, provider] of entriesOf(file, 'providers')) {
+    checkBreaker([...path, 'breaker'], provider['breaker'], problems);
+    checkHealth(path, provider, problems);
   }
   for (const [path, model] of entriesOf(file, 'models')) checkModel(path, model, problems);
   for (const [path, owner] of limitOwnersOf(file)) {
@@ -62,6 +67,44 @@ export function* limitOwnersOf(
   yield* entriesOf(file, 'consumers');
   const { callers } = file;
   if (isRecord(callers)) yield [['callers'], callers];
+}
+
+function checkBreaker(path: Path, breaker: unknown, problems: Problems): void {
+  if (!isRecord(breaker)) return;
+  const eject = readDuration(breaker['eject'] ?? '5s');
+  const ejectMax = readDuration(breaker['eject_max'] ?? '5m');
+  if (eject === null || ejectMax === null || eject <= ejectMax) return;
+  const key = Object.hasOwn(breaker, 'eject_max') ? 'eject_max' : 'eject';
+  const reason = 'eject_max must not be shorter than eject';
+  problems.refuse([...path, key], new Refusal('a duration', { reason }));
+}
+
+const HEALTH_KEYS: readonly string[] = ['path', 'model', 'every', 'timeout'];
+
+function checkHealth(path: Path, provider: Record<string, unknown>, problems: Problems): void {
+  const { health, breaker } = provider;
+  if (!isRecord(health)) return;
+  const at = [...path, 'health'];
+  if (breaker === false || breaker === 'off' || breaker === 'false') {
+    problems.refuseKey(at, 'has no meaning beside breaker: off, because nothing is ejected');
+  }
+  const hasPath = Object.hasOwn(health, 'path');
+  const hasModel = Object.hasOwn(health, 'model');
+  if (hasPath && hasModel) {
+    problems.refuseKey([...at, 'model'], 'cannot stand beside path; a check is one or the other');
+  } else if (
+    !hasPath &&
+    !hasModel &&
+    Object.keys(health).every((key) => HEALTH_KEYS.includes(key))
+  ) {
+    const reason = 'expected path (a GET) or model (a call for one token)';
+    problems.refuse(at, new Refusal('a check', { reason }));
+  }
+}
+
+/** null: it is none, which the schema refuses. */
+function readDuration(value: unknown): number | null {
+  return typeof value === 'string' ? parseDurationMs(value) : null;
 }
 
 function checkModel(path: Path, model: Record<string, unknown>, problems: Problems): void {

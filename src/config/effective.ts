@@ -6,8 +6,10 @@ import { Document, isMap, type YAMLMap } from 'yaml';
 import { formatAddress } from './address.js';
 import { escapeVariables } from './environment.js';
 import type {
+  BreakerConfig,
   CallersConfig,
   ConsumerConfig,
+  HealthCheckConfig,
   LimitConfig,
   ModelConfig,
   PriceConfig,
@@ -86,6 +88,29 @@ function formatProvider(provider: ProviderConfig): object {
     },
     engine: provider.engine,
     ask_usage: provider.asksUsage ? 'on' : 'off',
+    breaker: provider.breaker === null ? 'off' : formatBreaker(provider.breaker),
+    ...(provider.health === null ? {} : { health: formatHealth(provider.health) }),
+  };
+}
+
+function formatBreaker(breaker: BreakerConfig): object {
+  return {
+    failures: breaker.failures,
+    rate: breaker.ratePercent,
+    min_requests: breaker.requestsMin,
+    window: formatDuration(breaker.windowMs),
+    eject: formatDuration(breaker.ejectMs),
+    eject_max: formatDuration(breaker.ejectMsMax),
+    share_max: breaker.shareMaxPercent,
+  };
+}
+
+function formatHealth({ path, model, everyMs, timeoutMs }: HealthCheckConfig): object {
+  return {
+    ...(path === null ? {} : { path: escapeVariables(path) }),
+    ...(model === null ? {} : { model: escapeVariables(model) }),
+    every: formatDuration(everyMs),
+    timeout: formatDuration(timeoutMs),
   };
 }
 

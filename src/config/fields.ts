@@ -62,6 +62,28 @@ export function onOff(): z.ZodType<boolean> {
   });
 }
 
+/** What stands in place of a mapping to do without it; null. */
+export function off(): z.ZodType<null> {
+  return field({
+    json: [{ enum: ['off', false] }],
+    refusal: new Refusal('off or a mapping', { candidates: ['off'] }),
+    read: (value) =>
+      value === 'off' || value === false || value === 'false' ? { value: null } : null,
+  });
+}
+
+/** A path for a request line, with a query or without. */
+export function requestPath(): z.ZodType<string> {
+  return field({
+    json: [{ type: 'string', pattern: '^/[!-~]*$' }],
+    refusal: new Refusal('a path such as /v1/models, without spaces and #'),
+    read: (value) =>
+      typeof value === 'string' && /^\/[!-~]*$/.test(value) && !value.includes('#')
+        ? { value }
+        : null,
+  });
+}
+
 export function duration(maxMs: number): z.ZodType<number> {
   const max = formatDuration(maxMs);
   return field({

@@ -32,6 +32,31 @@ export interface ProviderConnections {
   readonly keepAliveMs: number;
 }
 
+/** When a target is ejected, for how long, and how many of a model's may be at a time. */
+export interface BreakerConfig {
+  /** In a row. */
+  readonly failures: number;
+  /** Of the requests of a window, of which there must be `requestsMin`. */
+  readonly ratePercent: number;
+  readonly requestsMin: number;
+  readonly windowMs: number;
+  /** The first ejection; each further one in a row takes twice as long. */
+  readonly ejectMs: number;
+  readonly ejectMsMax: number;
+  /** Of a model's targets; all of them never are. */
+  readonly shareMaxPercent: number;
+}
+
+/** A request that Weir sends by itself, again and again. */
+export interface HealthCheckConfig {
+  /** What it asks for: a path with GET, or one token of a model; exactly one of the two. */
+  readonly path: string | null;
+  /** By the name that the provider knows. */
+  readonly model: string | null;
+  readonly everyMs: number;
+  readonly timeoutMs: number;
+}
+
 export interface ProviderConfig {
   readonly name: string;
   readonly dialect: DialectName;
@@ -45,6 +70,10 @@ export interface ProviderConfig {
   readonly engine: 'auto' | 'lean' | 'undici';
   /** Where a stream must be metered and its client did not ask for usage, Weir does. */
   readonly asksUsage: boolean;
+  /** null: its targets are never ejected. */
+  readonly breaker: BreakerConfig | null;
+  /** null: only callers' requests tell whether it is well. */
+  readonly health: HealthCheckConfig | null;
 }
 
 export interface TargetConfig {

@@ -2,8 +2,10 @@
 import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import type {
+  BreakerConfig,
   CallersConfig,
   ConsumerConfig,
+  HealthCheckConfig,
   LimitConfig,
   ModelConfig,
   PriceConfig,
@@ -15,6 +17,7 @@ import type { ParsedFile } from './schema.js';
 import { completeBaseUrl } from './secrets.js';
 import { describeUnenforced } from './unenforced.js';
 
+type ParsedProvider = ParsedFile['providers'][string];
 type ParsedPrice = NonNullable<ParsedFile['models'][string]['price']>;
 type ParsedLimit = NonNullable<ParsedFile['tiers']>[string]['limits'][number];
 
@@ -66,7 +69,28 @@ function toProvider(name: string, entry: ParsedFile['providers'][string]): Provi
     },
     engine: entry.engine,
     asksUsage: entry.ask_usage,
+    breaker: toBreaker(entry.breaker),
+    health: toHealth(entry.health),
   };
+}
+
+function toBreaker(breaker: ParsedProvider['breaker']): BreakerConfig | null {
+  if (breaker === null) return null;
+  return {
+    failures: breaker.failures,
+    ratePercent: breaker.rate,
+    requestsMin: breaker.min_requests,
+    windowMs: breaker.window,
+    ejectMs: breaker.eject,
+    ejectMsMax: breaker.eject_max,
+    shareMaxPercent: breaker.share_max,
+  };
+}
+
+function toHealth(health: ParsedProvider['health']): HealthCheckConfig | null {
+  if (health === undefined) return null;
+  const { path = null, model = null } = health;
+  return { path, model, everyMs: health.every, timeoutMs: health.timeout };
 }
 
 function toModel(name: string, entry: ParsedFile['models'][string]): ModelConfig {

@@ -12,8 +12,10 @@ import {
   duration,
   hasControlCharacters,
   host,
+  off,
   onOff,
   price as priceField,
+  requestPath,
   text,
   wholeNumber,
   workerCount,
@@ -32,6 +34,7 @@ const CONNECTIONS_MAX = 1_000_000;
 /** US dollars for a million tokens. */
 const PRICE_MAX = 1e6;
 const WEIGHT_MAX = 65_535;
+const COUNT_MAX = 1_000_000;
 
 export const PUBLIC_HOST_DEFAULT = '0.0.0.0';
 export const ADMIN_HOST_DEFAULT = '127.0.0.1';
@@ -124,6 +127,44 @@ const connections = mapping({
     .describe('How long an unused connection is kept; keep it below what the provider allows.'),
 });
 
+const percent = wholeNumber(1, 100);
+const breaker = z
+  .union([
+    off(),
+    mapping({
+      failures: wholeNumber(1, COUNT_MAX)
+        .prefault(5)
+        .describe('So many failures in a row eject a target.'),
+      rate: percent
+        .prefault(50)
+        .describe('So many percent of the requests of a window eject it, too.'),
+      min_requests: wholeNumber(1, COUNT_MAX)
+        .prefault(20)
+        .describe('A window with fewer requests is not judged by its rate.'),
+      window: duration(TIMEOUT_MS_MAX).prefault('10s').describe('What the rate is taken over.'),
+      eject: duration(TIMEOUT_MS_MAX)
+        .prefault('5s')
+        .describe('How long the first ejection takes; each further one takes twice as long.'),
+      eject_max: duration(TIMEOUT_MS_MAX).prefault('5m').describe('The longest ejection.'),
+      share_max: percent
+        .prefault(50)
+        .describe('Percent of a model’s targets that may be ejected at a time; never all.'),
+    }),
+  ])
+  .prefault({})
+  .describe('When its targets get no requests for a while because they fail; off: never.');
+
+const health = mapping({
+  path: requestPath().optional().describe('Asked for with GET; 2xx and 3xx are well.'),
+  model: text('the name of a model')
+    .optional()
+    .describe('Asked for one token, by the name that the provider knows; costs a little.'),
+  every: duration(TIMEOUT_MS_MAX).prefault('10s').describe('From one check to the next.'),
+  timeout: duration(TIMEOUT_MS_MAX).prefault('5s').describe('The longest that a check may take.'),
+})
+  .meta({ oneOf: [{ required: ['path'] }, { required: ['model'] }] })
+  .describe('Requests of Weir’s own that tell whether the provider is well; left out: none.');
+
 const provider = mapping({
   dialect: choice(['openai', 'anthropic']).describe('The wire format that the provider speaks.'),
   base_url: baseUrl().describe('Where its API begins, such as https://api.openai.com/v1.'),
@@ -142,6 +183,8 @@ const provider = mapping({
     .describe(
       'Ask for stream_options.include_usage where limits need it and the client did not; off for providers that refuse it.',
     ),
+  breaker,
+  health: health.optional(),
 }).describe('An upstream API.');
 
 const providerName = text('the name of a provider').describe('A name under `providers`.');

@@ -93,6 +93,14 @@ export const BOUND_TABLE = {
   retryAfterMsMax: bound(60_000, 'ms', 'The longest that Weir believes a provider’s `retry-after`. After it one request finds out whether the target is back; a day’s wait, as some quotas ask for, would outlast what changes in between.'),
   retryBudgetFloor: bound(10, 'count', 'Further attempts that a worker may make beyond its share of first ones, so that a gateway with little traffic can try again at all.'),
   retryBudgetSavedMax: bound(100, 'count', 'Further attempts that a worker saves up while nothing fails; a storm begins with so many at most.'),
+  trialMs: bound(30_000, 'ms', 'The longest that the trial of an ejected target keeps others from trying it: a worker that ends takes its trial along. A model that thinks for longer than this gets one more request each time; whichever ends first decides.'),
+  throttleMs: bound(5_000, 'ms', 'How long a target is weighed down after a 429 that does not say for how long.'),
+  throttleMsMin: bound(1_000, 'ms', 'The shortest: providers count by the second or the minute.'),
+  throttleMsMax: bound(600_000, 'ms', 'The longest, whatever the provider says: then it is asked again, and says so again.'),
+  throttleRecoveryMsMax: bound(30_000, 'ms', 'The longest that a target takes to rise to its whole weight again.'),
+  targetLookMs: bound(200, 'ms', 'How often the primary looks whether a target’s state has changed, to log it. Workers see a change at once.'),
+  healthChecksMax: bound(16, 'count', 'Health checks of providers at the same time; further ones wait.'),
+  healthCheckBytesMax: bound(64 * KB, 'bytes', 'Of the answer to a health check that is read; with so much of it the provider is well.'),
 } as const satisfies Record<string, Bound>;
 
 export type BoundName = keyof typeof BOUND_TABLE;

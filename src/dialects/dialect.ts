@@ -7,6 +7,15 @@ export interface ModelEntry {
   readonly owner: string;
 }
 
+/** A POST with a JSON body. */
+export interface TokenRequest {
+  /** As clients write it, from `/v1` on. */
+  readonly path: string;
+  /** Beside the credential and those of the body: name, value. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: string;
+}
+
 export interface Dialect {
   /** The body of an error answer, JSON. */
   formatError(error: GatewayError, exchangeId: string): string;
@@ -21,6 +30,8 @@ export interface Dialect {
   formatModels(models: readonly ModelEntry[], createdMs: number): string;
   /** The answer to `GET /v1/models/{id}`. */
   formatModel(model: ModelEntry, createdMs: number): string;
+  /** A request for one token of a model's, the cheapest that shows whether it answers. */
+  tokenRequest(model: string): TokenRequest;
   /** Name and value of the header that carries a provider's key. */
   credential(apiKey: string): readonly [name: string, value: string];
 }

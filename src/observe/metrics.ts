@@ -7,6 +7,7 @@ import type { ErrorCode } from '../core/errors.js';
 import type { CounterLayout, FixedSlotName, RouteSlots } from './counters.js';
 import { countUpTo, MEASURE, type Measure, type MergedSeries } from './histograms.js';
 import { LIMIT_METRICS, type LimitSample } from './limit-metrics.js';
+import { mergeTargets, TARGET_METRICS, type TargetSample } from './target-metrics.js';
 
 export interface MetricsSource {
   readonly layout: CounterLayout;
@@ -16,6 +17,8 @@ export interface MetricsSource {
   /** Buckets that are shown; bounded. */
   readonly readLimits: () => readonly LimitSample[];
   readonly readLimitTableFull: () => number;
+  /** By Target.index. */
+  readonly readTargets: () => readonly TargetSample[];
   /** Lines that the primary's sink could not write. */
   readonly readLogLinesLost: () => number;
   readonly build: { readonly version: string; readonly node: string; readonly uws: string };
@@ -92,6 +95,7 @@ export function createMetrics(source: MetricsSource): Metrics {
   let totals = new Float64Array(layout.slotCount);
   let histograms: readonly MergedSeries[] = [];
   let limits: readonly LimitSample[] = [];
+  let targets: readonly TargetSample[] = [];
   const read = (slot: number): number => totals[slot] ?? 0;
   const readFixed = (name: FixedSlotName): number => read(layout.fixed[name]);
   const plain = (value: number): Sample[] => [{ labels: {}, value }];
@@ -258,6 +262,14 @@ export function createMetrics(source: MetricsSource): Metrics {
       })),
     );
   }
+  for (const [name, type, figure, help] of TARGET_METRICS) {
+    add(type, name, help, () =>
+      targets.map((sample) => ({
+        labels: { provider: sample.provider, model: sample.model },
+        value: sample[figure],
+      })),
+    );
+  }
   add('gauge', 'weir_build_info', 'Always 1; the labels say what runs.', () => [
     { labels: { ...source.build }, value: 1 },
   ]);
@@ -268,6 +280,7 @@ export function createMetrics(source: MetricsSource): Metrics {
       totals = Float64Array.from(source.readCounters());
       histograms = source.readHistograms();
       limits = source.readLimits();
+      targets = mergeTargets(source.readTargets());
       const text = await registry.metrics();
       // prom-client 15 writes `Nan`, which Prometheus takes and stricter readers of the format do not. No
       // label can be hit: it would have to end a line, and a label's newline is escaped.

@@ -8,7 +8,7 @@ import { loadPriceCatalog, type PriceCatalog } from '../admit/price-catalog.js';
 import { formatAddress } from '../config/address.js';
 import type { ListenAddress, WeirConfig } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
-import { nowMs, wallClockMs } from '../core/clock.js';
+import { nowMs, toSharedMs, wallClockMs } from '../core/clock.js';
 import { createCounterBuffer, createCounterLayout, readCounters } from '../observe/counters.js';
 import { HistogramStore } from '../observe/histograms.js';
 import { createLogMemory } from '../observe/log-batch.js';
@@ -22,8 +22,11 @@ import { type AcceptMode, Acceptor, chooseAcceptMode } from './acceptor.js';
 import { type AdminServer, createAdminServer, type Readiness } from './admin.js';
 import { widenInlining } from './compiler.js';
 import { checkCertificate, probeAddress } from './endpoint.js';
+import { HealthChecks } from './health-checks.js';
 import { LimitKeeper } from './limit-keeper.js';
 import { createLimitsApi } from './limits-api.js';
+import { TargetKeeper } from './target-keeper.js';
+import { createTargetsApi } from './targets-api.js';
 import { WorkerSet } from './worker-set.js';
 
 export interface PrimaryOptions {
@@ -44,6 +47,8 @@ export class Primary {
   readonly #layout;
   readonly #counters: SharedArrayBuffer;
   readonly #limits: LimitKeeper;
+  readonly #targets: TargetKeeper;
+  #checks: HealthChecks | null = null;
   readonly #tokenCounter = new TokenCounter();
   #acceptor: Acceptor | null = null;
   #readiness: Readiness = { ready: false, reason: 'starting' };
@@ -58,6 +63,7 @@ export class Primary {
     this.#layout = createCounterLayout(config);
     this.#counters = createCounterBuffer(this.#layout, config.workers);
     this.#limits = new LimitKeeper(config, this.logger);
+    this.#targets = new TargetKeeper(config, this.logger);
     this.#workers = new WorkerSet({
       onLog: (lines, lineCount, onTaken) => this.#sink.writeBatch(lines, lineCount, onTaken),
       onFault: (index, message, stack) => this.#onFault(index, message, stack),
@@ -72,6 +78,7 @@ export class Primary {
       readHistograms: () => this.#histograms.merge(),
       readLimits: () => this.#limits.readSamples(),
       readLimitTableFull: () => this.#limits.tableFullCount,
+      readTargets: () => this.#targets.readSamples(),
       readLogLinesLost: () => this.#sink.linesLost,
       build: {
         version: options.version,
@@ -90,7 +97,7 @@ export class Primary {
         });
         return metrics.render();
       },
-      api: createLimitsApi(this.#limits),
+      api: [...createLimitsApi(this.#limits), ...createTargetsApi(this.#targets)],
     });
   }
 
@@ -106,11 +113,13 @@ export class Primary {
       await this.#limits.restore();
       widenInlining();
       await this.#startWorkers(mode, port, await this.#loadPrices());
+      await this.#startChecks();
     } catch (error) {
       await this.#abandon();
       throw error;
     }
     this.#limits.startSaving();
+    this.#targets.startLooking();
     this.#warmTokenCounter();
     this.#readiness = { ready: true, reason: '' };
     for (const warning of config.warnings) {
@@ -131,10 +140,12 @@ export class Primary {
     const { drainTimeoutMs } = this.#config;
     this.logger.info({ reason, timeout_ms: drainTimeoutMs }, 'draining');
     const watchdog = this.#startWatchdog(drainTimeoutMs + BOUNDS.watchdogMs);
+    this.#checks?.stop();
     this.#acceptor?.stop();
     const cut = await this.#workers.drain(drainTimeoutMs);
     this.#acceptor?.close();
     await this.#tokenCounter.close();
+    this.#targets.stop();
     await this.#limits.stop();
     await this.#admin.close();
     if (cut > 0) {
@@ -177,6 +188,21 @@ export class Primary {
     return this.#config.consumers === null ? {} : loadPriceCatalog(this.#config, wallClockMs());
   }
 
+  /** What talks to providers is loaded only where the primary has to. */
+  async #startChecks(): Promise<void> {
+    const { providers } = this.#config;
+    if (providers.every(({ health }) => health === null)) return;
+    const { Prober } = await import('../upstream/probe.js');
+    this.#checks = new HealthChecks({
+      providers,
+      openProber: (provider, check) => new Prober(provider, check),
+      table: this.#targets.table,
+      logger: this.logger,
+      now: () => toSharedMs(nowMs()),
+    });
+    this.#checks.start();
+  }
+
   async #startWorkers(mode: AcceptMode, port: number, prices: PriceCatalog): Promise<void> {
     const { config } = this.#options;
     const idPrefix = randomBytes(5).toString('hex');
@@ -190,6 +216,7 @@ export class Primary {
         startedWallMs,
         counters: this.#counters,
         limits: this.#limits.buffer,
+        health: this.#targets.buffer,
         log: createLogMemory(),
         prices,
         port: mode === 'acceptor' ? null : port,

@@ -8,8 +8,11 @@ import { createKeyTable } from '../authenticate/keys.js';
 import { wallClockMs } from '../core/clock.js';
 import { Deadlines } from '../core/deadlines.js';
 import type { GatewayError } from '../core/errors.js';
+import type { TargetHealth } from '../core/target-state.js';
 import { DIALECTS, mayNameModel } from '../dialects/registry.js';
 import type { Exchange } from '../exchange.js';
+import { planHealth } from '../health/plan.js';
+import { HealthTable } from '../health/table.js';
 import { BodyInspector } from '../inspect/body.js';
 import { encodeJsonString } from '../inspect/json-token.js';
 import { Ledger } from '../limits/ledger.js';
@@ -36,6 +39,7 @@ export class WorkerRuntime implements Stages {
   readonly bodies: BodyInspector;
   readonly modelList: ModelList;
   readonly models: ModelTable;
+  readonly health: TargetHealth;
   readonly admission: Admission;
   readonly forwarder: Forwarder;
   readonly tokenCounts: TokenCountClient;
@@ -79,6 +83,7 @@ export class WorkerRuntime implements Stages {
       mayNameModel,
     );
     this.models = new ModelTable(config);
+    this.health = new HealthTable(start.health, planHealth(config), start.index);
     this.modelList = new ModelList(this.models, start.startedWallMs);
     const deadlines = new Deadlines();
     this.tokenCounts = new TokenCountClient(

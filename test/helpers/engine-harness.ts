@@ -44,6 +44,8 @@ export class ProviderHarness {
       },
       engine,
       asksUsage: true,
+      breaker: null,
+      health: null,
     };
     const share = { connectionsMax: options.connectionsMax ?? 8, queueMax: 8 };
     this.provider = new Provider(config, share, new Deadlines(), {

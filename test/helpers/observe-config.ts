@@ -18,6 +18,8 @@ export function createRoutesConfig(
         timeouts: { connectMs: 1, firstByteMs: 1, idleMs: 1 },
         engine: 'auto',
         asksUsage: true,
+        breaker: null,
+        health: null,
         connections: { max: 1, queue: 1, queueTimeoutMs: 1, keepAliveMs: 1 },
       }),
     ),

@@ -17,6 +17,8 @@ export function createProvider(name: string, baseUrl: string): ProviderConfig {
     timeouts: { connectMs: 1, firstByteMs: 1, idleMs: 1 },
     engine: 'auto',
     asksUsage: true,
+    breaker: null,
+    health: null,
     connections: { max: 1, queue: 1, queueTimeoutMs: 1, keepAliveMs: 1 },
   };
 }

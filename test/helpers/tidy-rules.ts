@@ -48,14 +48,30 @@ export const EDGES: Readonly<Record<string, Edges>> = {
   relay: stage('relay', 'dialects'),
   dialects: { uses: GROUND },
   limits: { uses: GROUND },
+  // Of targets it knows what the configuration says; who asks and who tells it is others' business.
+  health: { uses: ['core', 'config/model'] },
   observe: { uses: GROUND },
   pipeline: { uses: [...GROUND, ...WAY, 'dialects', 'limits', 'observe'] },
   // The built-in simulated provider listens as the gateway does, and shares nothing else with it.
   'demo-upstream': { uses: ['core', 'accept', 'config/model'], types: ['exchange'] },
-  worker: { uses: [...GROUND, ...WAY, 'config', 'dialects', 'limits', 'observe', 'pipeline'] },
+  worker: {
+    uses: [...GROUND, ...WAY, 'config', 'dialects', 'health', 'limits', 'observe', 'pipeline'],
+  },
   primary: {
     // admit: the price list is read once, and tokens are counted on one pool of threads, for all workers.
-    uses: [...GROUND, 'accept', 'admit', 'config', 'limits', 'observe', 'worker', 'demo-upstream'],
+    // upstream: providers' health is checked once for all workers, and sockets to them are opened nowhere else.
+    uses: [
+      ...GROUND,
+      'accept',
+      'admit',
+      'config',
+      'health',
+      'limits',
+      'observe',
+      'upstream',
+      'worker',
+      'demo-upstream',
+    ],
   },
   supervisor: { uses: ['core', 'config', 'config/model', 'observe'] },
   main: {

@@ -18,6 +18,11 @@ export const anthropicDialect: Dialect = {
       last_id: models.at(-1)?.id ?? null,
     }),
   formatModel: (model, createdMs) => JSON.stringify(describeModel(model, createdMs)),
+  tokenRequest: (model) => ({
+    path: '/v1/messages',
+    headers: [['anthropic-version', '2023-06-01']],
+    body: JSON.stringify({ model, messages: [{ role: 'user', content: 'ping' }], max_tokens: 1 }),
+  }),
   credential: (apiKey) => ['x-api-key', apiKey],
 };
 

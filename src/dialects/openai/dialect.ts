@@ -21,6 +21,11 @@ export const openaiDialect: Dialect = {
       data: models.map((model) => describeModel(model, createdMs)),
     }),
   formatModel: (model, createdMs) => JSON.stringify(describeModel(model, createdMs)),
+  tokenRequest: (model) => ({
+    path: '/v1/chat/completions',
+    headers: [],
+    body: JSON.stringify({ model, messages: [{ role: 'user', content: 'ping' }], max_tokens: 1 }),
+  }),
   credential: (apiKey) => ['authorization', `Bearer ${apiKey}`],
 };
 

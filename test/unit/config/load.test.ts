@@ -40,6 +40,8 @@ providers:
     base_url: https://b.test/
     timeouts: { connect: 1s, first_byte: 2s, idle: 3s }
     connections: { max: 4, queue: 5, queue_timeout: 6s, keep_alive: 7s }
+    breaker: { failures: 3, rate: 25, min_requests: 7, window: 20s, eject: 2s, eject_max: 1m, share_max: 100 }
+    health: { model: tiny, every: 30s, timeout: 2s }
 models:
   constructor: { provider: a }
   wide:
@@ -54,6 +56,22 @@ consumers:
 callers: { by: user, limits: [{ requests: 60, per: 1m }, { concurrency: 8, models: [wide] }] }
 `;
 
+const CHECKED = `
+providers:
+  p: { dialect: openai, base_url: "http://a", breaker: off }
+  q: { dialect: openai, base_url: "http://b", health: { path: "/$$\{x}" } }
+models: { m: { provider: p } }
+`;
+
+const BREAKER = {
+  failures: 5,
+  ratePercent: 50,
+  requestsMin: 20,
+  windowMs: 10_000,
+  ejectMs: 5000,
+  ejectMsMax: 300_000,
+  shareMaxPercent: 50,
+};
 const COUNTS_ALL = { models: null, enforce: 'request' } as const;
 
 test('defaults of the smallest file', () => {
@@ -75,6 +93,8 @@ test('defaults of the smallest file', () => {
         timeouts: { connectMs: 5000, firstByteMs: 600_000, idleMs: 300_000 },
         engine: 'auto',
         asksUsage: true,
+        breaker: BREAKER,
+        health: null,
         connections: { max: 16_384, queue: 1024, queueTimeoutMs: 5000, keepAliveMs: 4000 },
       },
     ],
@@ -114,6 +134,16 @@ test('every field', () => {
     timeouts: { connectMs: 1000, firstByteMs: 2000, idleMs: 3000 },
     engine: 'auto',
     asksUsage: true,
+    breaker: {
+      failures: 3,
+      ratePercent: 25,
+      requestsMin: 7,
+      windowMs: 20_000,
+      ejectMs: 2000,
+      ejectMsMax: 60_000,
+      shareMaxPercent: 100,
+    },
+    health: { path: null, model: 'tiny', everyMs: 30_000, timeoutMs: 2000 },
     connections: { max: 4, queue: 5, queueTimeoutMs: 6000, keepAliveMs: 7000 },
   });
   assert.deepEqual(config.models, [
@@ -178,6 +208,19 @@ test('every field', () => {
   assert.doesNotMatch(JSON.stringify(config), /wk-one|wk-two/);
 });
 
+test('breaker: off, and a health check by path', () => {
+  for (const off of ['off', 'false', '"off"']) {
+    const provider = providerOf(`{ dialect: openai, base_url: "http://a", breaker: ${off} }`);
+    assert.equal(provider.breaker, null);
+  }
+  const checked = providerOf(
+    '{ dialect: openai, base_url: "http://a", health: { path: /v1/models?x=1 } }',
+  );
+  assert.deepEqual(checked.breaker, BREAKER);
+  const health = { path: '/v1/models?x=1', model: null, everyMs: 10_000, timeoutMs: 5000 };
+  assert.deepEqual(checked.health, health);
+});
+
 test('what is not enforced yet is said, once for each kind', () => {
   assert.deepEqual(parse(FULL, { PORT: '443' }).warnings, [
     'balance of model "wide": not enforced by this version; the targets take turns.',
@@ -235,7 +278,7 @@ test('comments are not searched for variables', () => {
 });
 
 test('the effective configuration reads back as itself and shows no key', () => {
-  for (const text of [MINIMAL, FULL]) {
+  for (const text of [MINIMAL, FULL, CHECKED]) {
     const config = parse(text, { PORT: '443' });
     const effective = formatEffective(config);
     assert.doesNotMatch(effective, /sk-secret|wk-one|wk-two/);

@@ -230,6 +230,55 @@ const PROVIDER: Record<string, string[]> = {
   '{ dialect: openai, base_url: "http://a", connections: { queue: -1 } }': [
     '85: connections.queue: expected a whole number from 0 to 1000000; got -1',
   ],
+  '{ dialect: openai, base_url: "http://a", breaker: on }': [
+    '72: breaker: expected off or a mapping; got "on"',
+  ],
+  '{ dialect: openai, base_url: "http://a", breaker: [] }': [
+    '72: breaker: expected off or a mapping; got a list',
+  ],
+  '{ dialect: openai, base_url: "http://a", breaker: { failure: 3 } }': [
+    '74: breaker.failure: unknown key. Did you mean "failures"?',
+  ],
+  '{ dialect: openai, base_url: "http://a", breaker: { failures: 0, rate: 101, min_requests: x } }':
+    [
+      '84: breaker.failures: expected a whole number from 1 to 1000000; got 0',
+      '93: breaker.rate: expected a whole number from 1 to 100; got 101',
+      '112: breaker.min_requests: expected a whole number from 1 to 1000000; got "x"',
+    ],
+  '{ dialect: openai, base_url: "http://a", breaker: { window: 10, share_max: 0 } }': [
+    `82: breaker.window: ${DURATION}; got 10`,
+    '97: breaker.share_max: expected a whole number from 1 to 100; got 0',
+  ],
+  '{ dialect: openai, base_url: "http://a", breaker: { eject: 1m, eject_max: 59s } }': [
+    '96: breaker.eject_max: eject_max must not be shorter than eject',
+  ],
+  '{ dialect: openai, base_url: "http://a", breaker: { eject: 6m } }': [
+    '81: breaker.eject: eject_max must not be shorter than eject',
+  ],
+  '{ dialect: openai, base_url: "http://a", health: {} }': [
+    '71: health: expected path (a GET) or model (a call for one token)',
+  ],
+  '{ dialect: openai, base_url: "http://a", health: { pth: /x } }': [
+    '73: health.pth: unknown key. Did you mean "path"?',
+  ],
+  '{ dialect: openai, base_url: "http://a", health: { path: /x, model: y } }': [
+    '83: health.model: cannot stand beside path; a check is one or the other',
+  ],
+  '{ dialect: openai, base_url: "http://a", health: { path: v1/models } }': [
+    '79: health.path: expected a path such as /v1/models, without spaces and #; got "v1/models"',
+  ],
+  '{ dialect: openai, base_url: "http://a", health: { path: "/a b" } }': [
+    '79: health.path: expected a path such as /v1/models, without spaces and #; got "/a b"',
+  ],
+  '{ dialect: openai, base_url: "http://a", health: { path: "/a\\nx:y" } }': [
+    '79: health.path: expected a path such as /v1/models, without spaces and #; got "/a\\nx:y"',
+  ],
+  '{ dialect: openai, base_url: "http://a", health: { path: /x, every: 0s } }': [
+    `90: health.every: ${DURATION}; got "0s"`,
+  ],
+  '{ dialect: openai, base_url: "http://a", breaker: off, health: { path: /x } }': [
+    '77: health: has no meaning beside breaker: off, because nothing is ejected',
+  ],
 };
 
 /** A model in `models: { m: … }` in line 3, whose value begins in column 14; `o` is another model. */

@@ -14,6 +14,13 @@ import { createRoutesConfig } from '../../helpers/observe-config.js';
 
 const NASTY = 'a"b\\c\nd{e="f"},ö 1';
 
+const TARGETS = [
+  { model: 'm', provider: 'a', state: 0, ejections: 2 },
+  { model: 'm', provider: 'b', state: 3, ejections: 0 },
+  { model: NASTY, provider: 'a', state: 1, ejections: 1 },
+  { model: 'm', provider: 'a', state: 2, ejections: 5 },
+];
+
 interface Bench {
   readonly layout: ReturnType<typeof createCounterLayout>;
   readonly columns: readonly CounterColumn[];
@@ -37,6 +44,7 @@ function createBench(models: Readonly<Record<string, readonly string[]>>): Bench
     },
     readLimits: () => [],
     readLimitTableFull: () => 3,
+    readTargets: () => TARGETS,
     readLogLinesLost: () => 5,
     build: { version: '0.1.0', node: process.version, uws: '20.0' },
   });
@@ -181,4 +189,15 @@ test('a scrape before the first request is well-formed, and counters only rise',
     if (family.name.startsWith('weir_') && family.type === 'counter')
       assert.match(family.name, /_total$/);
   }
+});
+
+test('targets of one model at one provider are one series: the worst state, all ejections', async () => {
+  const families = await scrape(createBench({ m: ['a', 'b'] }).metrics);
+  const figures = (labels: Readonly<Record<string, string>>) => [
+    find(families, 'weir_target_state', labels),
+    find(families, 'weir_target_ejections_total', labels),
+  ];
+  assert.deepEqual(figures({ model: 'm', provider: 'a' }), [2, 7]);
+  assert.deepEqual(figures({ model: 'm', provider: 'b' }), [3, 0]);
+  assert.deepEqual(figures({ model: NASTY, provider: 'a' }), [1, 1]);
 });

@@ -1,0 +1,142 @@
+/**
+ * Active checks: asks each provider that is configured so, again and again, whether it is well, once for all workers.
+ * What comes of it goes into the table of targets, where workers see it at once.
+ */
+import type { HealthCheckConfig, ProviderConfig } from '../config/model.js';
+import { BOUNDS } from '../core/bounds.js';
+import type { HealthTable } from '../health/table.js';
+import type { Logger } from '../observe/logger.js';
+
+export interface CheckResult {
+  readonly outcome: 'well' | 'failed' | 'throttled' | 'unclear';
+  /** For the log. */
+  readonly detail: string;
+}
+
+/** What asks one provider; upstream/probe.ts. */
+export interface CheckProber {
+  /** Never rejects. */
+  probe(): Promise<CheckResult>;
+  close(): void;
+}
+
+export interface HealthChecksOptions {
+  readonly providers: readonly ProviderConfig[];
+  readonly openProber: (provider: ProviderConfig, check: HealthCheckConfig) => CheckProber;
+  readonly table: HealthTable;
+  readonly logger: Logger;
+  /** Shared milliseconds. */
+  readonly now: () => number;
+  /** From 0 to below 1. */
+  readonly random?: () => number;
+}
+
+/** Checks come up to a tenth earlier or later, so that those of many gateways do not fall together. */
+const JITTER = 0.1;
+/** A timer of Node's that is told to wait for longer does not wait at all. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+interface Checked {
+  readonly name: string;
+  readonly check: HealthCheckConfig;
+  readonly prober: CheckProber;
+  readonly targets: readonly number[];
+  /** Failed checks in a row that make the provider count as failed. */
+  readonly failuresMax: number;
+  failuresInRow: number;
+  last: CheckResult['outcome'] | null;
+  timer: NodeJS.Timeout | null;
+}
+
+export class HealthChecks {
+  readonly #options: HealthChecksOptions;
+  readonly #checked: readonly Checked[];
+  readonly #waiting: Checked[] = [];
+  #running = 0;
+  #isStopped = false;
+
+  constructor(options: HealthChecksOptions) {
+    this.#options = options;
+    this.#checked = options.providers.flatMap((provider) => {
+      const { name, health, breaker } = provider;
+      if (health === null) return [];
+      return {
+        name,
+        check: health,
+        prober: options.openProber(provider, health),
+        targets: findTargets(options.table, name),
+        failuresMax: breaker?.failures ?? Number.POSITIVE_INFINITY,
+        failuresInRow: 0,
+        last: null,
+        timer: null,
+      };
+    });
+  }
+
+  /** The first checks are spread over a whole period. */
+  start(): void {
+    for (const checked of this.#checked) {
+      this.#schedule(checked, checked.check.everyMs * this.#random());
+    }
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#waiting.length = 0;
+    for (const { timer, prober } of this.#checked) {
+      if (timer !== null) clearTimeout(timer);
+      prober.close();
+    }
+  }
+
+  #random(): number {
+    return (this.#options.random ?? Math.random)();
+  }
+
+  #schedule(checked: Checked, delayMs: number): void {
+    checked.timer = setTimeout(
+      () => {
+        if (this.#running < BOUNDS.healthChecksMax) void this.#run(checked);
+        else this.#waiting.push(checked);
+      },
+      Math.min(delayMs, TIMER_MS_MAX),
+    ).unref();
+  }
+
+  async #run(checked: Checked): Promise<void> {
+    this.#running += 1;
+    const result = await checked.prober.probe();
+    this.#running -= 1;
+    if (this.#isStopped) return;
+    this.#take(checked, result);
+    this.#schedule(checked, checked.check.everyMs * (1 - JITTER + 2 * JITTER * this.#random()));
+    const next = this.#waiting.shift();
+    if (next !== undefined) void this.#run(next);
+  }
+
+  #take(checked: Checked, { outcome, detail }: CheckResult): void {
+    const { table, logger } = this.#options;
+    const nowMs = this.#options.now();
+    const { check, targets } = checked;
+    if (outcome !== checked.last) {
+      const fields = { provider: checked.name, outcome, detail };
+      if (outcome !== 'well') logger.warn(fields, 'a health check did not go well');
+      else if (checked.last !== null) logger.info(fields, 'health checks go well again');
+      checked.last = outcome;
+    }
+    checked.failuresInRow = outcome === 'failed' ? checked.failuresInRow + 1 : 0;
+    if (outcome === 'well') {
+      for (const index of targets) table.noteCheckWell(index, nowMs, check.model !== null);
+    } else if (outcome === 'throttled') {
+      for (const index of targets) table.noteThrottled(index, nowMs, 0);
+    } else if (checked.failuresInRow >= checked.failuresMax) {
+      // Callers need not try what the next check will.
+      const holdMs = check.everyMs * (1 + JITTER) + check.timeoutMs;
+      for (const index of targets) table.noteCheckFailed(index, nowMs, holdMs);
+    }
+  }
+}
+
+function findTargets(table: HealthTable, provider: string): number[] {
+  return table.plan.targets.flatMap((target, index) => (target.provider === provider ? index : []));
+}
