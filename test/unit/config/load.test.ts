@@ -38,7 +38,7 @@ providers:
   b:
     dialect: anthropic
     base_url: https://b.test/
-    timeouts: { connect: 1s, first_byte: 2s, idle: 3s }
+    timeouts: { connect: 1s, first_byte: 2s, first_token: 4s, idle: 3s, whole: 9s }
     connections: { max: 4, queue: 5, queue_timeout: 6s, keep_alive: 7s }
 models:
   constructor: { provider: a }
@@ -46,6 +46,8 @@ models:
     targets: [{ provider: a, model: x, weight: 3, price: { input: 2.5, output: 10, cached_input: 0 } }, { provider: b }]
     balance: least-busy
     fallbacks: [constructor]
+    timeouts: { first_token: 8s, whole: 1m }
+    keepalive: 15s
 tiers:
   gold: { limits: [{ requests: 6, per: 1m }, { concurrency: 2 }] }
 consumers:
@@ -72,7 +74,13 @@ test('defaults of the smallest file', () => {
         dialect: 'openai',
         baseUrl: 'http://a/v1',
         apiKey: null,
-        timeouts: { connectMs: 5000, firstByteMs: 600_000, idleMs: 300_000 },
+        timeouts: {
+          connectMs: 5000,
+          firstByteMs: 600_000,
+          firstTokenMs: null,
+          idleMs: 300_000,
+          wholeMs: null,
+        },
         engine: 'auto',
         asksUsage: true,
         connections: { max: 16_384, queue: 1024, queueTimeoutMs: 5000, keepAliveMs: 4000 },
@@ -84,6 +92,8 @@ test('defaults of the smallest file', () => {
         targets: [{ provider: 'p', model: null, weight: 1, price: null }],
         balance: 'weighted',
         fallbacks: [],
+        timeouts: null,
+        keepAliveMs: null,
       },
     ],
     consumers: null,
@@ -111,7 +121,13 @@ test('every field', () => {
     dialect: 'anthropic',
     baseUrl: 'https://b.test/v1',
     apiKey: null,
-    timeouts: { connectMs: 1000, firstByteMs: 2000, idleMs: 3000 },
+    timeouts: {
+      connectMs: 1000,
+      firstByteMs: 2000,
+      firstTokenMs: 4000,
+      idleMs: 3000,
+      wholeMs: 9000,
+    },
     engine: 'auto',
     asksUsage: true,
     connections: { max: 4, queue: 5, queueTimeoutMs: 6000, keepAliveMs: 7000 },
@@ -122,6 +138,8 @@ test('every field', () => {
       targets: [{ provider: 'a', model: null, weight: 1, price: null }],
       balance: 'weighted',
       fallbacks: [],
+      timeouts: null,
+      keepAliveMs: null,
     },
     {
       name: 'wide',
@@ -143,6 +161,8 @@ test('every field', () => {
       ],
       balance: 'least-busy',
       fallbacks: ['constructor'],
+      timeouts: { firstByteMs: null, firstTokenMs: 8000, idleMs: null, wholeMs: 60_000 },
+      keepAliveMs: 15_000,
     },
   ]);
   const digest = (key: string) => createHash('sha256').update(key).digest('hex');
@@ -310,7 +330,9 @@ test('the examples load with the variables that they name', () => {
   assert.deepEqual(twoProviders?.providers[2]?.timeouts, {
     connectMs: 2000,
     firstByteMs: 120_000,
+    firstTokenMs: null,
     idleMs: 60_000,
+    wholeMs: null,
   });
 });
 
