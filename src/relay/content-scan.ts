@@ -1,5 +1,5 @@
 /**
- * Looks through one event's document for content that a model made, byte by byte and without parsing it. Content is
+ * Looks through one event's document for content that a model made, without parsing it and however it is split. Content is
  * any text that is not empty, but for roles and types, in these places:
  *
  *   delta                  Anthropic; OpenAI's Responses, Assistants; Google's interactions; Cohere
@@ -20,6 +20,12 @@ const COMMA = 0x2c;
 const POINT = 0x2e;
 const UNDERSCORE = 0x5f;
 const HYPHEN = 0x2d;
+
+/** 0 for the bytes that mean something outside of strings. */
+const IS_PLAIN = new Uint8Array(256).fill(1);
+for (const sign of [QUOTE, COLON, COMMA, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET]) {
+  IS_PLAIN[sign] = 0;
+}
 
 const OTHER = 0;
 
@@ -104,7 +110,7 @@ export class ContentScan {
     this.#wordLength = 0;
   }
 
-  /** Of an event that is whole and held nothing that take() knew for content. */
+  /** Of an event that is whole and held nothing that walk() knew for content. */
   get verdict(): Verdict {
     const ownType = this.#type;
     if (ownType === OPENS || this.#eventName === OPENS) return 'opener';
@@ -112,13 +118,15 @@ export class ContentScan {
     return this.#hasChoices && !this.#isFinished ? 'opener' : 'unknown';
   }
 
-  /** The event's name in a field of its own, byte by byte. */
+  /** The event's name in a field of its own. */
   beginEventName(): void {
     this.#wordLength = 0;
   }
 
-  takeEventName(byte: number): void {
-    this.#takePart(byte);
+  takeEventName(bytes: Buffer, from: number, end: number): void {
+    for (let at = from; at < end; at += 1) {
+      this.#takePart(bytes[at] as number);
+    }
   }
 
   endEventName(): void {
@@ -126,11 +134,23 @@ export class ContentScan {
     this.#wordLength = 0;
   }
 
-  /** The document's next byte. @returns whether it is content. */
-  take(byte: number): boolean {
-    if (this.#isInString) {
-      return this.#takeInString(byte);
+  /** The document's next bytes. @returns whether there is content in them; then the rest was not looked at. */
+  walk(bytes: Buffer, from: number, end: number): boolean {
+    let at = from;
+    while (at < end) {
+      if (this.#isInString) {
+        if (this.#beginsContent(bytes[at] as number)) return true;
+        at = this.#walkString(bytes, at, end);
+      } else {
+        const byte = bytes[at] as number;
+        at += 1;
+        if (IS_PLAIN[byte] === 0) this.#takeSign(byte);
+      }
     }
+    return false;
+  }
+
+  #takeSign(byte: number): void {
     switch (byte) {
       case QUOTE:
         this.#isInString = true;
@@ -148,36 +168,41 @@ export class ContentScan {
       case OPEN_BRACKET:
         this.#open(byte);
         break;
-      case CLOSE_BRACE:
-      case CLOSE_BRACKET:
+      default:
         if (this.#depth === this.#contentDepth) this.#contentDepth = 0;
         this.#depth -= 1;
         this.#isValue = false;
-        break;
-      default:
     }
-    return false;
   }
 
-  #takeInString(byte: number): boolean {
-    if (byte === QUOTE && !this.#isEscaped) {
-      this.#endString();
-      return false;
-    }
-    this.#isEscaped = byte === BACKSLASH && !this.#isEscaped;
-    if (!this.#isValue) {
-      this.#takeWord(byte);
-      return false;
-    }
+  /** Whether the string in hand is content and goes on with this byte. */
+  #beginsContent(byte: number): boolean {
+    if (!this.#isValue || (byte === QUOTE && !this.#isEscaped)) return false;
     const name = this.#name;
-    if (name === TYPE || name === ROLE) {
-      this.#takePart(byte);
-      return false;
-    }
     if (name === FINISH && this.#depth === ELEMENT_DEPTH && this.#topName === CHOICES) {
       this.#isFinished = true;
     }
-    return this.#holdsContent();
+    return name !== TYPE && name !== ROLE && this.#holdsContent();
+  }
+
+  /** Goes on in a string; gives what follows it, or the end. */
+  #walkString(bytes: Buffer, from: number, end: number): number {
+    const isName = !this.#isValue;
+    const isType = this.#isValue && this.#name === TYPE;
+    for (let at = from; at < end; at += 1) {
+      const byte = bytes[at] as number;
+      if (this.#isEscaped) {
+        this.#isEscaped = false;
+      } else if (byte === QUOTE) {
+        this.#endString();
+        return at + 1;
+      } else {
+        this.#isEscaped = byte === BACKSLASH;
+      }
+      if (isName) this.#takeWord(byte);
+      else if (isType) this.#takePart(byte);
+    }
+    return end;
   }
 
   #endString(): void {
@@ -236,9 +261,10 @@ const ELEMENT_DEPTH = 3;
 function findWord(words: readonly Word[], word: Uint8Array, length: number): number {
   for (let index = 0; index < words.length; index += 1) {
     const { bytes, meaning } = words[index] as Word;
+    if (length !== bytes.length) continue;
     let matched = 0;
     while (matched < length && word[matched] === bytes[matched]) matched += 1;
-    if (matched === length && length === bytes.length) return meaning;
+    if (matched === length) return meaning;
   }
   return OTHER;
 }

@@ -6,7 +6,7 @@
  * Three events that are neither count as a beginning too (BOUNDS.unrecognisedEventsMax), so that a stream in a shape
  * that nobody has seen here is never taken for a silent one. Errors, ends and [DONE] are such events.
  *
- * It reads byte by byte, however the stream is split, and keeps 24 bytes of it. After the hit it looks at nothing.
+ * It may be split anywhere; a name of at most 14 bytes is all that is kept of it. After the hit it looks at nothing.
  */
 import { BOUNDS } from '../core/bounds.js';
 import { ContentScan } from './content-scan.js';
@@ -50,18 +50,36 @@ export class FirstTokenWatch {
 
   /** The next bytes of the stream. @returns whether content has come by now: true for ever after it has. */
   take(chunk: Buffer): boolean {
-    for (let at = 0; at < chunk.length && !this.#hasBegun; at += 1) {
+    let at = 0;
+    while (at < chunk.length && !this.#hasBegun) {
       const byte = chunk[at] as number;
       if (byte === LINE_FEED || byte === CARRIAGE_RETURN) {
         this.#endLine(byte);
+        at += 1;
       } else {
         this.#isAfterReturn = false;
-        if (this.#markLength >= MARK.length || !this.#isMark(byte)) {
-          this.#takeByte(byte);
-        }
+        at = this.#place === IN_VALUE ? this.#takeValue(chunk, at) : this.#takeByte(byte, at);
       }
     }
     return this.#hasBegun;
+  }
+
+  /** Of a line before its value. Gives what is to be read next: a value begins with what is no space. */
+  #takeByte(byte: number, at: number): number {
+    if (this.#markLength < MARK.length && this.#isMark(byte)) {
+      return at + 1;
+    }
+    if (this.#place === BEFORE_VALUE) {
+      this.#place = IN_VALUE;
+      return byte === SPACE ? at + 1 : at;
+    }
+    if (byte === COLON) {
+      this.#place = BEFORE_VALUE;
+      this.#beginValue();
+    } else {
+      this.#takeNameByte(byte);
+    }
+    return at + 1;
   }
 
   /** A mark that is not whole is none, and then begins a name that nobody knows: no event is lost by that. */
@@ -69,22 +87,6 @@ export class FirstTokenWatch {
     const isMark = byte === MARK[this.#markLength];
     this.#markLength = isMark ? this.#markLength + 1 : MARK.length;
     return isMark;
-  }
-
-  #takeByte(byte: number): void {
-    if (this.#place === IN_VALUE) {
-      this.#takeValue(byte);
-    } else if (this.#place === BEFORE_VALUE) {
-      this.#place = IN_VALUE;
-      if (byte !== SPACE) {
-        this.#takeValue(byte);
-      }
-    } else if (byte === COLON) {
-      this.#place = BEFORE_VALUE;
-      this.#beginValue();
-    } else {
-      this.#takeNameByte(byte);
-    }
   }
 
   #takeNameByte(byte: number): void {
@@ -111,13 +113,19 @@ export class FirstTokenWatch {
     }
   }
 
-  #takeValue(byte: number): void {
+  /** Gives where the line ends, or the chunk. */
+  #takeValue(chunk: Buffer, from: number): number {
+    let end = from;
+    while (end < chunk.length && chunk[end] !== LINE_FEED && chunk[end] !== CARRIAGE_RETURN) {
+      end += 1;
+    }
     if (this.#field === MAYBE_DATA) {
       this.#hasData = true;
-      this.#hasBegun = this.#scan.take(byte);
+      this.#hasBegun = this.#scan.walk(chunk, from, end);
     } else if (this.#field === MAYBE_EVENT) {
-      this.#scan.takeEventName(byte);
+      this.#scan.takeEventName(chunk, from, end);
     }
+    return end;
   }
 
   #endLine(byte: number): void {
