@@ -76,6 +76,8 @@ export interface RequestHead {
   readonly firstCredential: number;
   readonly lastCredential: number;
   readonly hasAnthropicVersion: boolean;
+  /** `x-weir-timeout`, as sent; of several all, with commas in between; null where there is none. */
+  readonly timeout: string | null;
   /** A `connection` header says something else than `keep-alive` or `close`. */
   readonly namesHops: boolean;
   /** All values are ASCII. */
@@ -94,6 +96,9 @@ export class Exchange {
   readonly dialect: DialectName;
   /** When the head had been read. All times are those of core/clock.ts. */
   readonly startedMs: number;
+
+  /** relay: when the whole exchange must be over, a moment of core/clock.ts; 0: whenever it is. */
+  deadlineMs = 0;
 
   /** authenticate */
   identity: Identity | null = null;

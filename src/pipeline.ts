@@ -15,6 +15,7 @@ import { detectDialect } from './dialects/registry.js';
 import { Exchange, type RequestHead } from './exchange.js';
 import type { BodyInspector, InspectOutcome } from './inspect/body.js';
 import { checkTarget } from './inspect/target.js';
+import { readTimeoutMs } from './inspect/timeout.js';
 import { Relay } from './relay/relay.js';
 import type { RelayHost } from './relay/relay-host.js';
 import type { ModelList } from './route/model-list.js';
@@ -40,6 +41,9 @@ export function runExchange(stages: Stages, downstream: Downstream, head: Reques
   try {
     checkFraming(head);
     checkTarget(head.path, head.query);
+    if (head.timeout !== null) {
+      relay.limitTime(readTimeoutMs(head.timeout));
+    }
     exchange.identity = stages.keys.identify(head);
     stages.admission.prepare(exchange);
     const listed = stages.modelList.answer(exchange);
@@ -75,6 +79,9 @@ function admit(stages: Stages, exchange: Exchange, relay: Relay): void {
   try {
     const target = stages.models.find(exchange.model, exchange.dialect);
     exchange.target = target;
+    if (target.wholeMs > 0) {
+      relay.limitTime(target.wholeMs);
+    }
     const counting = stages.admission.admit(exchange);
     if (counting === null) {
       passOn(stages, exchange, target, relay);

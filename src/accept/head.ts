@@ -17,6 +17,7 @@ import {
   findHeaderName,
   HOST,
   ILLEGAL,
+  TIMEOUT,
   TRANSFER_ENCODING,
 } from '../core/header-roles.js';
 import type { RequestHead } from '../exchange.js';
@@ -61,6 +62,7 @@ export function describeHead(
   let contentType: string | null = null;
   let contentEncoding: string | null = null;
   let hasAnthropicVersion = false;
+  let timeout: string | null = null;
   let namesHops = false;
   let isAscii = true;
   let isText = true;
@@ -111,6 +113,9 @@ export function describeHead(
       case ANTHROPIC_VERSION:
         hasAnthropicVersion = true;
         break;
+      case TIMEOUT:
+        timeout = timeout === null ? value : `${timeout}, ${value}`;
+        break;
       default:
     }
   }
@@ -128,6 +133,7 @@ export function describeHead(
     firstCredential,
     lastCredential,
     hasAnthropicVersion,
+    timeout,
     namesHops,
     isAscii,
     isSound: isText && isFramed && isOnce && isBounded,

@@ -12,6 +12,7 @@ import type {
   HealthCheckConfig,
   LimitConfig,
   ModelConfig,
+  ModelTimeouts,
   PriceConfig,
   ProviderConfig,
   PublicListen,
@@ -78,7 +79,9 @@ function formatProvider(provider: ProviderConfig): object {
     timeouts: {
       connect: formatDuration(timeouts.connectMs),
       first_byte: formatDuration(timeouts.firstByteMs),
+      ...formatOptional('first_token', timeouts.firstTokenMs),
       idle: formatDuration(timeouts.idleMs),
+      ...formatOptional('whole', timeouts.wholeMs),
     },
     connections: {
       max: connections.max,
@@ -124,7 +127,22 @@ function formatModel(model: ModelConfig): object {
     })),
     balance: model.balance,
     ...(model.fallbacks.length === 0 ? {} : { fallbacks: model.fallbacks.map(escapeVariables) }),
+    ...(model.timeouts === null ? {} : { timeouts: formatModelTimeouts(model.timeouts) }),
+    ...formatOptional('keepalive', model.keepAliveMs),
   };
+}
+
+function formatModelTimeouts(timeouts: ModelTimeouts): object {
+  return {
+    ...formatOptional('first_byte', timeouts.firstByteMs),
+    ...formatOptional('first_token', timeouts.firstTokenMs),
+    ...formatOptional('idle', timeouts.idleMs),
+    ...formatOptional('whole', timeouts.wholeMs),
+  };
+}
+
+function formatOptional(name: string, durationMs: number | null): object {
+  return durationMs === null ? {} : { [name]: formatDuration(durationMs) };
 }
 
 function formatPrice(price: PriceConfig): object {

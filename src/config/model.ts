@@ -18,7 +18,19 @@ export interface PublicListen extends ListenAddress {
 export interface ProviderTimeouts {
   readonly connectMs: number;
   readonly firstByteMs: number;
+  /** null: not bounded. */
+  readonly firstTokenMs: number | null;
   readonly idleMs: number;
+  /** Of a whole exchange; null: not bounded. */
+  readonly wholeMs: number | null;
+}
+
+/** In place of the provider's for one model; null: as the provider's. */
+export interface ModelTimeouts {
+  readonly firstByteMs: number | null;
+  readonly firstTokenMs: number | null;
+  readonly idleMs: number | null;
+  readonly wholeMs: number | null;
 }
 
 export interface ProviderConnections {
@@ -103,6 +115,10 @@ export interface ModelConfig {
   readonly targets: readonly TargetConfig[];
   readonly balance: BalanceName;
   readonly fallbacks: readonly string[];
+  /** null: the providers' hold. */
+  readonly timeouts: ModelTimeouts | null;
+  /** Silence within an event stream after which its client is sent a comment; null: never. */
+  readonly keepAliveMs: number | null;
 }
 
 /** What a bucket is charged with. Costs are in nano-dollars in the table, in US dollars in the configuration. */

@@ -8,6 +8,7 @@ import type {
   HealthCheckConfig,
   LimitConfig,
   ModelConfig,
+  ModelTimeouts,
   PriceConfig,
   ProviderConfig,
   PublicListen,
@@ -19,6 +20,7 @@ import { describeUnenforced } from './unenforced.js';
 
 type ParsedProvider = ParsedFile['providers'][string];
 type ParsedPrice = NonNullable<ParsedFile['models'][string]['price']>;
+type ParsedTimeouts = NonNullable<ParsedFile['models'][string]['timeouts']>;
 type ParsedLimit = NonNullable<ParsedFile['tiers']>[string]['limits'][number];
 
 /** `parsed` must have passed the checks of consistency.ts and references.ts. */
@@ -59,7 +61,9 @@ function toProvider(name: string, entry: ParsedFile['providers'][string]): Provi
     timeouts: {
       connectMs: entry.timeouts.connect,
       firstByteMs: entry.timeouts.first_byte,
+      firstTokenMs: entry.timeouts.first_token ?? null,
       idleMs: entry.timeouts.idle,
+      wholeMs: entry.timeouts.whole ?? null,
     },
     connections: {
       max: entry.connections.max,
@@ -110,6 +114,17 @@ function toModel(name: string, entry: ParsedFile['models'][string]): ModelConfig
     })),
     balance: entry.balance ?? 'weighted',
     fallbacks: entry.fallbacks,
+    timeouts: entry.timeouts === undefined ? null : toModelTimeouts(entry.timeouts),
+    keepAliveMs: entry.keepalive ?? null,
+  };
+}
+
+function toModelTimeouts(timeouts: ParsedTimeouts): ModelTimeouts {
+  return {
+    firstByteMs: timeouts.first_byte ?? null,
+    firstTokenMs: timeouts.first_token ?? null,
+    idleMs: timeouts.idle ?? null,
+    wholeMs: timeouts.whole ?? null,
   };
 }
 

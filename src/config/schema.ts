@@ -109,8 +109,21 @@ const timeouts = mapping({
   first_byte: duration(TIMEOUT_MS_MAX)
     .prefault('600s')
     .describe('From the request sent to the first byte of the answer.'),
+  first_token: duration(TIMEOUT_MS_MAX)
+    .optional()
+    .describe('From the request sent to the first content of the answer; left out: not bounded.'),
   idle: duration(TIMEOUT_MS_MAX).prefault('300s').describe('Between two pieces of an answer.'),
+  whole: duration(TIMEOUT_MS_MAX)
+    .optional()
+    .describe('The whole exchange, from its head to its end; left out: not bounded.'),
 });
+
+const modelTimeouts = mapping({
+  first_byte: duration(TIMEOUT_MS_MAX).optional().describe('In place of the provider’s.'),
+  first_token: duration(TIMEOUT_MS_MAX).optional().describe('In place of the provider’s.'),
+  idle: duration(TIMEOUT_MS_MAX).optional().describe('In place of the provider’s.'),
+  whole: duration(TIMEOUT_MS_MAX).optional().describe('In place of the provider’s.'),
+}).describe('How long Weir waits for this model, in place of its providers’ `timeouts`.');
 
 const connections = mapping({
   max: wholeNumber(1, CONNECTIONS_MAX)
@@ -227,6 +240,12 @@ const model = mapping({
     .array(text('the name of a model'))
     .prefault([])
     .describe('Names under `models`, tried in turn when this one fails.'),
+  timeouts: modelTimeouts.optional(),
+  keepalive: duration(TIMEOUT_MS_MAX)
+    .optional()
+    .describe(
+      'Silence within an event stream after which its client is sent a comment; left out: never.',
+    ),
 })
   .meta({ oneOf: [{ required: ['provider'] }, { required: ['targets'] }] })
   .describe('What clients ask for: one provider (short form), or several targets.');

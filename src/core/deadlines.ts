@@ -7,6 +7,7 @@
  */
 import { BOUNDS } from './bounds.js';
 import { nowMs } from './clock.js';
+import { DeadlineWheel } from './deadline-wheel.js';
 
 /** Something that waits. It can be in one list at a time; the fields belong to the list. */
 export interface Timed {
@@ -21,6 +22,9 @@ export interface Timed {
 /** The clock of all lists of a thread. */
 export class Deadlines {
   readonly #lists: DeadlineList[] = [];
+  /** By purpose and duration: as many as the configuration names, however many providers and models it has. */
+  readonly #shared = new Map<string, DeadlineList>();
+  readonly #wheel = new DeadlineWheel((delta) => this.countWaiting(delta));
   #timer: NodeJS.Timeout | null = null;
   #waiting = 0;
   #tickedMs = 0;
@@ -31,6 +35,22 @@ export class Deadlines {
     const list = new DeadlineList(this, durationMs);
     this.#lists.push(list);
     return list;
+  }
+
+  /**
+   * One list for all who wait equally long for the same thing. What an entry waits for is in the name, because touch()
+   * knows by its list what it is doing.
+   */
+  shareList(purpose: string, durationMs: number): DeadlineList {
+    const name = `${purpose} ${durationMs}`;
+    const list = this.#shared.get(name) ?? this.createList(durationMs);
+    this.#shared.set(name, list);
+    return list;
+  }
+
+  /** For what has a moment of its own. */
+  get wheel(): DeadlineWheel {
+    return this.#wheel;
   }
 
   /** @internal */
@@ -66,6 +86,7 @@ export class Deadlines {
     for (const list of this.#lists) {
       list.expire(now);
     }
+    this.#wheel.expire(now);
   }
 }
 

@@ -48,6 +48,7 @@ export const ERRORS = {
   bad_framing: row(400, BAD, BAD, 'The request’s HTTP framing is ambiguous or malformed; the connection is closed.', { closes: true }),
   bad_target: row(400, BAD, BAD, 'The request’s path holds bytes or dot segments that Weir does not forward.'),
   bad_body: row(400, BAD, BAD, 'The body can’t be read as far as Weir must read it, for example it names `model` twice.'),
+  bad_timeout: row(400, BAD, BAD, 'The header `x-weir-timeout` is no duration, such as `30s`, `1500ms` or `20` (seconds).'),
   missing_key: row(401, BAD, 'authentication_error', 'No key was sent, and this gateway asks for one.'),
   invalid_key: row(401, BAD, 'authentication_error', 'The key that was sent belongs to no consumer.'),
   model_not_found: row(404, BAD, 'not_found_error', 'No configured model has the name that was asked for.'),
@@ -67,7 +68,9 @@ export const ERRORS = {
   draining: row(503, 'server_error', 'overloaded_error', 'The gateway is shutting down.', { isRetryable: true, closes: true }),
   connect_timeout: row(504, 'server_error', 'timeout_error', 'Connecting to the provider took longer than `timeouts.connect`.', { isRetryable: true }),
   first_byte_timeout: row(504, 'server_error', 'timeout_error', 'The provider sent no answer within `timeouts.first_byte`.', { isRetryable: true, isBilled: true }),
+  first_token_timeout: row(504, 'server_error', 'timeout_error', 'The provider’s answer held no content within `timeouts.first_token`; a stream that has begun is cut.', { isRetryable: true, isBilled: true }),
   idle_timeout: row(504, 'server_error', 'timeout_error', 'The provider’s stream was silent for longer than `timeouts.idle`; the stream is cut.', { isRetryable: true, isBilled: true }),
+  exchange_timeout: row(504, 'server_error', 'timeout_error', 'The exchange took longer than `timeouts.whole` or `x-weir-timeout` allows; an answer that has begun is cut.', { isRetryable: true, isBilled: true }),
   upstream_cut: row(502, 'server_error', 'api_error', 'The provider’s answer broke off in the middle; the stream is cut.', { isRetryable: true, isBilled: true }),
 } as const satisfies Record<string, ErrorRow>;
 

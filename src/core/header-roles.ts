@@ -24,6 +24,8 @@ export const CONTENT_TYPE = 9;
 export const CONTENT_ENCODING = 10;
 export const ACCEPT_ENCODING = 11;
 export const ANTHROPIC_VERSION = 12;
+/** `x-weir-timeout`; not passed on, as all of `x-weir-…`. */
+export const TIMEOUT = 13;
 
 const ROLES: ReadonlyMap<string, number> = new Map([
   ['accept-encoding', ACCEPT_ENCODING],
@@ -46,6 +48,7 @@ const ROLES: ReadonlyMap<string, number> = new Map([
   ['transfer-encoding', TRANSFER_ENCODING],
   ['upgrade', HOP_BY_HOP],
   ['x-api-key', CREDENTIAL],
+  ['x-weir-timeout', TIMEOUT],
 ]);
 
 const OWN_PREFIX = 'x-weir-';

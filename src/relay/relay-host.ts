@@ -1,4 +1,5 @@
 /** What a relay is given: its worker, the call to the provider and its head, each as far as a relay needs it. */
+import type { Deadlines } from '../core/deadlines.js';
 import type { GatewayError } from '../core/errors.js';
 import type { Exchange, Phase } from '../exchange.js';
 
@@ -44,6 +45,8 @@ export interface RelayHost {
   onFault(exchange: Exchange, thrown: unknown): void;
   /** Called exactly once for each exchange, when it is over in whatever way; `atMs` is of core/clock.ts. */
   onEnded(exchange: Exchange, atMs: number): void;
+  /** The worker's timeouts. */
+  readonly deadlines: Deadlines;
   /** The worker wants its connections to end. */
   readonly isDraining: boolean;
   /** The worker cuts what is left: the client did not go by itself. */

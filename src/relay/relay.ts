@@ -12,14 +12,14 @@ import { BOUNDS } from '../core/bounds.js';
 import { nowMs } from '../core/clock.js';
 import { GatewayError } from '../core/errors.js';
 import type { Ended, Exchange, Phase, RequestHead } from '../exchange.js';
+import { ExchangeDeadline } from './exchange-deadline.js';
+import { endsEvent, KeepAlive } from './keep-alive.js';
 import { Meter } from './meter.js';
 import { formatOwnLines } from './own-lines.js';
 import type { RelayedCall, RelayedHead, RelayHost } from './relay-host.js';
 
 const EMPTY = Buffer.alloc(0);
 const COMPLETE: Ended = Object.freeze({ by: 'upstream', phase: 'done', reason: 'complete' });
-const LINE_FEED = 0x0a;
-const CARRIAGE_RETURN = 0x0d;
 
 export class Relay implements DownstreamObserver {
   readonly #exchange: Exchange;
@@ -37,11 +37,19 @@ export class Relay implements DownstreamObserver {
   #isCongested = false;
   /** The last bytes of an event stream ended an event: another may follow. */
   #isBetweenEvents = true;
+  #deadline: ExchangeDeadline | null = null;
+  #keepAlive: KeepAlive | null = null;
 
   constructor(exchange: Exchange, host: RelayHost) {
     this.#exchange = exchange;
     this.#host = host;
     exchange.downstream.observe(this);
+  }
+
+  /** The exchange is over at the latest so long after it began; of several times the shortest counts. */
+  limitTime(durationMs: number): void {
+    this.#deadline ??= new ExchangeDeadline(this.#exchange, this.#host.deadlines, this);
+    this.#deadline.limit(durationMs);
   }
 
   /** The call that answers this exchange. It may have failed already, while it was made. */
@@ -117,6 +125,10 @@ export class Relay implements DownstreamObserver {
         exchange.usageEdit !== null,
       );
     }
+    const keepAliveMs = head.isEventStream ? (exchange.target?.keepAliveMs ?? 0) : 0;
+    if (keepAliveMs > 0 && !this.#isBodiless && !head.isEncoded && this.#bodyBytes(head) < 0) {
+      this.#keepAlive = new KeepAlive(this.#host.deadlines, keepAliveMs, this);
+    }
   }
 
   onUpstreamData(chunk: Buffer): void {
@@ -135,6 +147,14 @@ export class Relay implements DownstreamObserver {
     } else {
       this.#flush();
       this.#checkBudget();
+    }
+  }
+
+  /** The client has been sent nothing for a while. @internal */
+  onSilence(comment: Buffer): void {
+    if (this.#isBetweenEvents && !this.#isCongested) {
+      this.#pieces.push(comment);
+      this.#flush();
     }
   }
 
@@ -213,6 +233,7 @@ export class Relay implements DownstreamObserver {
     if (head.isEventStream && pieces.length > 0) {
       this.#isBetweenEvents = endsEvent(pieces[pieces.length - 1] as Buffer);
     }
+    this.#keepAlive?.touch();
     const { downstream } = exchange;
     const isTaken = downstream.send(
       this.#hasBegun ? null : this.#beginAnswer(head, this.#closes()),
@@ -341,6 +362,8 @@ export class Relay implements DownstreamObserver {
     const exchange = this.#exchange;
     if (exchange.ended === null) {
       exchange.ended = ended;
+      this.#deadline?.stop();
+      this.#keepAlive?.stop();
       this.#pieces = [];
       exchange.dropBody(true);
       this.#host.onEnded(exchange, atMs);
@@ -356,15 +379,6 @@ function hidesLength({ method, contentLength, isChunked }: RequestHead): boolean
   return (
     contentLength < 0 && !isChunked && (method === 'POST' || method === 'PUT' || method === 'PATCH')
   );
-}
-
-function endsEvent(piece: Buffer): boolean {
-  const { length } = piece;
-  if (length < 2 || piece[length - 1] !== LINE_FEED) {
-    return false;
-  }
-  const last = piece[length - 2];
-  return last === LINE_FEED || (last === CARRIAGE_RETURN && piece[length - 3] === LINE_FEED);
 }
 
 function retryHeaders(error: GatewayError): string[] {

@@ -1,5 +1,11 @@
 /** From the model that a client asks for to a provider and the name that the provider knows. */
-import type { ModelConfig, ProviderConfig, TargetConfig, WeirConfig } from '../config/model.js';
+import type {
+  ModelConfig,
+  ModelTimeouts,
+  ProviderConfig,
+  TargetConfig,
+  WeirConfig,
+} from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { type DialectName, GatewayError } from '../core/errors.js';
 import { nearestNames } from '../core/nearest.js';
@@ -13,6 +19,12 @@ export interface Target {
   readonly provider: string;
   /** The name that the provider knows; null passes the client's on. */
   readonly model: string | null;
+  /** In place of the provider's; null: the provider's hold. */
+  readonly timeouts: ModelTimeouts | null;
+  /** The longest that an exchange may take; 0: not bounded. */
+  readonly wholeMs: number;
+  /** Silence within an event stream after which its client is sent a comment; 0: never. */
+  readonly keepAliveMs: number;
 }
 
 interface Entry {
@@ -32,11 +44,12 @@ export class ModelTable {
   readonly names: readonly { readonly id: string; readonly owner: string }[];
 
   constructor(config: Pick<WeirConfig, 'models' | 'providers'>) {
+    const providers = new Map(config.providers.map((provider) => [provider.name, provider]));
     for (const model of config.models) {
       if (model.name === WILDCARD) {
-        this.#addWildcard(model, config.providers);
+        this.#addWildcard(model, providers);
       } else {
-        this.#entries.set(model.name, { targets: createTargets(model), next: 0 });
+        this.#entries.set(model.name, { targets: createTargets(model, providers), next: 0 });
       }
     }
     this.names = config.models
@@ -71,11 +84,12 @@ export class ModelTable {
    * What is passed on unread can only be understood by a provider that speaks the caller's dialect, so the wildcard's
    * targets of that dialect take it, where there are any.
    */
-  #addWildcard(model: ModelConfig, providers: readonly ProviderConfig[]): void {
-    const dialectOf = new Map(providers.map(({ name, dialect }) => [name, dialect]));
-    const targets = createTargets(model);
+  #addWildcard(model: ModelConfig, providers: ReadonlyMap<string, ProviderConfig>): void {
+    const targets = createTargets(model, providers);
     for (const dialect of DIALECT_NAMES) {
-      const speaking = targets.filter((target) => dialectOf.get(target.provider) === dialect);
+      const speaking = targets.filter(
+        (target) => providers.get(target.provider)?.dialect === dialect,
+      );
       this.#wildcards.set(dialect, { targets: speaking.length > 0 ? speaking : targets, next: 0 });
     }
   }
@@ -103,12 +117,18 @@ function refuseUnnamed(): GatewayError {
   );
 }
 
-function createTargets(model: ModelConfig): Target[] {
+function createTargets(
+  model: ModelConfig,
+  providers: ReadonlyMap<string, ProviderConfig>,
+): Target[] {
   return model.targets.map((target: TargetConfig, position) => ({
     entryName: model.name,
     position,
     provider: target.provider,
     model: target.model,
+    timeouts: model.timeouts,
+    wholeMs: model.timeouts?.wholeMs ?? providers.get(target.provider)?.timeouts.wholeMs ?? 0,
+    keepAliveMs: model.keepAliveMs ?? 0,
   }));
 }
 

@@ -5,6 +5,7 @@
 import { nowMs } from '../core/clock.js';
 import type { DeadlineList, Timed } from '../core/deadlines.js';
 import { GatewayError } from '../core/errors.js';
+import { type CallTimeouts, FirstTokenWait, holdsTokens } from './call-timeouts.js';
 import type { Dial } from './dial.js';
 import type { ResponseHandler, UpstreamConnection, UpstreamRequest } from './engine.js';
 import { classifyFailure, type FailurePoint } from './failure.js';
@@ -27,8 +28,6 @@ export type CallPhase = 'queued' | 'connecting' | 'waiting' | 'streaming' | 'don
 /** What a call needs of its provider. */
 export interface CallHost {
   readonly name: string;
-  readonly firstByteDeadlines: DeadlineList;
-  readonly idleDeadlines: DeadlineList;
   /** The connection may carry another request now. */
   release(connection: UpstreamConnection): void;
   /** The call left the queue or gave up its dial without having had a connection. */
@@ -39,22 +38,31 @@ export class UpstreamCall implements ResponseHandler, Timed {
   readonly request: UpstreamRequest;
   readonly #host: CallHost;
   readonly #observer: UpstreamObserver;
+  readonly #timeouts: CallTimeouts;
   phase: CallPhase = 'queued';
   /** The phase in which it ended. */
   endedIn: CallPhase = 'queued';
   dial: Dial | null = null;
   #connection: UpstreamConnection | null = null;
   #isPaused = false;
+  /** Until the first token has come, where somebody asks for it. */
+  #firstToken: FirstTokenWait | null = null;
 
   deadlineList: DeadlineList | null = null;
   deadlinePrevious: Timed | null = null;
   deadlineNext: Timed | null = null;
   deadlineStartMs = 0;
 
-  constructor(host: CallHost, request: UpstreamRequest, observer: UpstreamObserver) {
+  constructor(
+    host: CallHost,
+    request: UpstreamRequest,
+    observer: UpstreamObserver,
+    timeouts: CallTimeouts,
+  ) {
     this.#host = host;
     this.request = request;
     this.#observer = observer;
+    this.#timeouts = timeouts;
   }
 
   /** The pieces of the body are lent until the exchange's handler returns; a call that waits needs its own. */
@@ -74,7 +82,7 @@ export class UpstreamCall implements ResponseHandler, Timed {
     connection.send(this.request, this);
     if (this.phase === 'waiting' && this.deadlineList === null) {
       // An engine that has not begun to send yet may never come to it.
-      this.#host.firstByteDeadlines.add(this);
+      this.#timeouts.firstByte.add(this);
     }
   }
 
@@ -83,6 +91,7 @@ export class UpstreamCall implements ResponseHandler, Timed {
     if (!this.#isPaused && this.phase === 'streaming') {
       this.#isPaused = true;
       this.deadlineList?.remove(this);
+      this.#firstToken?.stop();
       this.#connection?.pause();
     }
   }
@@ -90,7 +99,8 @@ export class UpstreamCall implements ResponseHandler, Timed {
   resume(): void {
     if (this.#isPaused && this.phase === 'streaming') {
       this.#isPaused = false;
-      this.#host.idleDeadlines.add(this);
+      this.#timeouts.idle.add(this);
+      this.#firstToken?.start();
       this.#connection?.resume();
     }
   }
@@ -125,10 +135,24 @@ export class UpstreamCall implements ResponseHandler, Timed {
     this.#observer.onUpstreamFailure(describeTimeout(this.#host.name, phase, isQueued));
   }
 
+  onFirstTokenLate(): void {
+    this.cancel();
+    this.#observer.onUpstreamFailure(
+      new GatewayError(
+        'first_token_timeout',
+        `Provider "${this.#host.name}" did not begin with its answer's content in time.`,
+      ),
+    );
+  }
+
   onSent(): void {
     const atMs = nowMs();
     if (this.phase === 'waiting') {
-      this.#host.firstByteDeadlines.add(this, atMs);
+      this.#timeouts.firstByte.add(this, atMs);
+      const { firstToken } = this.#timeouts;
+      if (firstToken !== null) {
+        this.#firstToken = new FirstTokenWait(firstToken, atMs, this);
+      }
     }
     try {
       this.#observer.onUpstreamSent(atMs);
@@ -140,7 +164,10 @@ export class UpstreamCall implements ResponseHandler, Timed {
   onHead(head: ResponseHead, atMs: number): void {
     this.phase = 'streaming';
     this.request.pieces = NO_PIECES;
-    this.#host.idleDeadlines.add(this, atMs);
+    this.#timeouts.idle.add(this, atMs);
+    if (this.#firstToken !== null && !holdsTokens(head)) {
+      this.#endFirstToken();
+    }
     try {
       this.#observer.onUpstreamHead(head, atMs);
     } catch (thrown) {
@@ -149,6 +176,9 @@ export class UpstreamCall implements ResponseHandler, Timed {
   }
 
   onData(chunk: Buffer): void {
+    if (this.#firstToken?.take(chunk) === true) {
+      this.#endFirstToken();
+    }
     try {
       this.#observer.onUpstreamData(chunk);
     } catch (thrown) {
@@ -158,7 +188,7 @@ export class UpstreamCall implements ResponseHandler, Timed {
 
   onTurn(atMs: number): void {
     // Nothing happens to a call that is paused, or whose head is not whole yet: it waits in no list, or in another.
-    this.#host.idleDeadlines.touch(this, atMs);
+    this.#timeouts.idle.touch(this, atMs);
     try {
       this.#observer.onUpstreamTurn();
     } catch (thrown) {
@@ -195,14 +225,25 @@ export class UpstreamCall implements ResponseHandler, Timed {
   /** Nobody answers before the upload is there, however long that takes. */
   #onUploadProgress(): void {
     if (this.phase === 'waiting') {
-      this.#host.firstByteDeadlines.touch(this);
+      this.#timeouts.firstByte.touch(this);
+      if (this.#firstToken !== null) {
+        this.#firstToken.start();
+      }
     }
+  }
+
+  #endFirstToken(): void {
+    this.#firstToken?.stop();
+    this.#firstToken = null;
   }
 
   #finish(): void {
     this.endedIn = this.phase;
     this.phase = 'done';
     this.deadlineList?.remove(this);
+    if (this.#firstToken !== null) {
+      this.#endFirstToken();
+    }
   }
 }
 

@@ -7,6 +7,7 @@ import type { ProviderConfig } from '../config/model.js';
 import type { DeadlineList, Deadlines } from '../core/deadlines.js';
 import { GatewayError } from '../core/errors.js';
 import { type CallHost, UpstreamCall, type UpstreamObserver } from './call.js';
+import { type CallTimeouts, createCallTimeouts } from './call-timeouts.js';
 import { Dialer } from './dial.js';
 import type { Engine, UpstreamConnection, UpstreamRequest } from './engine.js';
 import { LeanEngine } from './lean-engine.js';
@@ -35,8 +36,8 @@ export interface ProviderEvents {
 export class Provider implements CallHost {
   readonly name: string;
   readonly config: ProviderConfig;
-  readonly firstByteDeadlines: DeadlineList;
-  readonly idleDeadlines: DeadlineList;
+  /** Where a call brings none of its own: the provider's, without one for the first token. */
+  readonly #timeouts: CallTimeouts;
   readonly #connectDeadlines: DeadlineList;
   readonly #queueDeadlines: DeadlineList;
   readonly #share: ProviderShare;
@@ -68,15 +69,18 @@ export class Provider implements CallHost {
       config.engine === 'undici'
         ? new UndiciEngine(url.origin, keepAliveMs)
         : new LeanEngine(url.host, deadlines.createList(keepAliveMs));
-    this.firstByteDeadlines = deadlines.createList(config.timeouts.firstByteMs);
-    this.idleDeadlines = deadlines.createList(config.timeouts.idleMs);
+    this.#timeouts = createCallTimeouts(deadlines, config.timeouts, null, null);
     this.#connectDeadlines = deadlines.createList(config.timeouts.connectMs);
     this.#queueDeadlines = deadlines.createList(config.connections.queueTimeoutMs);
   }
 
   /** @throws GatewayError `queue_full`. Every other failure is told to the observer. */
-  send(request: UpstreamRequest, observer: UpstreamObserver): UpstreamCall {
-    const call = new UpstreamCall(this, request, observer);
+  send(
+    request: UpstreamRequest,
+    observer: UpstreamObserver,
+    timeouts: CallTimeouts = this.#timeouts,
+  ): UpstreamCall {
+    const call = new UpstreamCall(this, request, observer, timeouts);
     const connection = this.#takeIdle();
     if (connection !== null) {
       call.start(connection);

@@ -12,6 +12,7 @@ import {
   HOP_BY_HOP,
   HOST,
   OWN,
+  TIMEOUT,
   TRANSFER_ENCODING,
 } from '../core/header-roles.js';
 import type { Exchange, RequestHead } from '../exchange.js';
@@ -115,6 +116,7 @@ function writeHeaders(
       case TRANSFER_ENCODING:
       case HOP_BY_HOP:
       case OWN:
+      case TIMEOUT:
         continue;
       case CREDENTIAL:
         if (credentialLine !== '' || keyHeaders.includes(name)) {

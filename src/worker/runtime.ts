@@ -25,6 +25,7 @@ import { LogBatch } from '../observe/log-batch.js';
 import { listSecrets, Recorder } from '../observe/recorder.js';
 import { createRedact } from '../observe/redact.js';
 import type { Stages } from '../pipeline.js';
+import { FirstTokenWatch } from '../relay/first-token.js';
 import { ModelList } from '../route/model-list.js';
 import { ModelTable } from '../route/models.js';
 import { Forwarder } from '../upstream/forward.js';
@@ -45,6 +46,7 @@ export class WorkerRuntime implements Stages {
   readonly tokenCounts: TokenCountClient;
   readonly histograms = new WorkerHistograms();
   readonly log: LogBatch;
+  readonly deadlines = new Deadlines();
   isDraining = false;
   isClosing = false;
   readonly #recorder: Recorder;
@@ -59,6 +61,7 @@ export class WorkerRuntime implements Stages {
 
   constructor(start: WorkerStart, send: (message: ToPrimary) => void) {
     const { config } = start;
+    const { deadlines } = this;
     const layout = createCounterLayout(config);
     const column = new CounterColumn(layout, start.counters, start.index);
     this.#send = send;
@@ -85,7 +88,6 @@ export class WorkerRuntime implements Stages {
     this.models = new ModelTable(config);
     this.health = new HealthTable(start.health, planHealth(config), start.index);
     this.modelList = new ModelList(this.models, start.startedWallMs);
-    const deadlines = new Deadlines();
     this.tokenCounts = new TokenCountClient(
       (request) => send({ kind: 'count-tokens', ...request }),
       deadlines,
@@ -99,7 +101,13 @@ export class WorkerRuntime implements Stages {
         onQueueRefused: () => column.add(slots?.queueRejected ?? 0, 1),
       });
     });
-    this.forwarder = new Forwarder(this.#providers, DIALECTS, { encodeJsonString });
+    this.forwarder = new Forwarder(
+      this.#providers,
+      DIALECTS,
+      { encodeJsonString },
+      deadlines,
+      () => new FirstTokenWatch(),
+    );
   }
 
   #createAdmission({ config, index, limits, prices }: WorkerStart): Admission {

@@ -34,7 +34,9 @@ export class ProviderHarness {
       timeouts: {
         connectMs: 5000,
         firstByteMs: options.firstByteMs ?? 10_000,
+        firstTokenMs: null,
         idleMs: options.idleMs ?? 10_000,
+        wholeMs: null,
       },
       connections: {
         max: 8,

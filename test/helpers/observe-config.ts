@@ -15,7 +15,7 @@ export function createRoutesConfig(
         dialect: 'openai',
         baseUrl: 'http://127.0.0.1:1',
         apiKey: null,
-        timeouts: { connectMs: 1, firstByteMs: 1, idleMs: 1 },
+        timeouts: { connectMs: 1, firstByteMs: 1, firstTokenMs: null, idleMs: 1, wholeMs: null },
         engine: 'auto',
         asksUsage: true,
         breaker: null,
@@ -29,6 +29,8 @@ export function createRoutesConfig(
         targets: providers.map((provider) => ({ provider, model: null, weight: 1, price: null })),
         balance: 'weighted',
         fallbacks: [],
+        timeouts: null,
+        keepAliveMs: null,
       }),
     ),
   };

@@ -14,7 +14,7 @@ export function createProvider(name: string, baseUrl: string): ProviderConfig {
     dialect: 'openai',
     baseUrl,
     apiKey: null,
-    timeouts: { connectMs: 1, firstByteMs: 1, idleMs: 1 },
+    timeouts: { connectMs: 1, firstByteMs: 1, firstTokenMs: null, idleMs: 1, wholeMs: null },
     engine: 'auto',
     asksUsage: true,
     breaker: null,
@@ -34,6 +34,8 @@ export function createPricedConfig(
       targets: targets.map((target) => ({ model: null, weight: 1, price: null, ...target })),
       balance: 'weighted',
       fallbacks: [],
+      timeouts: null,
+      keepAliveMs: null,
     })),
   };
 }

@@ -1,6 +1,7 @@
 /** A relay between a client and a provider that are both made up. */
 import assert from 'node:assert/strict';
 import { nowMs } from '../../src/core/clock.js';
+import { Deadlines } from '../../src/core/deadlines.js';
 import { GatewayError } from '../../src/core/errors.js';
 import type { Exchange, Phase } from '../../src/exchange.js';
 import { Relay } from '../../src/relay/relay.js';
@@ -38,6 +39,7 @@ export class Scene implements RelayHost {
   readonly relay: Relay;
   readonly call = new FakeCall();
   readonly faults: unknown[] = [];
+  readonly deadlines = new Deadlines();
   endings = 0;
   isDraining = false;
   isClosing = false;

@@ -51,6 +51,9 @@ test('what stages ask of the headers is found in them', () => {
   assert.equal(describe('content-encoding', '').contentEncoding, '');
   assert.equal(describe('anthropic-version', '').hasAnthropicVersion, true);
   assert.equal(describe('x', 'anthropic-version').hasAnthropicVersion, false);
+  assert.equal(describe('x-weir-time', '1s').timeout, null);
+  assert.equal(describe('x-weir-timeout', '1s').timeout, '1s');
+  assert.equal(describe('x-weir-timeout', '1s', 'x-weir-timeout', '2').timeout, '1s, 2');
   assert.equal(describe('x', 'é').isAscii, false);
   assert.equal(describe('x', 'é').isSound, true);
   assert.equal(describe('x', '\ufffd').isSound, false);

@@ -38,7 +38,7 @@ providers:
   b:
     dialect: anthropic
     base_url: https://b.test/
-    timeouts: { connect: 1s, first_byte: 2s, idle: 3s }
+    timeouts: { connect: 1s, first_byte: 2s, first_token: 4s, idle: 3s, whole: 9s }
     connections: { max: 4, queue: 5, queue_timeout: 6s, keep_alive: 7s }
     breaker: { failures: 3, rate: 25, min_requests: 7, window: 20s, eject: 2s, eject_max: 1m, share_max: 100 }
     health: { model: tiny, every: 30s, timeout: 2s }
@@ -48,6 +48,8 @@ models:
     targets: [{ provider: a, model: x, weight: 3, price: { input: 2.5, output: 10, cached_input: 0 } }, { provider: b }]
     balance: least-busy
     fallbacks: [constructor]
+    timeouts: { first_token: 8s, whole: 1m }
+    keepalive: 15s
 tiers:
   gold: { limits: [{ requests: 6, per: 1m }, { concurrency: 2 }] }
 consumers:
@@ -90,7 +92,13 @@ test('defaults of the smallest file', () => {
         dialect: 'openai',
         baseUrl: 'http://a/v1',
         apiKey: null,
-        timeouts: { connectMs: 5000, firstByteMs: 600_000, idleMs: 300_000 },
+        timeouts: {
+          connectMs: 5000,
+          firstByteMs: 600_000,
+          firstTokenMs: null,
+          idleMs: 300_000,
+          wholeMs: null,
+        },
         engine: 'auto',
         asksUsage: true,
         breaker: BREAKER,
@@ -104,6 +112,8 @@ test('defaults of the smallest file', () => {
         targets: [{ provider: 'p', model: null, weight: 1, price: null }],
         balance: 'weighted',
         fallbacks: [],
+        timeouts: null,
+        keepAliveMs: null,
       },
     ],
     consumers: null,
@@ -131,7 +141,13 @@ test('every field', () => {
     dialect: 'anthropic',
     baseUrl: 'https://b.test/v1',
     apiKey: null,
-    timeouts: { connectMs: 1000, firstByteMs: 2000, idleMs: 3000 },
+    timeouts: {
+      connectMs: 1000,
+      firstByteMs: 2000,
+      firstTokenMs: 4000,
+      idleMs: 3000,
+      wholeMs: 9000,
+    },
     engine: 'auto',
     asksUsage: true,
     breaker: {
@@ -152,6 +168,8 @@ test('every field', () => {
       targets: [{ provider: 'a', model: null, weight: 1, price: null }],
       balance: 'weighted',
       fallbacks: [],
+      timeouts: null,
+      keepAliveMs: null,
     },
     {
       name: 'wide',
@@ -173,6 +191,8 @@ test('every field', () => {
       ],
       balance: 'least-busy',
       fallbacks: ['constructor'],
+      timeouts: { firstByteMs: null, firstTokenMs: 8000, idleMs: null, wholeMs: 60_000 },
+      keepAliveMs: 15_000,
     },
   ]);
   const digest = (key: string) => createHash('sha256').update(key).digest('hex');
@@ -353,7 +373,9 @@ test('the examples load with the variables that they name', () => {
   assert.deepEqual(twoProviders?.providers[2]?.timeouts, {
     connectMs: 2000,
     firstByteMs: 120_000,
+    firstTokenMs: null,
     idleMs: 60_000,
+    wholeMs: null,
   });
 });
 

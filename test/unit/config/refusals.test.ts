@@ -318,6 +318,15 @@ const MODEL: Record<string, string[]> = {
   '{ provider: openai, fallbacks: [m] }': [
     '46: fallbacks[0]: fallbacks go round in a circle: m -> m',
   ],
+  '{ provider: openai, timeouts: { first_tokn: 1s } }': [
+    '46: timeouts.first_tokn: unknown key. Did you mean "first_token" or "first_byte"?',
+  ],
+  '{ provider: openai, timeouts: { connect: 1s } }': [
+    '46: timeouts.connect: unknown key; expected one of first_byte, first_token, idle, whole',
+  ],
+  '{ provider: openai, timeouts: { whole: 0ms } }': [`53: timeouts.whole: ${DURATION}; got "0ms"`],
+  '{ provider: openai, keepalive: 15 }': [`45: keepalive: ${DURATION}; got 15`],
+  '{ provider: openai, keepalive: off }': [`45: keepalive: ${DURATION}; got "off"`],
   '{ provider: openai, model: "" }': ['41: model: expected the name of a model; got ""'],
 };
 

@@ -10,6 +10,7 @@ import {
   ILLEGAL,
   ORDINARY,
   OWN,
+  TIMEOUT,
 } from '../../../src/core/header-roles.js';
 
 const NAMES: readonly (readonly [name: string, role: number])[] = [
@@ -22,6 +23,7 @@ const NAMES: readonly (readonly [name: string, role: number])[] = [
   ['te', HOP_BY_HOP],
   ['x-weir-', OWN],
   ['x-weir-id', OWN],
+  ['x-weir-timeout', TIMEOUT],
   ['x-weird', ORDINARY],
   ["!#$%&'*+-.^`|~0a", ORDINARY],
   ['constructor', ORDINARY],

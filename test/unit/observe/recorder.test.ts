@@ -57,7 +57,15 @@ class Scene {
   }
 }
 
-const TARGET = { entryName: 'gpt-4o', position: 1, provider: 'azure', model: 'gpt-4o-eu' };
+const TARGET = {
+  entryName: 'gpt-4o',
+  position: 1,
+  provider: 'azure',
+  model: 'gpt-4o-eu',
+  timeouts: null,
+  wholeMs: 0,
+  keepAliveMs: 0,
+};
 const ROUTE = layout.routesByModel.get('gpt-4o')?.[1];
 const COMPLETE: Ended = { by: 'upstream', phase: 'done', reason: 'complete' };
 const ABORTED: Ended = { by: 'downstream', phase: 'waiting', reason: 'aborted' };

@@ -39,6 +39,9 @@ test('targets take turns, each entry by itself', () => {
     position: 0,
     provider: 'q',
     model: null,
+    timeouts: null,
+    wholeMs: 0,
+    keepAliveMs: 0,
   });
   assert.equal(table.find('a', 'openai').position, 1);
 });
@@ -60,6 +63,9 @@ test('the wildcard takes what is unknown and what names no model, and has no tur
     position: 0,
     provider: 'q',
     model: null,
+    timeouts: null,
+    wholeMs: 0,
+    keepAliveMs: 0,
   });
   assert.equal(table.find(null, 'openai').provider, 'q');
   assert.equal(table.hasWildcard, true);
