@@ -19,7 +19,14 @@ const LIMIT_KINDS = [
   'concurrency',
 ] as const;
 const LIMIT_KEYS: readonly string[] = [...LIMIT_KINDS, 'per', 'burst', 'models', 'enforce'];
-const MODEL_KEYS: readonly string[] = ['provider', 'model', 'targets', 'balance', 'fallbacks'];
+const MODEL_KEYS: readonly string[] = [
+  'provider',
+  'model',
+  'targets',
+  'balance',
+  'hash_by',
+  'fallbacks',
+];
 
 export function checkConsistency(
   file: Readonly<Record<string, unknown>>,
@@ -65,6 +72,9 @@ export function* limitOwnersOf(
 }
 
 function checkModel(path: Path, model: Record<string, unknown>, problems: Problems): void {
+  if (Object.hasOwn(model, 'hash_by') && model['balance'] !== 'hash') {
+    problems.refuseKey([...path, 'hash_by'], 'has no meaning without balance: hash');
+  }
   const isShort = Object.hasOwn(model, 'provider');
   if (!Object.hasOwn(model, 'targets')) {
     // A mistyped key is reported by the schema, and probably is the missing one.

@@ -95,9 +95,11 @@ function formatModel(model: ModelConfig): object {
       provider: escapeVariables(target.provider),
       ...(target.model === null ? {} : { model: escapeVariables(target.model) }),
       weight: target.weight,
+      priority: target.priority,
       ...(target.price === null ? {} : { price: formatPrice(target.price) }),
     })),
     balance: model.balance,
+    ...(model.hashBy === null ? {} : { hash_by: escapeVariables(model.hashBy) }),
     ...(model.fallbacks.length === 0 ? {} : { fallbacks: model.fallbacks.map(escapeVariables) }),
   };
 }
