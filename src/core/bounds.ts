@@ -88,6 +88,12 @@ export const BOUND_TABLE = {
   limitSlotsMax: bound(1_000_000, 'count', 'Slots for consumers that are not configured, such as addresses; their rows count as rows of the limit table.'),
   userBytesMax: bound(1024, 'bytes', 'Of the JSON string that names the end user, where users have limits: it is hashed for each request. OpenAI’s own names for them are of at most 64 characters.'),
   limitSlotWindow: bound(32, 'count', 'Slots among which such a consumer’s is looked for: four cache lines of words. Measured: with half of all slots in use one new consumer in 5,000 finds none, with 60 % one in 500, with 70 % one in 60.'),
+  busyStaleMs: bound(1, 'ms', 'How old the other workers’ counts of what is under way at a target may be when a target is chosen. To add up 16 columns takes about 1 µs a target; done for each of 10,000 requests a second it would be 1 % of a core, and the worker’s own counts are exact.'),
+  latencyDecayMs: bound(10_000, 'ms', 'In which the measured times of a target fade to 37 %, and with which weight newer ones take their place; as in Finagle’s and Linkerd’s peak-EWMA. A target that is ten times as slow as another is tried again after 23 s.'),
+  hashBusyMin: bound(8, 'count', 'Exchanges under way at a target below which the hash policy doesn’t look at load. 1.25 times the share of two is two, and requests that belong together would part without need; no model is slowed down by so few.'),
+  hashedPromptBytesMax: bound(1024, 'bytes', 'Of the beginning of a prompt that decides where it goes; about 256 tokens, as many as OpenAI routes to its caches by.'),
+  hashedPromptSearchBytesMax: bound(64 * KB, 'bytes', 'Of a body in which the beginning of its prompt is looked for; at most 60 µs. Fields that stand before it (tools) rarely have half of it.'),
+  hashedTextCharsMax: bound(256, 'count', 'Of the end of a name or a header’s value that is hashed: 0.3 µs. Tokens of one issuer begin alike and end in a signature.'),
 } as const satisfies Record<string, Bound>;
 
 export type BoundName = keyof typeof BOUND_TABLE;

@@ -13,6 +13,8 @@ export interface WorkerStart {
   readonly startedWallMs: number;
   readonly counters: SharedArrayBuffer;
   readonly limits: SharedArrayBuffer;
+  /** How busy and how fast targets are. */
+  readonly targetLoad: SharedArrayBuffer;
   /** This worker's alone: its log lines on their way to the primary. */
   readonly log: SharedArrayBuffer;
   /** List prices of the configured providers. */

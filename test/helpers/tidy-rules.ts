@@ -55,7 +55,11 @@ export const EDGES: Readonly<Record<string, Edges>> = {
   worker: { uses: [...GROUND, ...WAY, 'config', 'dialects', 'limits', 'observe', 'pipeline'] },
   primary: {
     // admit: the price list is read once, and tokens are counted on one pool of threads, for all workers.
-    uses: [...GROUND, 'accept', 'admit', 'config', 'limits', 'observe', 'worker', 'demo-upstream'],
+    // route: it makes the memory in which workers tell each other how busy targets are.
+    uses: [
+      ...[...GROUND, 'accept', 'admit', 'config', 'limits', 'observe', 'route', 'worker'],
+      'demo-upstream',
+    ],
   },
   supervisor: { uses: ['core', 'config', 'config/model', 'observe'] },
   main: {
