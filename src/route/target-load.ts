@@ -108,15 +108,19 @@ export class SharedTargetLoad implements TargetLoad, LoadView {
   busy(index: number, nowMs: number): number {
     const age = nowMs - this.#othersAtMs[index]!;
     // Only clocks of two kinds would make it negative; then it is not trusted.
-    if (this.#others.length > 0 && (age >= BOUNDS.busyStaleMs || age < 0)) {
-      let sum = 0;
-      for (let at = 0; at < this.#others.length; at += 1) {
-        sum += this.#others[at]![index]!;
-      }
-      this.#othersBusy[index] = sum;
+    if (age >= BOUNDS.busyStaleMs || age < 0) {
       this.#othersAtMs[index] = nowMs;
+      this.#sumOthers(index);
     }
     return this.#own[index]! + this.#othersBusy[index]!;
+  }
+
+  #sumOthers(index: number): void {
+    let sum = 0;
+    for (let at = 0; at < this.#others.length; at += 1) {
+      sum += this.#others[at]![index]!;
+    }
+    this.#othersBusy[index] = sum;
   }
 
   recordAnswer(index: number, firstMs: number, tokensPerSecond: number, nowMs: number): void {

@@ -75,6 +75,9 @@ function findFirstTurnEnd(bytes: Uint8Array, start: number, stop: number): numbe
   let at = skipSpace(bytes, start + 1, stop);
   while (at < stop && (bytes[at] === OPEN_BRACE || bytes[at] === QUOTE)) {
     const end = findValueEnd(bytes, at, stop);
+    if (end >= stop) {
+      return stop;
+    }
     if (bytes[at] === OPEN_BRACE && isUsers(bytes, at, end)) {
       return end;
     }
