@@ -1,5 +1,5 @@
 /** One model with several targets, and everything that a choice among them hangs on, in a test's hand. */
-import { type TokenPrice, toTokenPrice } from '../../src/admit/cost.js';
+import { type TokenPrice, toRates } from '../../src/admit/cost.js';
 import type { BalanceName, HashBy } from '../../src/config/model.js';
 import type { Exchange } from '../../src/exchange.js';
 import { type BalancerParts, Balancers } from '../../src/route/balancers.js';
@@ -32,7 +32,8 @@ export class BalanceScene {
   readonly factors: number[];
   /** By `Target.index`. */
   readonly busy: number[];
-  readonly prices = new Map<number, { input: number; output: number }>();
+  /** By position; none: not known. */
+  readonly prices = new Map<number, TokenPrice>();
   unusable = new Set<number>();
   nowMs = 1000;
 
@@ -70,23 +71,10 @@ export class BalanceScene {
         tokenMs: () => 0,
         noteTrial: () => {},
       },
-      prices: { priceOf: (_entry, position) => this.#priceOf(position) },
+      prices: { priceOf: (_entry, position) => this.prices.get(position) ?? null },
       random: () => random.next(),
     };
     this.balancers = new Balancers(table.entries, parts);
-  }
-
-  #priceOf(position: number): TokenPrice | null {
-    const price = this.prices.get(position);
-    return price === undefined
-      ? null
-      : toTokenPrice({
-          ...price,
-          cachedInput: null,
-          cacheWrite: null,
-          audioInput: null,
-          audioOutput: null,
-        });
   }
 
   choose(request: Exchange = createExchange(), tried: readonly number[] = []): Target | null {
@@ -124,4 +112,20 @@ export function createConsumerRequest(consumer: string): Exchange {
   const exchange = createExchange();
   exchange.identity = { consumerIndex: 0, consumerName: consumer, keyHeaders: [] };
   return exchange;
+}
+
+/** US dollars for a million tokens; `tiers` for prompts above so many tokens. */
+export function createPrice(
+  input: number,
+  output: number,
+  tiers: readonly { readonly above: number; readonly input: number }[] = [],
+): TokenPrice {
+  const none = { cachedInput: null, cacheWrite: null, audioInput: null, audioOutput: null };
+  return {
+    rates: toRates({ input, output, ...none }),
+    tiers: tiers.map((tier) => ({
+      aboveInputTokens: tier.above,
+      rates: toRates({ input: tier.input, output, ...none }),
+    })),
+  };
 }

@@ -1,7 +1,14 @@
 /** Which target an attempt goes to, one case at a time; test/property/balancers.test.ts tries all. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BalanceScene } from '../../helpers/balance-scene.js';
+import { createReadKey, NO_KEY } from '../../../src/route/balance/hash-key.js';
+import type { BalanceRequest } from '../../../src/route/balance/policy.js';
+import {
+  BalanceScene,
+  createConsumerRequest,
+  createJsonRequest,
+  createPrice,
+} from '../../helpers/balance-scene.js';
 import { createExchange } from '../../helpers/stage-fakes.js';
 
 const THREE = [{}, {}, {}];
@@ -106,12 +113,45 @@ test('least busy: the fewest under way for the weight, and ties are not always t
 test('lowest cost: the cheapest, ties take turns, an unknown price comes last', () => {
   const scene = new BalanceScene({ balance: 'lowest-cost', targets: [{}, {}, {}, {}] });
   assert.deepEqual(scene.count(8), [2, 2, 2, 2], 'nothing is known: all tie');
-  scene.prices.set(1, { input: 2, output: 8 });
-  scene.prices.set(2, { input: 1, output: 4 });
-  scene.prices.set(3, { input: 1, output: 4 });
+  scene.prices.set(1, createPrice(2, 8));
+  scene.prices.set(2, createPrice(1, 4));
+  scene.prices.set(3, createPrice(1, 4));
   assert.deepEqual(scene.count(10), [0, 0, 5, 5]);
   assert.equal(scene.choose(createExchange(), [2, 3])?.position, 1);
   assert.equal(scene.choose(createExchange(), [1, 2, 3])?.position, 0);
-  scene.prices.set(0, { input: 0, output: 0 });
+  scene.prices.set(0, createPrice(0, 0));
   assert.deepEqual(scene.count(10), [10, 0, 0, 0], 'what costs nothing is known to');
+});
+
+test('lowest cost: prompts so long that a target asks more for them go to another', () => {
+  const scene = new BalanceScene({ balance: 'lowest-cost', targets: [{}, {}] });
+  scene.prices.set(0, createPrice(1, 4, [{ above: 1000, input: 2 }]));
+  scene.prices.set(1, createPrice(1.5, 4));
+  assert.equal(scene.choose(createJsonRequest(`{"a":"${'x'.repeat(3000)}"}`))?.position, 0);
+  assert.equal(scene.choose(createJsonRequest(`{"a":"${'x'.repeat(5000)}"}`))?.position, 1);
+});
+
+test('hash: each kind of key tells requests apart by it and by nothing else', () => {
+  const send = (headers: readonly string[], callerAddress = ''): BalanceRequest =>
+    createExchange({ headers, callerAddress });
+  const byHeader = createReadKey('header:x-session');
+  assert.equal(
+    byHeader(send(['x-other', '1', 'x-session', 'a'])),
+    byHeader(send(['x-session', 'a'])),
+  );
+  assert.notEqual(byHeader(send(['x-session', 'a'])), byHeader(send(['x-session', 'b'])));
+  assert.equal(byHeader(send(['x-other', 'a'])), NO_KEY);
+
+  const byConsumer = createReadKey('consumer');
+  assert.equal(byConsumer(send(['x-session', 'a'])), NO_KEY, 'nobody is known');
+  assert.notEqual(byConsumer(send([], '10.0.0.1')), byConsumer(send([], '10.0.0.2')));
+  const tokens = ['a', 'b'].map((end) =>
+    send(['authorization', `Bearer ${'x'.repeat(900)}${end}`]),
+  );
+  assert.notEqual(byConsumer(tokens[0]!), byConsumer(tokens[1]!), 'they differ at the end only');
+  assert.equal(
+    byConsumer(createConsumerRequest('team')),
+    createReadKey('prompt')(createConsumerRequest('team')),
+    'where there is no prompt the consumer counts',
+  );
 });
