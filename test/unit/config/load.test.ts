@@ -209,6 +209,7 @@ models:
     [0, 2],
   );
   assert.deepEqual(config.warnings, []);
+  assert.deepEqual(parse(formatEffective(config)), config, '`weir check` says all of it');
 });
 
 test('base URLs are completed and trimmed', () => {
