@@ -124,6 +124,8 @@ export class Exchange {
 
   /** route */
   target: Target | null = null;
+  /** route: of the prompt's beginning where targets are chosen by it; -1 until somebody asked, -2 where there is none. */
+  promptHash = -1;
 
   /** inspect: what makes the provider tell the usage although the client did not ask; null where nothing need be done. */
   usageEdit: BodyEdit | null = null;

@@ -10,7 +10,7 @@ import type { Downstream } from './accept/downstream.js';
 import { checkFraming } from './accept/framing.js';
 import type { Admission } from './admit/admission.js';
 import type { KeyTable } from './authenticate/keys.js';
-import { nowMs } from './core/clock.js';
+import { nowMs, toSharedMs } from './core/clock.js';
 import { detectDialect } from './dialects/registry.js';
 import { Exchange, type RequestHead } from './exchange.js';
 import type { BodyInspector, InspectOutcome } from './inspect/body.js';
@@ -18,6 +18,7 @@ import { checkTarget } from './inspect/target.js';
 import { readTimeoutMs } from './inspect/timeout.js';
 import { Relay } from './relay/relay.js';
 import type { RelayHost } from './relay/relay-host.js';
+import type { Balancers } from './route/balancers.js';
 import type { ModelList } from './route/model-list.js';
 import type { ModelTable, Target } from './route/models.js';
 import type { Forwarder } from './upstream/forward.js';
@@ -29,9 +30,12 @@ export interface Stages extends RelayHost {
   readonly bodies: BodyInspector;
   readonly modelList: ModelList;
   readonly models: ModelTable;
+  readonly balancers: Balancers;
   readonly admission: Admission;
   readonly forwarder: Forwarder;
 }
+
+const NONE_TRIED: readonly number[] = [];
 
 export function runExchange(stages: Stages, downstream: Downstream, head: RequestHead): void {
   const dialect = detectDialect(head.path, head.hasAnthropicVersion);
@@ -77,7 +81,14 @@ class Inspection implements InspectOutcome {
 
 function admit(stages: Stages, exchange: Exchange, relay: Relay): void {
   try {
-    const target = stages.models.find(exchange.model, exchange.dialect);
+    const entry = stages.models.find(exchange.model, exchange.dialect);
+    // Where none was tried there is always one.
+    const target = stages.balancers.choose(
+      entry,
+      exchange,
+      NONE_TRIED,
+      toSharedMs(exchange.readyMs),
+    ) as Target;
     exchange.target = target;
     if (target.wholeMs > 0) {
       relay.limitTime(target.wholeMs);

@@ -25,6 +25,7 @@ const MODEL_KEYS: readonly string[] = [
   'model',
   'targets',
   'balance',
+  'hash_by',
   'fallbacks',
   'timeouts',
   'keepalive',
@@ -116,6 +117,9 @@ function readDuration(value: unknown): number | null {
 }
 
 function checkModel(path: Path, model: Record<string, unknown>, problems: Problems): void {
+  if (Object.hasOwn(model, 'hash_by') && model['balance'] !== 'hash') {
+    problems.refuseKey([...path, 'hash_by'], 'has no meaning without balance: hash');
+  }
   const isShort = Object.hasOwn(model, 'provider');
   if (!Object.hasOwn(model, 'targets')) {
     // A mistyped key is reported by the schema, and probably is the missing one.

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { isHost, PORT_MAX, parseAddress } from './address.js';
-import type { ListenAddress } from './model.js';
+import type { HashBy, ListenAddress } from './model.js';
 import { Refusal } from './refusal.js';
 import { DURATION_PATTERN, formatDuration, parseDurationMs } from './units.js';
 
@@ -170,6 +170,25 @@ export function host(): z.ZodType<string> {
     read: (value) => (typeof value === 'string' && isHost(value) ? { value } : null),
   });
 }
+
+/** What the hash policy goes by. Header names come in lower case, without `_` (P-06). */
+export function hashBy(): z.ZodType<HashBy> {
+  const names = ['consumer', 'prompt'] as const;
+  return field<HashBy>({
+    json: [{ enum: names }, { type: 'string', pattern: '^header:.+$' }],
+    refusal: new Refusal('consumer, prompt or header:NAME', { candidates: names }),
+    read: (value) => {
+      if (typeof value !== 'string') return null;
+      const name = names.find((candidate) => candidate === value);
+      if (name !== undefined) return { value: name };
+      const header = HASHED_HEADER.exec(value)?.[1]?.toLowerCase();
+      return header === undefined ? null : { value: `header:${header}` };
+    },
+  });
+}
+
+/** A header's name by RFC 9110, as src/core/header-roles.ts lets it through. */
+const HASHED_HEADER = /^header:([!#$%&'*+\-.^`|~0-9A-Za-z]{1,128})$/;
 
 /** A string with something in it; where it may be left out, an empty one counts as left out. */
 export function text(

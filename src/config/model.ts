@@ -93,6 +93,8 @@ export interface TargetConfig {
   /** The name that the provider knows; null passes the caller's on unchanged. */
   readonly model: string | null;
   readonly weight: number;
+  /** Targets with the lowest number come first; the others when none of these is left. */
+  readonly priority: number;
   /** In place of the price list's; null: as the list says. */
   readonly price: PriceConfig | null;
 }
@@ -107,13 +109,24 @@ export interface PriceConfig {
   readonly audioOutput: number | null;
 }
 
-export type BalanceName = 'weighted' | 'round-robin' | 'least-busy' | 'least-latency' | 'hash';
+export type BalanceName =
+  | 'weighted'
+  | 'round-robin'
+  | 'least-busy'
+  | 'least-latency'
+  | 'lowest-cost'
+  | 'hash';
+
+/** What tells requests apart that shall go to different targets; a header's name is in lower case. */
+export type HashBy = 'consumer' | 'prompt' | `header:${string}`;
 
 export interface ModelConfig {
   /** What clients ask for, or `*`. */
   readonly name: string;
   readonly targets: readonly TargetConfig[];
   readonly balance: BalanceName;
+  /** null where `balance` is another one than `hash`. */
+  readonly hashBy: HashBy | null;
   readonly fallbacks: readonly string[];
   /** null: the providers' hold. */
   readonly timeouts: ModelTimeouts | null;

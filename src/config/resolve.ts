@@ -102,17 +102,21 @@ function toModel(name: string, entry: ParsedFile['models'][string]): ModelConfig
     provider: entry.provider ?? '',
     model: entry.model,
     weight: 1,
+    priority: 0,
     price: entry.price,
   };
+  const balance = entry.balance ?? 'weighted';
   return {
     name,
     targets: (entry.targets ?? [short]).map((target) => ({
       provider: target.provider,
       model: target.model ?? null,
       weight: target.weight,
+      priority: target.priority,
       price: target.price === undefined ? null : toPrice(target.price),
     })),
-    balance: entry.balance ?? 'weighted',
+    balance,
+    hashBy: balance === 'hash' ? (entry.hash_by ?? 'consumer') : null,
     fallbacks: entry.fallbacks,
     timeouts: entry.timeouts === undefined ? null : toModelTimeouts(entry.timeouts),
     keepAliveMs: entry.keepalive ?? null,

@@ -11,6 +11,7 @@ import {
   choice,
   duration,
   hasControlCharacters,
+  hashBy,
   host,
   off,
   onOff,
@@ -35,6 +36,7 @@ const CONNECTIONS_MAX = 1_000_000;
 const PRICE_MAX = 1e6;
 const WEIGHT_MAX = 65_535;
 const COUNT_MAX = 1_000_000;
+const PRIORITY_MAX = 65_535;
 
 export const PUBLIC_HOST_DEFAULT = '0.0.0.0';
 export const ADMIN_HOST_DEFAULT = '127.0.0.1';
@@ -221,6 +223,9 @@ const target = mapping({
   weight: wholeNumber(1, WEIGHT_MAX)
     .prefault(1)
     .describe('Share of the requests, relative to the other targets.'),
+  priority: wholeNumber(0, PRIORITY_MAX)
+    .prefault(0)
+    .describe('Targets with the lowest number come first; the others when none of these is left.'),
   price: price.optional(),
 }).describe('A provider and the model name that it knows.');
 
@@ -233,9 +238,12 @@ const model = mapping({
     .min(1)
     .optional()
     .describe('Where requests may go, instead of `provider`.'),
-  balance: choice(['weighted', 'round-robin', 'least-busy', 'least-latency', 'hash'])
+  balance: choice(['weighted', 'round-robin', 'least-busy', 'least-latency', 'lowest-cost', 'hash'])
     .optional()
     .describe('How a target is chosen; weighted where left out.'),
+  hash_by: hashBy()
+    .optional()
+    .describe('With balance: hash, what keeps requests together: consumer, prompt or header:NAME.'),
   fallbacks: z
     .array(text('the name of a model'))
     .prefault([])

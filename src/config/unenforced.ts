@@ -2,16 +2,12 @@
  * What the file may say although this version does not act upon it yet: one sentence each, logged at
  * start, so that nobody relies on a limit that is not there.
  */
-import type { ModelConfig, WeirConfig } from './model.js';
+import type { WeirConfig } from './model.js';
 
 const LISTED_NAMES_MAX = 5;
 
 export function describeUnenforced(config: Omit<WeirConfig, 'warnings'>): string[] {
-  // With one target there is nothing to choose.
-  const balanced = config.models.filter((model) => model.targets.length > 1);
   const sentences = [
-    sentence('balance of', 'model', balanced.filter(needsBalancer), 'the targets take turns'),
-    sentence('weight in', 'model', balanced.filter(hasWeights), 'the targets take turns'),
     sentence(
       'fallbacks of',
       'model',
@@ -20,15 +16,6 @@ export function describeUnenforced(config: Omit<WeirConfig, 'warnings'>): string
     ),
   ];
   return sentences.filter((entry) => entry !== null);
-}
-
-/** With equal weights, turns are what `weighted` asks for. */
-function needsBalancer(model: ModelConfig): boolean {
-  return model.balance !== 'round-robin' && model.balance !== 'weighted';
-}
-
-function hasWeights(model: ModelConfig): boolean {
-  return model.targets.some((target) => target.weight !== model.targets[0]?.weight);
 }
 
 function sentence(

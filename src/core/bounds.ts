@@ -104,6 +104,12 @@ export const BOUND_TABLE = {
   targetLookMs: bound(200, 'ms', 'How often the primary looks whether a target’s state has changed, to log it. Workers see a change at once.'),
   healthChecksMax: bound(16, 'count', 'Health checks of providers at the same time; further ones wait.'),
   healthCheckBytesMax: bound(64 * KB, 'bytes', 'Of the answer to a health check that is read; with so much of it the provider is well.'),
+  busyStaleMs: bound(1, 'ms', 'How old the other workers’ counts of what is under way at a target may be when a target is chosen. To add up 16 columns takes about 1 µs a target; done for each of 10,000 requests a second it would be 1 % of a core, and the worker’s own counts are exact.'),
+  latencyDecayMs: bound(10_000, 'ms', 'In which the measured times of a target fade to 37 %, and with which weight newer ones take their place; as in Finagle’s and Linkerd’s peak-EWMA. A target that is ten times as slow as another is tried again after 23 s.'),
+  hashBusyMin: bound(8, 'count', 'Exchanges under way at a target below which the hash policy doesn’t look at load. 1.25 times the share of two is two, and requests that belong together would part without need; no model is slowed down by so few.'),
+  hashedPromptBytesMax: bound(1024, 'bytes', 'Of the beginning of a prompt that decides where it goes; about 256 tokens, as many as OpenAI routes to its caches by.'),
+  hashedPromptSearchBytesMax: bound(64 * KB, 'bytes', 'Of a body in which the beginning of its prompt is looked for: 10 µs for 50 KB with a hundred messages. Fields that stand before it (tools) rarely have half of it.'),
+  hashedTextCharsMax: bound(256, 'count', 'Of the end of a name or a header’s value that is hashed: 0.3 µs. Tokens of one issuer begin alike and end in a signature.'),
 } as const satisfies Record<string, Bound>;
 
 export type BoundName = keyof typeof BOUND_TABLE;

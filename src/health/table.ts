@@ -97,7 +97,9 @@ export class HealthTable implements TargetHealth {
     return (low & UNFIT_MASK) === 0 || this.#mayBeTried(index, nowMs);
   }
 
+  /** 0 for one that an operator has drained, so that it is the last of those that are unusable. */
   weightFactor(index: number, nowMs: number): number {
+    if ((this.#low(index) & UNFIT_MASK) !== 0 && this.peek(index).isDrained) return 0;
     const row = this.#row(index);
     const recoveredMs = this.#floats[row + ROW.recoveredAt]!;
     if (nowMs >= recoveredMs) return 1;

@@ -17,6 +17,8 @@ import { createLogger, type Logger } from '../observe/logger.js';
 import { createMetrics } from '../observe/metrics.js';
 import { listSecrets } from '../observe/recorder.js';
 import { createRedact } from '../observe/redact.js';
+import { countTargets } from '../route/models.js';
+import { createTargetLoadBuffer, reclaimTargetLoad } from '../route/target-load.js';
 import type { WorkerStart } from '../worker/messages.js';
 import { type AcceptMode, Acceptor, chooseAcceptMode } from './acceptor.js';
 import { type AdminServer, createAdminServer, type Readiness } from './admin.js';
@@ -49,6 +51,7 @@ export class Primary {
   readonly #limits: LimitKeeper;
   readonly #targets: TargetKeeper;
   #checks: HealthChecks | null = null;
+  readonly #targetLoad: SharedArrayBuffer;
   readonly #tokenCounter = new TokenCounter();
   #acceptor: Acceptor | null = null;
   #readiness: Readiness = { ready: false, reason: 'starting' };
@@ -64,11 +67,15 @@ export class Primary {
     this.#counters = createCounterBuffer(this.#layout, config.workers);
     this.#limits = new LimitKeeper(config, this.logger);
     this.#targets = new TargetKeeper(config, this.logger);
+    this.#targetLoad = createTargetLoadBuffer(countTargets(config), config.workers);
     this.#workers = new WorkerSet({
       onLog: (lines, lineCount, onTaken) => this.#sink.writeBatch(lines, lineCount, onTaken),
       onFault: (index, message, stack) => this.#onFault(index, message, stack),
       onCountTokens: (body, model) => this.#tokenCounter.count(body, model),
-      onEnded: (index) => this.#limits.reclaim(index),
+      onEnded: (index) => {
+        this.#limits.reclaim(index);
+        reclaimTargetLoad(this.#targetLoad, countTargets(config), index);
+      },
       onLost: (index, exitCode) =>
         this.#onFault(index, `the thread ended with code ${exitCode}`, ''),
     });
@@ -183,9 +190,12 @@ export class Primary {
     }
   }
 
-  /** Where nobody is asked for a key nobody's use is counted, and the list need not be read. */
+  /** Where nobody's use is counted, and no target chosen by its price, the list need not be read. */
   async #loadPrices(): Promise<PriceCatalog> {
-    return this.#config.consumers === null ? {} : loadPriceCatalog(this.#config, wallClockMs());
+    const isAskedFor =
+      this.#config.consumers !== null ||
+      this.#config.models.some(({ balance }) => balance === 'lowest-cost');
+    return isAskedFor ? loadPriceCatalog(this.#config, wallClockMs()) : {};
   }
 
   /** What talks to providers is loaded only where the primary has to. */
@@ -217,6 +227,7 @@ export class Primary {
         counters: this.#counters,
         limits: this.#limits.buffer,
         health: this.#targets.buffer,
+        targetLoad: this.#targetLoad,
         log: createLogMemory(),
         prices,
         port: mode === 'acceptor' ? null : port,

@@ -1,5 +1,6 @@
-/** From the model that a client asks for to a provider and the name that the provider knows. */
+/** From the model that a client asks for to the targets that may serve it; balancers.ts chooses among them. */
 import type {
+  HashBy,
   ModelConfig,
   ModelTimeouts,
   ProviderConfig,
@@ -10,12 +11,14 @@ import { BOUNDS } from '../core/bounds.js';
 import { type DialectName, GatewayError } from '../core/errors.js';
 import { nearestNames } from '../core/nearest.js';
 
-/** Where an exchange goes. */
+/** Where an attempt goes. */
 export interface Target {
   /** The entry in the configuration, `*` included. */
   readonly entryName: string;
-  /** Position of this target in its entry. */
+  /** Position of this target in its entry, as configured. */
   readonly position: number;
+  /** Among all targets of the gateway, models in the configuration's order and then targets in theirs. */
+  readonly index: number;
   readonly provider: string;
   /** The name that the provider knows; null passes the client's on. */
   readonly model: string | null;
@@ -27,34 +30,52 @@ export interface Target {
   readonly keepAliveMs: number;
 }
 
-interface Entry {
+/** What one name, or any other name, may be served by. */
+export interface ModelEntry {
+  /** As configured, `*` included. */
+  readonly name: string;
+  /** Place in `ModelTable.entries`; balancers keep by it what they know of an entry. */
+  readonly number: number;
+  /** At least one. */
   readonly targets: readonly Target[];
-  next: number;
+  /** What the configuration says of each, in the same order. */
+  readonly shares: readonly Pick<TargetConfig, 'weight' | 'priority'>[];
+  readonly balance: ModelConfig['balance'];
+  readonly hashBy: HashBy | null;
 }
 
 const WILDCARD = '*';
 const DIALECT_NAMES: readonly DialectName[] = ['openai', 'anthropic'];
 const MODEL_CHARS_SHOWN = 128;
 
-/** One worker's view of the models; where an entry has several targets they take turns. */
+/** One worker's view of the models. */
 export class ModelTable {
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new Map<string, ModelEntry>();
   /** The wildcard's targets for callers of each dialect; empty if there is no wildcard. */
-  readonly #wildcards = new Map<DialectName, Entry>();
+  readonly #wildcards = new Map<DialectName, ModelEntry>();
+  readonly #all: ModelEntry[] = [];
   readonly names: readonly { readonly id: string; readonly owner: string }[];
 
   constructor(config: Pick<WeirConfig, 'models' | 'providers'>) {
     const providers = new Map(config.providers.map((provider) => [provider.name, provider]));
+    let firstIndex = 0;
     for (const model of config.models) {
+      const targets = createTargets(model, firstIndex, providers);
+      firstIndex += targets.length;
       if (model.name === WILDCARD) {
-        this.#addWildcard(model, providers);
+        this.#addWildcard(model, targets, providers);
       } else {
-        this.#entries.set(model.name, { targets: createTargets(model, providers), next: 0 });
+        this.#entries.set(model.name, this.#addEntry(model, targets));
       }
     }
     this.names = config.models
       .filter(({ name }) => name !== WILDCARD)
       .map(({ name, targets }) => ({ id: name, owner: targets[0]?.provider ?? '' }));
+  }
+
+  /** All there are; a wildcard has one for each dialect. */
+  get entries(): readonly ModelEntry[] {
+    return this.#all;
   }
 
   get hasWildcard(): boolean {
@@ -69,28 +90,42 @@ export class ModelTable {
    * @param model as the client wrote it; null where the request names none.
    * @throws GatewayError `model_not_found`, with the nearest names.
    */
-  find(model: string | null, dialect: DialectName): Target {
+  find(model: string | null, dialect: DialectName): ModelEntry {
     const entry =
       (model === null ? undefined : this.#entries.get(model)) ?? this.#wildcards.get(dialect);
     if (entry === undefined) {
       throw model === null ? refuseUnnamed() : this.refuseUnknown(model);
     }
-    const target = entry.targets[entry.next] as Target;
-    entry.next = entry.next + 1 < entry.targets.length ? entry.next + 1 : 0;
-    return target;
+    return entry;
+  }
+
+  #addEntry(model: ModelConfig, targets: readonly Target[]): ModelEntry {
+    const entry = {
+      name: model.name,
+      number: this.#all.length,
+      targets,
+      shares: targets.map(({ position }) => model.targets[position] as TargetConfig),
+      balance: model.balance,
+      hashBy: model.hashBy,
+    };
+    this.#all.push(entry);
+    return entry;
   }
 
   /**
    * What is passed on unread can only be understood by a provider that speaks the caller's dialect, so the wildcard's
    * targets of that dialect take it, where there are any.
    */
-  #addWildcard(model: ModelConfig, providers: ReadonlyMap<string, ProviderConfig>): void {
-    const targets = createTargets(model, providers);
+  #addWildcard(
+    model: ModelConfig,
+    targets: readonly Target[],
+    providers: ReadonlyMap<string, ProviderConfig>,
+  ): void {
     for (const dialect of DIALECT_NAMES) {
       const speaking = targets.filter(
         (target) => providers.get(target.provider)?.dialect === dialect,
       );
-      this.#wildcards.set(dialect, { targets: speaking.length > 0 ? speaking : targets, next: 0 });
+      this.#wildcards.set(dialect, this.#addEntry(model, speaking.length > 0 ? speaking : targets));
     }
   }
 
@@ -117,13 +152,20 @@ function refuseUnnamed(): GatewayError {
   );
 }
 
+/** How many targets all models have together: as many as `Target.index` can be. */
+export function countTargets(config: Pick<WeirConfig, 'models'>): number {
+  return config.models.reduce((sum, { targets }) => sum + targets.length, 0);
+}
+
 function createTargets(
   model: ModelConfig,
+  firstIndex: number,
   providers: ReadonlyMap<string, ProviderConfig>,
 ): Target[] {
-  return model.targets.map((target: TargetConfig, position) => ({
+  return model.targets.map((target, position) => ({
     entryName: model.name,
     position,
+    index: firstIndex + position,
     provider: target.provider,
     model: target.model,
     timeouts: model.timeouts,

@@ -15,6 +15,8 @@ export interface WorkerStart {
   readonly limits: SharedArrayBuffer;
   /** Of all targets; see health/table.ts. */
   readonly health: SharedArrayBuffer;
+  /** How busy and how fast targets are. */
+  readonly targetLoad: SharedArrayBuffer;
   /** This worker's alone: its log lines on their way to the primary. */
   readonly log: SharedArrayBuffer;
   /** List prices of the configured providers. */

@@ -3,7 +3,7 @@ import { Admission } from '../admit/admission.js';
 import { Estimator } from '../admit/estimate.js';
 import { TokenCountClient } from '../admit/exact-count-client.js';
 import { dropLimitLines } from '../admit/limit-lines.js';
-import { createPriceList } from '../admit/prices.js';
+import { createPriceList, type PriceList } from '../admit/prices.js';
 import { createKeyTable } from '../authenticate/keys.js';
 import { wallClockMs } from '../core/clock.js';
 import { Deadlines } from '../core/deadlines.js';
@@ -26,8 +26,10 @@ import { listSecrets, Recorder } from '../observe/recorder.js';
 import { createRedact } from '../observe/redact.js';
 import type { Stages } from '../pipeline.js';
 import { FirstTokenWatch } from '../relay/first-token.js';
+import { Balancers } from '../route/balancers.js';
 import { ModelList } from '../route/model-list.js';
-import { ModelTable } from '../route/models.js';
+import { countTargets, ModelTable } from '../route/models.js';
+import { SharedTargetLoad } from '../route/target-load.js';
 import { Forwarder } from '../upstream/forward.js';
 import { Provider, shareOfWorker } from '../upstream/provider.js';
 import { formatStatus } from '../upstream/response-head.js';
@@ -41,6 +43,8 @@ export class WorkerRuntime implements Stages {
   readonly modelList: ModelList;
   readonly models: ModelTable;
   readonly health: TargetHealth;
+  readonly targetLoad: SharedTargetLoad;
+  readonly balancers: Balancers;
   readonly admission: Admission;
   readonly forwarder: Forwarder;
   readonly tokenCounts: TokenCountClient;
@@ -92,7 +96,19 @@ export class WorkerRuntime implements Stages {
       (request) => send({ kind: 'count-tokens', ...request }),
       deadlines,
     );
-    this.admission = this.#createAdmission(start);
+    const prices = createPriceList(config, start.prices);
+    this.admission = this.#createAdmission(start, prices);
+    this.targetLoad = new SharedTargetLoad(
+      start.targetLoad,
+      countTargets(config),
+      config.workers,
+      start.index,
+    );
+    this.balancers = new Balancers(this.models.entries, {
+      health: this.health,
+      load: this.targetLoad,
+      prices,
+    });
     this.#providers = config.providers.map((provider) => {
       const slots = layout.providers.get(provider.name);
       return new Provider(provider, shareOfWorker(provider, config.workers), deadlines, {
@@ -110,7 +126,7 @@ export class WorkerRuntime implements Stages {
     );
   }
 
-  #createAdmission({ config, index, limits, prices }: WorkerStart): Admission {
+  #createAdmission({ config, index, limits }: WorkerStart, prices: PriceList): Admission {
     const plan = planLimits(config);
     return new Admission(
       {
@@ -118,7 +134,7 @@ export class WorkerRuntime implements Stages {
         providers: config.providers,
         callers: config.callers,
         ledger: new Ledger(new LimitTable(limits, plan, index)),
-        prices: createPriceList(config, prices),
+        prices,
         estimator: new Estimator(),
         countTokens: (body, model) => this.tokenCounts.count(body, model),
       },

@@ -26,8 +26,15 @@ export function createRoutesConfig(
     models: Object.entries(models).map(
       ([name, providers]): ModelConfig => ({
         name,
-        targets: providers.map((provider) => ({ provider, model: null, weight: 1, price: null })),
+        targets: providers.map((provider) => ({
+          provider,
+          model: null,
+          weight: 1,
+          priority: 0,
+          price: null,
+        })),
         balance: 'weighted',
+        hashBy: null,
         fallbacks: [],
         timeouts: null,
         keepAliveMs: null,

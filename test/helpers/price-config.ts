@@ -31,8 +31,15 @@ export function createPricedConfig(
     providers,
     models: Object.entries(models).map(([name, targets]) => ({
       name,
-      targets: targets.map((target) => ({ model: null, weight: 1, price: null, ...target })),
+      targets: targets.map((target) => ({
+        model: null,
+        weight: 1,
+        priority: 0,
+        price: null,
+        ...target,
+      })),
       balance: 'weighted',
+      hashBy: null,
       fallbacks: [],
       timeouts: null,
       keepAliveMs: null,

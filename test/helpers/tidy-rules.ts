@@ -59,6 +59,7 @@ export const EDGES: Readonly<Record<string, Edges>> = {
   },
   primary: {
     // admit: the price list is read once, and tokens are counted on one pool of threads, for all workers.
+    // route: it makes the memory in which workers tell each other how busy targets are.
     // upstream: providers' health is checked once for all workers, and sockets to them are opened nowhere else.
     uses: [
       ...GROUND,
@@ -68,6 +69,7 @@ export const EDGES: Readonly<Record<string, Edges>> = {
       'health',
       'limits',
       'observe',
+      'route',
       'upstream',
       'worker',
       'demo-upstream',

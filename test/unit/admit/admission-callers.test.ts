@@ -19,6 +19,7 @@ const HOUR_MS = 3_600_000;
 const TARGET = {
   entryName: 'm',
   position: 0,
+  index: 0,
   provider: 'p',
   model: null,
   timeouts: null,

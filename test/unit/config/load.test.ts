@@ -109,8 +109,9 @@ test('defaults of the smallest file', () => {
     models: [
       {
         name: '*',
-        targets: [{ provider: 'p', model: null, weight: 1, price: null }],
+        targets: [{ provider: 'p', model: null, weight: 1, priority: 0, price: null }],
         balance: 'weighted',
+        hashBy: null,
         fallbacks: [],
         timeouts: null,
         keepAliveMs: null,
@@ -165,8 +166,9 @@ test('every field', () => {
   assert.deepEqual(config.models, [
     {
       name: 'constructor',
-      targets: [{ provider: 'a', model: null, weight: 1, price: null }],
+      targets: [{ provider: 'a', model: null, weight: 1, priority: 0, price: null }],
       balance: 'weighted',
+      hashBy: null,
       fallbacks: [],
       timeouts: null,
       keepAliveMs: null,
@@ -178,6 +180,7 @@ test('every field', () => {
           provider: 'a',
           model: 'x',
           weight: 3,
+          priority: 0,
           price: {
             input: 2.5,
             output: 10,
@@ -187,9 +190,10 @@ test('every field', () => {
             audioOutput: null,
           },
         },
-        { provider: 'b', model: null, weight: 1, price: null },
+        { provider: 'b', model: null, weight: 1, priority: 0, price: null },
       ],
       balance: 'least-busy',
+      hashBy: null,
       fallbacks: ['constructor'],
       timeouts: { firstByteMs: null, firstTokenMs: 8000, idleMs: null, wholeMs: 60_000 },
       keepAliveMs: 15_000,
@@ -243,10 +247,32 @@ test('breaker: off, and a health check by path', () => {
 
 test('what is not enforced yet is said, once for each kind', () => {
   assert.deepEqual(parse(FULL, { PORT: '443' }).warnings, [
-    'balance of model "wide": not enforced by this version; the targets take turns.',
-    'weight in model "wide": not enforced by this version; the targets take turns.',
     'fallbacks of model "wide": not enforced by this version; a failure is answered to the caller.',
   ]);
+});
+
+test('what a hash goes by, and where nothing is hashed', () => {
+  const targets = '[{ provider: p }, { provider: q, priority: 2 }]';
+  const config = parse(`
+providers:
+  p: { dialect: openai, base_url: "http://a" }
+  q: { dialect: openai, base_url: "http://b" }
+models:
+  plain: { targets: ${targets}, balance: hash }
+  prompt: { targets: ${targets}, balance: hash, hash_by: prompt }
+  header: { targets: ${targets}, balance: hash, hash_by: "header:X-Session-Id" }
+  cheap: { targets: ${targets}, balance: lowest-cost }
+`);
+  assert.deepEqual(
+    config.models.map(({ hashBy }) => hashBy),
+    ['consumer', 'prompt', 'header:x-session-id', null],
+  );
+  assert.deepEqual(
+    config.models[0]?.targets.map(({ priority }) => priority),
+    [0, 2],
+  );
+  assert.deepEqual(config.warnings, []);
+  assert.deepEqual(parse(formatEffective(config)), config, '`weir check` says all of it');
 });
 
 test('base URLs are completed and trimmed', () => {

@@ -309,8 +309,29 @@ const MODEL: Record<string, string[]> = {
   '{ targets: [{ provider: openai, weight: 0 }] }': [
     '54: targets[0].weight: expected a whole number from 1 to 65535; got 0',
   ],
+  '{ targets: [{ provider: openai, priority: -1 }] }': [
+    '56: targets[0].priority: expected a whole number from 0 to 65535; got -1',
+  ],
+  '{ targets: [{ provider: openai, priority: 0.5 }] }': [
+    '56: targets[0].priority: expected a whole number from 0 to 65535; got 0.5',
+  ],
+  '{ targets: [{ provider: openai }], hash_by: prompt }': [
+    '49: hash_by: has no meaning without balance: hash',
+  ],
+  '{ targets: [{ provider: openai }], balance: least-busy, hash_by: prompt }': [
+    '70: hash_by: has no meaning without balance: hash',
+  ],
+  '{ targets: [{ provider: openai }], balance: hash, hash_by: "header:" }': [
+    '73: hash_by: expected consumer, prompt or header:NAME; got "header:"',
+  ],
+  '{ targets: [{ provider: openai }], balance: hash, hash_by: "header:a_b" }': [
+    '73: hash_by: expected consumer, prompt or header:NAME; got "header:a_b"',
+  ],
+  '{ targets: [{ provider: openai }], balance: hash, hash_by: promt }': [
+    '73: hash_by: expected consumer, prompt or header:NAME; got "promt". Did you mean "prompt"?',
+  ],
   '{ targets: [{ provider: openai }], balance: random }': [
-    '58: balance: expected one of weighted, round-robin, least-busy, least-latency, hash; got "random"',
+    '58: balance: expected one of weighted, round-robin, least-busy, least-latency, lowest-cost, hash; got "random"',
   ],
   '{ provider: openai, fallbacks: [x] }': [
     '46: fallbacks[0]: expected a configured model: one of m, o; got "x". Did you mean "m" or "o"?',

@@ -60,6 +60,7 @@ class Scene {
 const TARGET = {
   entryName: 'gpt-4o',
   position: 1,
+  index: 1,
   provider: 'azure',
   model: 'gpt-4o-eu',
   timeouts: null,
@@ -202,7 +203,7 @@ test('secrets are the providers’ keys', () => {
 
 test('exchanges that take turns at several targets are each counted at their own', () => {
   const scene = new Scene();
-  const first = { ...TARGET, position: 0, provider: 'openai' };
+  const first = { ...TARGET, position: 0, index: 0, provider: 'openai' };
   const unknown = { ...TARGET, entryName: 'gone' };
   for (const target of [TARGET, first, TARGET, TARGET, null, unknown, first, TARGET]) {
     scene.end({ target, requestBytes: target === first ? 100 : 1 }, COMPLETE);

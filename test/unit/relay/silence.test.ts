@@ -17,6 +17,7 @@ function begin(context: TestContext, head: Partial<RelayedHead> = {}, method = '
   scene.exchange.target = {
     entryName: 'm',
     position: 0,
+    index: 0,
     provider: 'p',
     model: null,
     timeouts: null,

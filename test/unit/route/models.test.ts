@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DialectName } from '../../../src/core/errors.js';
 import { GatewayError } from '../../../src/core/errors.js';
-import { ModelTable } from '../../../src/route/models.js';
+import { createCounterLayout } from '../../../src/observe/counters.js';
+import { countTargets, ModelTable } from '../../../src/route/models.js';
 import { createRoutesConfig } from '../../helpers/observe-config.js';
 
 function createTable(
@@ -30,20 +31,39 @@ function refusalOf(run: () => unknown): GatewayError {
   return assert.fail('nothing was thrown');
 }
 
-test('targets take turns, each entry by itself', () => {
-  const table = createTable({ a: ['p', 'q', 'r'], b: ['q'] });
-  const providers = Array.from({ length: 7 }, () => table.find('a', 'openai').provider);
-  assert.deepEqual(providers, ['p', 'q', 'r', 'p', 'q', 'r', 'p']);
-  assert.deepEqual(table.find('b', 'anthropic'), {
-    entryName: 'b',
-    position: 0,
-    provider: 'q',
-    model: null,
-    timeouts: null,
-    wholeMs: 0,
-    keepAliveMs: 0,
-  });
-  assert.equal(table.find('a', 'openai').position, 1);
+/** No timeouts of its own, and no comments. */
+const PLAIN = { timeouts: null, wholeMs: 0, keepAliveMs: 0 };
+
+function targetsOf(table: ModelTable, model: string | null, dialect: DialectName): string[] {
+  return table.find(model, dialect).targets.map(({ provider }) => provider);
+}
+
+test('an entry holds its targets in order, numbered over all models as their counters are', () => {
+  const models = { a: ['p', 'q', 'r'], b: ['q'], '*': ['p', 'r'] };
+  const table = createTable(models);
+  const entry = table.find('a', 'openai');
+  assert.deepEqual(
+    entry.targets.map(({ provider, position, index }) => [provider, position, index]),
+    [
+      ['p', 0, 0],
+      ['q', 1, 1],
+      ['r', 2, 2],
+    ],
+  );
+  assert.deepEqual(table.find('b', 'anthropic').targets, [
+    { entryName: 'b', position: 0, index: 3, provider: 'q', model: null, ...PLAIN },
+  ]);
+  assert.deepEqual(
+    table.entries.map(({ number }) => number),
+    [...table.entries.keys()],
+  );
+  const { routes } = createCounterLayout(createRoutesConfig(models));
+  assert.equal(countTargets(createRoutesConfig(models)), routes.length);
+  for (const { targets } of table.entries) {
+    for (const { index, entryName, provider } of targets) {
+      assert.deepEqual([routes[index]?.model, routes[index]?.provider], [entryName, provider]);
+    }
+  }
 });
 
 test('names are compared exactly', () => {
@@ -57,32 +77,26 @@ test('names are compared exactly', () => {
 
 test('the wildcard takes what is unknown and what names no model, and has no turn of its own in the list', () => {
   const table = createTable({ a: ['p'], '*': ['q'] });
-  assert.equal(table.find('a', 'openai').provider, 'p');
-  assert.deepEqual(table.find('other', 'openai'), {
-    entryName: '*',
-    position: 0,
-    provider: 'q',
-    model: null,
-    timeouts: null,
-    wholeMs: 0,
-    keepAliveMs: 0,
-  });
-  assert.equal(table.find(null, 'openai').provider, 'q');
+  assert.deepEqual(targetsOf(table, 'a', 'openai'), ['p']);
+  assert.deepEqual(table.find('other', 'openai').targets, [
+    { entryName: '*', position: 0, index: 1, provider: 'q', model: null, ...PLAIN },
+  ]);
+  assert.deepEqual(targetsOf(table, null, 'openai'), ['q']);
   assert.equal(table.hasWildcard, true);
   assert.deepEqual(table.names, [{ id: 'a', owner: 'p' }]);
 });
 
 test('the wildcard prefers providers that speak as the caller does', () => {
   const table = createTable({ '*': ['o1', 'a1', 'o2'] }, { a1: 'anthropic' });
-  const openai = Array.from({ length: 3 }, () => table.find(null, 'openai').provider);
-  assert.deepEqual(openai, ['o1', 'o2', 'o1']);
-  const target = table.find('x', 'anthropic');
-  assert.deepEqual([target.provider, target.position], ['a1', 1]);
-  const none = createTable({ '*': ['o1', 'o2'] });
+  assert.deepEqual(targetsOf(table, null, 'openai'), ['o1', 'o2']);
+  const { targets, shares } = table.find('x', 'anthropic');
   assert.deepEqual(
-    [none.find(null, 'anthropic').provider, none.find(null, 'anthropic').provider],
-    ['o1', 'o2'],
+    targets.map(({ provider, position, index }) => [provider, position, index]),
+    [['a1', 1, 1]],
   );
+  assert.equal(shares.length, 1);
+  const none = createTable({ '*': ['o1', 'o2'] });
+  assert.deepEqual(targetsOf(none, null, 'anthropic'), ['o1', 'o2']);
 });
 
 test('a refusal names the nearest, and shows no more of a long name than needed', () => {
