@@ -19,7 +19,17 @@ const LIMIT_KINDS = [
   'concurrency',
 ] as const;
 const LIMIT_KEYS: readonly string[] = [...LIMIT_KINDS, 'per', 'burst', 'models', 'enforce'];
-const MODEL_KEYS: readonly string[] = ['provider', 'model', 'targets', 'balance', 'fallbacks'];
+const MODEL_KEYS: readonly string[] = [
+  'provider',
+  'model',
+  'targets',
+  'balance',
+  'fallbacks',
+  'context_fallbacks',
+  'content_fallbacks',
+  'hedge',
+  'retry',
+];
 
 export function checkConsistency(
   file: Readonly<Record<string, unknown>>,

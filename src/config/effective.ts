@@ -10,9 +10,11 @@ import type {
   ConsumerConfig,
   LimitConfig,
   ModelConfig,
+  ModelRetry,
   PriceConfig,
   ProviderConfig,
   PublicListen,
+  RetryConfig,
   WeirConfig,
 } from './model.js';
 import { formatDuration } from './units.js';
@@ -28,8 +30,14 @@ export function formatEffective(config: WeirConfig): string {
     ...(config.stateDir === null ? {} : { state_dir: escapeVariables(config.stateDir) }),
     drain_timeout: formatDuration(config.drainTimeoutMs),
     log: { level: config.log.level, access: config.log.access ? 'on' : 'off' },
+    retry: {
+      attempts: config.retry.attemptsMax,
+      backoff: formatDuration(config.retry.backoffMs),
+      backoff_max: formatDuration(config.retry.backoffMsMax),
+      budget: config.retry.budgetPercent,
+    },
     providers: byName(config.providers, formatProvider),
-    models: byName(config.models, formatModel),
+    models: byName(config.models, (model) => formatModel(model, config.retry)),
     ...(config.consumers === null ? {} : { consumers: byName(config.consumers, formatConsumer) }),
     ...(config.callers === null ? {} : { callers: formatCallers(config.callers) }),
   });
@@ -89,7 +97,7 @@ function formatProvider(provider: ProviderConfig): object {
   };
 }
 
-function formatModel(model: ModelConfig): object {
+function formatModel(model: ModelConfig, retry: RetryConfig): object {
   return {
     targets: model.targets.map((target) => ({
       provider: escapeVariables(target.provider),
@@ -98,8 +106,25 @@ function formatModel(model: ModelConfig): object {
       ...(target.price === null ? {} : { price: formatPrice(target.price) }),
     })),
     balance: model.balance,
-    ...(model.fallbacks.length === 0 ? {} : { fallbacks: model.fallbacks.map(escapeVariables) }),
+    ...formatChain('fallbacks', model.fallbacks),
+    ...formatChain('context_fallbacks', model.contextFallbacks),
+    ...formatChain('content_fallbacks', model.contentFallbacks),
+    ...(model.hedgeMs === null ? {} : { hedge: formatDuration(model.hedgeMs) }),
+    ...formatModelRetry(model.retry, retry),
   };
+}
+
+function formatChain(key: string, names: readonly string[]): object {
+  return names.length === 0 ? {} : { [key]: names.map(escapeVariables) };
+}
+
+/** Only what differs from what holds for all. */
+function formatModelRetry({ attemptsMax, backoffMs }: ModelRetry, general: RetryConfig): object {
+  const own = {
+    ...(attemptsMax === general.attemptsMax ? {} : { attempts: attemptsMax }),
+    ...(backoffMs === general.backoffMs ? {} : { backoff: formatDuration(backoffMs) }),
+  };
+  return Object.keys(own).length === 0 ? {} : { retry: own };
 }
 
 function formatPrice(price: PriceConfig): object {

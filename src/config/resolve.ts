@@ -9,6 +9,7 @@ import type {
   PriceConfig,
   ProviderConfig,
   PublicListen,
+  RetryConfig,
   WeirConfig,
 } from './model.js';
 import type { ParsedFile } from './schema.js';
@@ -21,6 +22,7 @@ type ParsedLimit = NonNullable<ParsedFile['tiers']>[string]['limits'][number];
 /** `parsed` must have passed the checks of consistency.ts and references.ts. */
 export function resolveConfig(file: string, parsed: ParsedFile): WeirConfig {
   const directory = dirname(file);
+  const retry = toRetry(parsed.retry);
   const config = {
     file,
     listen: toListen(parsed.listen, directory),
@@ -30,8 +32,9 @@ export function resolveConfig(file: string, parsed: ParsedFile): WeirConfig {
     stateDir: parsed.state_dir ? resolve(directory, parsed.state_dir) : null,
     drainTimeoutMs: parsed.drain_timeout,
     log: parsed.log,
+    retry,
     providers: Object.entries(parsed.providers).map(([name, entry]) => toProvider(name, entry)),
-    models: Object.entries(parsed.models).map(([name, entry]) => toModel(name, entry)),
+    models: Object.entries(parsed.models).map(([name, entry]) => toModel(name, entry, retry)),
     consumers: toConsumers(parsed),
     callers: toCallers(parsed.callers),
   };
@@ -69,7 +72,20 @@ function toProvider(name: string, entry: ParsedFile['providers'][string]): Provi
   };
 }
 
-function toModel(name: string, entry: ParsedFile['models'][string]): ModelConfig {
+function toRetry(retry: ParsedFile['retry']): RetryConfig {
+  return {
+    attemptsMax: retry.attempts,
+    backoffMs: retry.backoff,
+    backoffMsMax: retry.backoff_max,
+    budgetPercent: retry.budget,
+  };
+}
+
+function toModel(
+  name: string,
+  entry: ParsedFile['models'][string],
+  retry: RetryConfig,
+): ModelConfig {
   const short = {
     provider: entry.provider ?? '',
     model: entry.model,
@@ -86,6 +102,13 @@ function toModel(name: string, entry: ParsedFile['models'][string]): ModelConfig
     })),
     balance: entry.balance ?? 'weighted',
     fallbacks: entry.fallbacks,
+    contextFallbacks: entry.context_fallbacks,
+    contentFallbacks: entry.content_fallbacks,
+    hedgeMs: entry.hedge ?? null,
+    retry: {
+      attemptsMax: entry.retry?.attempts ?? retry.attemptsMax,
+      backoffMs: entry.retry?.backoff ?? retry.backoffMs,
+    },
   };
 }
 

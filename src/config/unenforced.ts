@@ -12,12 +12,6 @@ export function describeUnenforced(config: Omit<WeirConfig, 'warnings'>): string
   const sentences = [
     sentence('balance of', 'model', balanced.filter(needsBalancer), 'the targets take turns'),
     sentence('weight in', 'model', balanced.filter(hasWeights), 'the targets take turns'),
-    sentence(
-      'fallbacks of',
-      'model',
-      config.models.filter((model) => model.fallbacks.length > 0),
-      'a failure is answered to the caller',
-    ),
   ];
   return sentences.filter((entry) => entry !== null);
 }

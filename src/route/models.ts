@@ -6,37 +6,45 @@ import { nearestNames } from '../core/nearest.js';
 
 /** Where an exchange goes. */
 export interface Target {
+  /** Among all targets of the gateway: models in the configuration's order, then targets in theirs. */
+  readonly index: number;
   /** The entry in the configuration, `*` included. */
   readonly entryName: string;
   /** Position of this target in its entry. */
   readonly position: number;
   readonly provider: string;
-  /** The name that the provider knows; null passes the client's on. */
+  /** The name that the provider knows, the entry's own where nothing else is configured; null passes the client's on. */
   readonly model: string | null;
 }
 
-interface Entry {
+/** A name that clients ask for. */
+export interface ModelEntry {
+  /** As in the configuration, `*` included. */
+  readonly name: string;
+  /** At least one. */
   readonly targets: readonly Target[];
-  next: number;
 }
 
 const WILDCARD = '*';
 const DIALECT_NAMES: readonly DialectName[] = ['openai', 'anthropic'];
 const MODEL_CHARS_SHOWN = 128;
 
-/** One worker's view of the models; where an entry has several targets they take turns. */
+/** One worker's view of the models. */
 export class ModelTable {
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new Map<string, ModelEntry>();
   /** The wildcard's targets for callers of each dialect; empty if there is no wildcard. */
-  readonly #wildcards = new Map<DialectName, Entry>();
+  readonly #wildcards = new Map<DialectName, ModelEntry>();
   readonly names: readonly { readonly id: string; readonly owner: string }[];
 
   constructor(config: Pick<WeirConfig, 'models' | 'providers'>) {
+    let index = 0;
     for (const model of config.models) {
+      const targets = createTargets(model, index);
+      index += targets.length;
       if (model.name === WILDCARD) {
-        this.#addWildcard(model, config.providers);
+        this.#addWildcard(targets, config.providers);
       } else {
-        this.#entries.set(model.name, { targets: createTargets(model), next: 0 });
+        this.#entries.set(model.name, { name: model.name, targets });
       }
     }
     this.names = config.models
@@ -56,27 +64,25 @@ export class ModelTable {
    * @param model as the client wrote it; null where the request names none.
    * @throws GatewayError `model_not_found`, with the nearest names.
    */
-  find(model: string | null, dialect: DialectName): Target {
+  find(model: string | null, dialect: DialectName): ModelEntry {
     const entry =
       (model === null ? undefined : this.#entries.get(model)) ?? this.#wildcards.get(dialect);
     if (entry === undefined) {
       throw model === null ? refuseUnnamed() : this.refuseUnknown(model);
     }
-    const target = entry.targets[entry.next] as Target;
-    entry.next = entry.next + 1 < entry.targets.length ? entry.next + 1 : 0;
-    return target;
+    return entry;
   }
 
   /**
    * What is passed on unread can only be understood by a provider that speaks the caller's dialect, so the wildcard's
    * targets of that dialect take it, where there are any.
    */
-  #addWildcard(model: ModelConfig, providers: readonly ProviderConfig[]): void {
+  #addWildcard(targets: readonly Target[], providers: readonly ProviderConfig[]): void {
     const dialectOf = new Map(providers.map(({ name, dialect }) => [name, dialect]));
-    const targets = createTargets(model);
     for (const dialect of DIALECT_NAMES) {
       const speaking = targets.filter((target) => dialectOf.get(target.provider) === dialect);
-      this.#wildcards.set(dialect, { targets: speaking.length > 0 ? speaking : targets, next: 0 });
+      const chosen = speaking.length > 0 ? speaking : targets;
+      this.#wildcards.set(dialect, { name: WILDCARD, targets: chosen });
     }
   }
 
@@ -103,12 +109,14 @@ function refuseUnnamed(): GatewayError {
   );
 }
 
-function createTargets(model: ModelConfig): Target[] {
+function createTargets(model: ModelConfig, firstIndex: number): Target[] {
   return model.targets.map((target: TargetConfig, position) => ({
+    index: firstIndex + position,
     entryName: model.name,
     position,
     provider: target.provider,
-    model: target.model,
+    // As another's fallback it is asked for by its own name, whatever the client wrote.
+    model: target.model ?? (model.name === WILDCARD ? null : model.name),
   }));
 }
 

@@ -27,6 +27,10 @@ export function createRoutesConfig(
         targets: providers.map((provider) => ({ provider, model: null, weight: 1, price: null })),
         balance: 'weighted',
         fallbacks: [],
+        contextFallbacks: [],
+        contentFallbacks: [],
+        hedgeMs: null,
+        retry: { attemptsMax: 1, backoffMs: 1 },
       }),
     ),
   };

@@ -32,6 +32,10 @@ export function createPricedConfig(
       targets: targets.map((target) => ({ model: null, weight: 1, price: null, ...target })),
       balance: 'weighted',
       fallbacks: [],
+      contextFallbacks: [],
+      contentFallbacks: [],
+      hedgeMs: null,
+      retry: { attemptsMax: 1, backoffMs: 1 },
     })),
   };
 }

@@ -1,0 +1,158 @@
+/**
+ * Which target is asked next once one has failed: first the other targets of the entry, at once; then those that were
+ * asked before and may be asked again, after a wait; then the entries of the chain that the failure calls for. Made for
+ * an exchange when its first attempt fails, or is slow.
+ */
+import type { Exchange } from '../exchange.js';
+import type { ModelEntry, Target } from '../route/models.js';
+import type { EntryPlan } from './attempt-plan.js';
+import type { AttemptParts } from './attempts.js';
+import type { FailureRow } from './failure-classes.js';
+
+/** A target of the present entry that was asked, in the order of attempts. */
+interface Asked {
+  readonly target: Target;
+  /** Before it the target must not be asked again; Infinity: never. */
+  notBeforeMs: number;
+}
+
+/** Where the next attempt goes. */
+export interface Step {
+  readonly target: Target;
+  /** 0: at once. */
+  readonly delayMs: number;
+}
+
+const WILDCARD = '*';
+
+export class AttemptWalk {
+  readonly #parts: AttemptParts;
+  readonly #exchange: Exchange;
+  /** Of the entry that the client asked for: its chains alone count, so that no fallback leads to another. */
+  readonly #firstPlan: EntryPlan;
+  readonly #visited: string[];
+  #entry: ModelEntry;
+  #plan: EntryPlan;
+  #attemptsHere = 1;
+  readonly #asked: Asked[] = [];
+  /** Not to be chosen any more: asked before, or of another dialect. */
+  #passed: Target[];
+
+  /** @param first the target that was asked first, of `entry`. */
+  constructor(parts: AttemptParts, exchange: Exchange, entry: ModelEntry, first: Target) {
+    this.#parts = parts;
+    this.#exchange = exchange;
+    this.#entry = entry;
+    this.#firstPlan = parts.plans.of(entry);
+    this.#plan = this.#firstPlan;
+    this.#visited = [entry.name];
+    this.#asked.push({ target: first, notBeforeMs: 0 });
+    this.#passed = [first];
+  }
+
+  /** @param retryAfterMs what the provider asked for; below 0: nothing. */
+  noteFailed(target: Target, row: FailureRow, retryAfterMs: number, nowMs: number): void {
+    for (const asked of this.#asked) {
+      if (asked.target === target) {
+        asked.notBeforeMs =
+          row.again === 'same' ? nowMs + Math.max(0, retryAfterMs) : Number.POSITIVE_INFINITY;
+      }
+    }
+  }
+
+  /** After a failure of the class of `row`; null: the caller gets what there is. take() must follow if it is used. */
+  findNext(row: FailureRow, nowMs: number): Step | null {
+    if (row.again !== 'never' && this.#attemptsHere < this.#plan.attemptsMax) {
+      const other = this.#chooseOther(this.#entry, this.#passed, nowMs);
+      if (other !== null) {
+        return { target: other, delayMs: 0 };
+      }
+      const again = row.again === 'same' ? this.#findAgain(nowMs) : null;
+      if (again !== null) {
+        return again;
+      }
+    }
+    return row.fallback === 'none' ? null : this.#findFallback(row.fallback, nowMs);
+  }
+
+  /** For a second call while the first still waits: never the same target. */
+  findBeside(nowMs: number): Step | null {
+    const other =
+      this.#attemptsHere < this.#plan.attemptsMax
+        ? this.#chooseOther(this.#entry, this.#passed, nowMs)
+        : null;
+    return other !== null ? { target: other, delayMs: 0 } : this.#findFallback('any', nowMs);
+  }
+
+  /** The step is made. */
+  take({ target }: Step): void {
+    if (target.entryName !== this.#entry.name) {
+      this.#enter(target.entryName);
+    }
+    this.#attemptsHere += 1;
+    if (!this.#asked.some((asked) => asked.target === target)) {
+      this.#asked.push({ target, notBeforeMs: 0 });
+      this.#passed.push(target);
+    }
+  }
+
+  /** Of the targets that may be asked again the one that may soonest; not while the provider wants more patience. */
+  #findAgain(nowMs: number): Step | null {
+    let soonest: Asked | null = null;
+    for (const asked of this.#asked) {
+      const isSooner = soonest === null || asked.notBeforeMs < soonest.notBeforeMs;
+      if (isSooner && this.#parts.health.isUsable(asked.target.index, nowMs)) {
+        soonest = asked;
+      }
+    }
+    if (soonest === null || soonest.notBeforeMs - nowMs > this.#plan.backoffMsMax) {
+      return null;
+    }
+    const backoffMs = this.#plan.backoff.delayMs(this.#attemptsHere);
+    return {
+      target: soonest.target,
+      delayMs: Math.max(backoffMs, soonest.notBeforeMs - nowMs),
+    };
+  }
+
+  #findFallback(chain: 'any' | 'context' | 'content', nowMs: number): Step | null {
+    for (const name of this.#firstPlan.chains[chain]) {
+      if (!this.#visited.includes(name)) {
+        const target = this.#chooseOther(this.#findEntry(name), [], nowMs);
+        if (target !== null) {
+          return { target, delayMs: 0 };
+        }
+        this.#visited.push(name);
+      }
+    }
+    return null;
+  }
+
+  #enter(name: string): void {
+    this.#visited.push(name);
+    this.#entry = this.#findEntry(name);
+    this.#plan = this.#parts.plans.of(this.#entry);
+    this.#attemptsHere = 0;
+    this.#asked.length = 0;
+    this.#passed = [];
+  }
+
+  #findEntry(name: string): ModelEntry {
+    return this.#parts.models.find(name === WILDCARD ? null : name, this.#exchange.dialect);
+  }
+
+  /** Nothing is translated: who takes over must speak as the caller does. */
+  #chooseOther(entry: ModelEntry, passed: Target[], nowMs: number): Target | null {
+    const { balancers, forwarder } = this.#parts;
+    for (;;) {
+      const target = balancers.choose(entry, this.#exchange, passed, nowMs);
+      if (
+        target === null ||
+        forwarder.configOf(target.provider).dialect === this.#exchange.dialect
+      ) {
+        return target;
+      }
+      passed.push(target);
+    }
+  }
+}
