@@ -1,11 +1,18 @@
 /**
- * Prints docs/errors.md and docs/bounds.md from the tables in src/core, so that they can't disagree
+ * Prints docs/errors.md, docs/bounds.md and docs/failure-classes.md from the tables in src, so that they can't disagree
  * with the code. `npm run docs` writes them; with `--check` it only says whether they are up to date.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { BOUND_TABLE, type Bound } from '../src/core/bounds.js';
 import { ERRORS, type ErrorRow } from '../src/core/errors.js';
+import {
+  CLASSES_BY_CODE,
+  CLASSES_BY_STATUS,
+  CLASSES_OF_CALLER,
+  FAILURE_CLASSES,
+  type FailureRow,
+} from '../src/upstream/failure-classes.js';
 
 /** docs/ of the repository, seen from `.test-build/docs/generate.js`. */
 const FOLDER = fileURLToPath(new URL('../../docs/', import.meta.url));
@@ -74,9 +81,61 @@ ${renderTable(['bound', 'value', 'why'], rows)}
 `;
 }
 
+/** Where a class comes from: statuses of answers, and codes of Weir's own errors. */
+function renderSigns(name: string): string {
+  const statuses = [...CLASSES_BY_STATUS].filter(([, of]) => of === name).map(([at]) => String(at));
+  const codes = [...CLASSES_BY_CODE].filter(([, of]) => of === name).map(([code]) => `\`${code}\``);
+  const callers = [...CLASSES_OF_CALLER]
+    .filter(([, of]) => of === name)
+    .map(([own]) => renderSigns(own));
+  const others: Readonly<Record<string, string>> = {
+    dns: '`upstream_refused`, `ENOTFOUND` and the like',
+    tls: '`upstream_refused`, `CERT_HAS_EXPIRED` and the like',
+    bad_request: 'other 400s',
+    server_error: 'other 500s',
+    context_length: 'body',
+    content_filter: 'body',
+  };
+  const other = name in others ? [others[name] as string] : [];
+  return [...statuses, ...codes, ...other, ...callers].join(', ');
+}
+
+export function renderFailureClasses(): string {
+  const rows = Object.entries<FailureRow>(FAILURE_CLASSES).map(([name, row]) => [
+    `\`${name}\``,
+    renderSigns(name),
+    row.again,
+    row.harms,
+    row.fallback,
+    yes(row.isBilled),
+    yes(row.needsBody),
+    row.meaning,
+  ]);
+  return `# How targets fail
+
+<!-- Printed from src/upstream/failure-classes.ts by \`npm run docs\`. Change it there. -->
+
+Every failed attempt is of one of these classes; access log and metrics name it. [failures.md](failures.md) tells what
+Weir makes of them. "From" are the statuses of a provider's answer and the codes of [Weir's own errors](errors.md) that
+it comes from. "Again" says where another attempt among the same model's targets is safe: on the \`same\` target or
+another, only on an \`other\`, or \`never\`. "Harms" is what the target's record takes: a failure (\`health\`), a note that
+it is throttled (\`throttle\`), or \`nothing\`. "Fallback" is the chain of other models that follows: \`any\` is
+\`fallbacks\`, \`context\` is \`context_fallbacks\`, \`content\` is \`content_fallbacks\`. "Billed" says whether the provider may
+have charged for the attempt, "body" whether the body is read because it may say that the class is another one.
+
+Whatever stands here, nothing is tried again once the caller has been sent a byte of the answer.
+
+${renderTable(
+  ['class', 'from', 'again', 'harms', 'fallback', 'billed', 'body', 'what it is, and why'],
+  rows,
+)}
+`;
+}
+
 export const PAGES: readonly { readonly name: string; readonly render: () => string }[] = [
   { name: 'errors.md', render: renderErrors },
   { name: 'bounds.md', render: renderBounds },
+  { name: 'failure-classes.md', render: renderFailureClasses },
 ];
 
 /** Names of the committed pages that the tables no longer agree with. */

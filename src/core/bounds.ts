@@ -88,6 +88,11 @@ export const BOUND_TABLE = {
   limitSlotsMax: bound(1_000_000, 'count', 'Slots for consumers that are not configured, such as addresses; their rows count as rows of the limit table.'),
   userBytesMax: bound(1024, 'bytes', 'Of the JSON string that names the end user, where users have limits: it is hashed for each request. OpenAI’s own names for them are of at most 64 characters.'),
   limitSlotWindow: bound(32, 'count', 'Slots among which such a consumer’s is looked for: four cache lines of words. Measured: with half of all slots in use one new consumer in 5,000 finds none, with 60 % one in 500, with 70 % one in 60.'),
+  errorBodyBytesMax: bound(64 * KB, 'bytes', 'Of a provider’s error, unpacked, that is read to tell its class. Real ones have 100 bytes to 4 KB; of a longer one the beginning counts.'),
+  errorMessageCharsMax: bound(4096, 'count', 'Of a message in such an error that is looked through. What it is about stands at its beginning; behind that some servers repeat the request, and so the caller’s words.'),
+  retryAfterMsMax: bound(60_000, 'ms', 'The longest that Weir believes a provider’s `retry-after`. After it one request finds out whether the target is back; a day’s wait, as some quotas ask for, would outlast what changes in between.'),
+  retryBudgetFloor: bound(10, 'count', 'Further attempts that a worker may make beyond its share of first ones, so that a gateway with little traffic can try again at all.'),
+  retryBudgetSavedMax: bound(100, 'count', 'Further attempts that a worker saves up while nothing fails; a storm begins with so many at most.'),
 } as const satisfies Record<string, Bound>;
 
 export type BoundName = keyof typeof BOUND_TABLE;

@@ -80,17 +80,20 @@ export class GatewayError extends Error {
   readonly param: string | null;
   /** Sent as `retry-after` and `retry-after-ms`; null leaves both out. */
   readonly retryAfterMs: number | null;
+  /** What the system or TLS called it, such as `ENOTFOUND`; null where it is not known. */
+  readonly systemCode: string | null;
 
   constructor(
     code: ErrorCode,
     message: string,
-    detail: { param?: string; retryAfterMs?: number } = {},
+    detail: { param?: string; retryAfterMs?: number; systemCode?: string } = {},
   ) {
     super(message);
     this.name = 'GatewayError';
     this.code = code;
     this.param = detail.param ?? null;
     this.retryAfterMs = detail.retryAfterMs ?? null;
+    this.systemCode = detail.systemCode ?? null;
   }
 
   get row(): ErrorRow {

@@ -32,31 +32,39 @@ export function classifyFailure(
   const code = readCode(error);
   const suffix = code === '' ? '' : ` (${code})`;
   if (point === 'connecting') {
-    return failure('upstream_refused', `Provider "${provider}" can’t be connected to${suffix}.`);
+    return failure(
+      'upstream_refused',
+      `Provider "${provider}" can’t be connected to${suffix}.`,
+      code,
+    );
   }
   if (point === 'after-head') {
-    return failure('upstream_cut', `Provider "${provider}" broke off its answer${suffix}.`);
+    return failure('upstream_cut', `Provider "${provider}" broke off its answer${suffix}.`, code);
   }
   if (REQUEST_CODES.has(code)) {
     return failure(
       'bad_framing',
       `The request can’t be passed on to provider "${provider}"${suffix}.`,
+      code,
     );
   }
   if (isMalformed(error, code)) {
     return failure(
       'upstream_malformed',
       `Provider "${provider}" sent an answer that is not valid HTTP${suffix}.`,
+      code,
     );
   }
   return failure(
     'upstream_reset',
     `Provider "${provider}" closed the connection before it answered${suffix}.`,
+    code,
   );
 }
 
-function failure(code: ErrorCode, message: string): GatewayError {
-  return new GatewayError(code, message);
+/** The system's code stays with the error, because failure-classes.ts tells DNS and TLS apart by it. */
+function failure(code: ErrorCode, message: string, systemCode: string): GatewayError {
+  return new GatewayError(code, message, systemCode === '' ? {} : { systemCode });
 }
 
 function readCode(error: unknown): string {
