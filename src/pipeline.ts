@@ -18,8 +18,10 @@ import { checkTarget } from './inspect/target.js';
 import { Relay } from './relay/relay.js';
 import type { RelayHost } from './relay/relay-host.js';
 import type { ModelList } from './route/model-list.js';
-import type { ModelTable, Target } from './route/models.js';
-import type { Forwarder } from './upstream/forward.js';
+import type { ModelEntry, Target } from './route/models.js';
+import type { AttemptParts } from './upstream/attempt-parts.js';
+import { findFirst } from './upstream/attempt-walk.js';
+import { Attempts } from './upstream/attempts.js';
 
 export interface Stages extends RelayHost {
   createId(): string;
@@ -27,9 +29,8 @@ export interface Stages extends RelayHost {
   readonly keys: KeyTable;
   readonly bodies: BodyInspector;
   readonly modelList: ModelList;
-  readonly models: ModelTable;
   readonly admission: Admission;
-  readonly forwarder: Forwarder;
+  readonly attempts: AttemptParts;
 }
 
 export function runExchange(stages: Stages, downstream: Downstream, head: RequestHead): void {
@@ -73,14 +74,16 @@ class Inspection implements InspectOutcome {
 
 function admit(stages: Stages, exchange: Exchange, relay: Relay): void {
   try {
-    const target = stages.models.find(exchange.model, exchange.dialect);
+    const { attempts } = stages;
+    const entry = attempts.models.find(exchange.model, exchange.dialect);
+    const target = findFirst(attempts, exchange, entry);
     exchange.target = target;
     const counting = stages.admission.admit(exchange);
     if (counting === null) {
-      passOn(stages, exchange, target, relay);
+      passOn(stages, exchange, entry, target, relay);
     } else {
       counting.then(
-        () => passOn(stages, exchange, target, relay),
+        () => passOn(stages, exchange, entry, target, relay),
         (error: unknown) => relay.refuse(error),
       );
     }
@@ -90,10 +93,23 @@ function admit(stages: Stages, exchange: Exchange, relay: Relay): void {
 }
 
 /** Perhaps after a wait, in which the client may have gone. */
-function passOn(stages: Stages, exchange: Exchange, target: Target, relay: Relay): void {
+function passOn(
+  { attempts: parts }: Stages,
+  exchange: Exchange,
+  entry: ModelEntry,
+  target: Target,
+  relay: Relay,
+): void {
   try {
-    if (exchange.ended === null) {
-      relay.begin(stages.forwarder.forward(exchange, target, relay));
+    if (exchange.ended !== null) {
+      return;
+    }
+    if (parts.plans.of(entry).isSingle) {
+      relay.begin(parts.forwarder.forward(exchange, target, relay));
+    } else {
+      const attempts = new Attempts(parts, exchange, entry, target, relay);
+      relay.begin(attempts);
+      attempts.start();
     }
   } catch (error) {
     relay.refuse(error);

@@ -13,7 +13,7 @@ import { nowMs } from '../core/clock.js';
 import { GatewayError } from '../core/errors.js';
 import type { Ended, Exchange, Phase, RequestHead } from '../exchange.js';
 import { Meter } from './meter.js';
-import { formatOwnLines } from './own-lines.js';
+import { formatAttemptLines, formatOwnLines } from './own-lines.js';
 import type { RelayedCall, RelayedHead, RelayHost } from './relay-host.js';
 
 const EMPTY = Buffer.alloc(0);
@@ -264,7 +264,10 @@ export class Relay implements DownstreamObserver {
     const lines = passes ? head.lines : this.#host.dropLimitLines(head.lines);
     return {
       status: head.statusLine,
-      lines: lines + formatOwnLines(exchange.id, exchange.addedMs, announcesClose),
+      lines:
+        lines +
+        formatOwnLines(exchange.id, exchange.addedMs, announcesClose) +
+        tellAttempts(exchange),
       moreLines: limits,
     };
   }
@@ -291,7 +294,8 @@ export class Relay implements DownstreamObserver {
       'application/json',
       ...(error === null ? [] : retryHeaders(error)),
     ]);
-    const own = formatOwnLines(exchange.id, exchange.firstByteMs - begunMs, false);
+    const own =
+      formatOwnLines(exchange.id, exchange.firstByteMs - begunMs, false) + tellAttempts(exchange);
     const limits = this.#host.formatLimits(exchange);
     // Of its own, because an answer that closes its connection is written later.
     const moreLines = limits === null ? null : Uint8Array.from(limits);
@@ -365,6 +369,12 @@ function endsEvent(piece: Buffer): boolean {
   }
   const last = piece[length - 2];
   return last === LINE_FEED || (last === CARRIAGE_RETURN && piece[length - 3] === LINE_FEED);
+}
+
+function tellAttempts({ attemptsMade, target }: Exchange): string {
+  return attemptsMade === 0 || target === null
+    ? ''
+    : formatAttemptLines(attemptsMade, target.provider);
 }
 
 function retryHeaders(error: GatewayError): string[] {

@@ -3,10 +3,12 @@
  * asked before and may be asked again, after a wait; then the entries of the chain that the failure calls for. Made for
  * an exchange when its first attempt fails, or is slow.
  */
+import { toSharedMs } from '../core/clock.js';
+import { GatewayError } from '../core/errors.js';
 import type { Exchange } from '../exchange.js';
 import type { ModelEntry, Target } from '../route/models.js';
+import type { AttemptParts } from './attempt-parts.js';
 import type { EntryPlan } from './attempt-plan.js';
-import type { AttemptParts } from './attempts.js';
 import type { FailureRow } from './failure-classes.js';
 
 /** A target of the present entry that was asked, in the order of attempts. */
@@ -24,6 +26,48 @@ export interface Step {
 }
 
 const WILDCARD = '*';
+
+/**
+ * Where the first attempt goes: to a target of the entry, or where none is in service to one of its fallbacks.
+ *
+ * @throws GatewayError `no_target`.
+ */
+export function findFirst(parts: AttemptParts, exchange: Exchange, entry: ModelEntry): Target {
+  const atMs = toSharedMs(exchange.readyMs);
+  const target = parts.balancers.choose(entry, exchange, NONE, atMs);
+  if (target !== null) {
+    return target;
+  }
+  for (const name of parts.plans.of(entry).chains.any) {
+    const fallback = parts.models.find(name === WILDCARD ? null : name, exchange.dialect);
+    const instead = chooseSpeaking(parts, exchange, fallback, [], atMs);
+    if (instead !== null) {
+      return instead;
+    }
+  }
+  throw new GatewayError('no_target', 'All targets of this model are out of service.', {
+    retryAfterMs: 1000,
+  });
+}
+
+const NONE: readonly Target[] = [];
+
+/** Nothing is translated: who takes over must speak as the caller does. Others are added to `passed`. */
+function chooseSpeaking(
+  { balancers, forwarder }: AttemptParts,
+  exchange: Exchange,
+  entry: ModelEntry,
+  passed: Target[],
+  nowMs: number,
+): Target | null {
+  for (;;) {
+    const target = balancers.choose(entry, exchange, passed, nowMs);
+    if (target === null || forwarder.configOf(target.provider).dialect === exchange.dialect) {
+      return target;
+    }
+    passed.push(target);
+  }
+}
 
 export class AttemptWalk {
   readonly #parts: AttemptParts;
@@ -46,6 +90,10 @@ export class AttemptWalk {
     this.#firstPlan = parts.plans.of(entry);
     this.#plan = this.#firstPlan;
     this.#visited = [entry.name];
+    if (first.entryName !== entry.name) {
+      this.#enter(first.entryName);
+      this.#attemptsHere = 1;
+    }
     this.#asked.push({ target: first, notBeforeMs: 0 });
     this.#passed = [first];
   }
@@ -63,7 +111,7 @@ export class AttemptWalk {
   /** After a failure of the class of `row`; null: the caller gets what there is. take() must follow if it is used. */
   findNext(row: FailureRow, nowMs: number): Step | null {
     if (row.again !== 'never' && this.#attemptsHere < this.#plan.attemptsMax) {
-      const other = this.#chooseOther(this.#entry, this.#passed, nowMs);
+      const other = this.#choose(this.#entry, this.#passed, nowMs);
       if (other !== null) {
         return { target: other, delayMs: 0 };
       }
@@ -79,7 +127,7 @@ export class AttemptWalk {
   findBeside(nowMs: number): Step | null {
     const other =
       this.#attemptsHere < this.#plan.attemptsMax
-        ? this.#chooseOther(this.#entry, this.#passed, nowMs)
+        ? this.#choose(this.#entry, this.#passed, nowMs)
         : null;
     return other !== null ? { target: other, delayMs: 0 } : this.#findFallback('any', nowMs);
   }
@@ -118,7 +166,7 @@ export class AttemptWalk {
   #findFallback(chain: 'any' | 'context' | 'content', nowMs: number): Step | null {
     for (const name of this.#firstPlan.chains[chain]) {
       if (!this.#visited.includes(name)) {
-        const target = this.#chooseOther(this.#findEntry(name), [], nowMs);
+        const target = this.#choose(this.#findEntry(name), [], nowMs);
         if (target !== null) {
           return { target, delayMs: 0 };
         }
@@ -141,18 +189,7 @@ export class AttemptWalk {
     return this.#parts.models.find(name === WILDCARD ? null : name, this.#exchange.dialect);
   }
 
-  /** Nothing is translated: who takes over must speak as the caller does. */
-  #chooseOther(entry: ModelEntry, passed: Target[], nowMs: number): Target | null {
-    const { balancers, forwarder } = this.#parts;
-    for (;;) {
-      const target = balancers.choose(entry, this.#exchange, passed, nowMs);
-      if (
-        target === null ||
-        forwarder.configOf(target.provider).dialect === this.#exchange.dialect
-      ) {
-        return target;
-      }
-      passed.push(target);
-    }
+  #choose(entry: ModelEntry, passed: Target[], nowMs: number): Target | null {
+    return chooseSpeaking(this.#parts, this.#exchange, entry, passed, nowMs);
   }
 }

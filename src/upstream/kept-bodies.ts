@@ -3,6 +3,7 @@
  * come in, uWebSockets.js's, is gone by then. Of one worker.
  */
 import { BOUNDS } from '../core/bounds.js';
+import type { Exchange } from '../exchange.js';
 import type { ByteBudget } from '../inspect/budget.js';
 
 /** Most requests fit into the first, nearly all into the second; larger ones have memory of their own. */
@@ -22,14 +23,17 @@ export class KeptBodies {
   /** @returns a buffer that begins with the bytes, to be given back; null where no more may be kept. */
   keep(bytes: Uint8Array): Buffer | null {
     const { length } = bytes;
-    const size = length <= SMALL_BYTES ? SMALL_BYTES : length <= LARGE_BYTES ? LARGE_BYTES : length;
+    const size = length <= SMALL_BYTES ? SMALL_BYTES : Math.max(length, LARGE_BYTES);
     if (!this.#budget.hasRoom(size)) {
       return null;
     }
     this.#budget.hold(size);
     const buffer =
-      (size === SMALL_BYTES ? this.#small.pop() : size === LARGE_BYTES ? this.#large.pop() : null) ??
-      Buffer.allocUnsafeSlow(size);
+      (size === SMALL_BYTES
+        ? this.#small.pop()
+        : size === LARGE_BYTES
+          ? this.#large.pop()
+          : null) ?? Buffer.allocUnsafeSlow(size);
     buffer.set(bytes, 0);
     return buffer;
   }
@@ -43,5 +47,14 @@ export class KeptBodies {
     } else if (length === LARGE_BYTES && this.#large.length < BOUNDS.largeKeptBodyBuffersMax) {
       this.#large.push(buffer);
     }
+  }
+}
+
+/** The body is read from the copy from now on, which is not to be given back before the exchange has done with it. */
+export function restoreBody(exchange: Exchange, kept: Buffer): void {
+  const { body } = exchange;
+  if (body?.isBorrowed === true) {
+    const bytes = kept.subarray(0, body.totalBytes);
+    exchange.body = { ...body, bytes, isBorrowed: false };
   }
 }

@@ -5,28 +5,38 @@ import { TokenCountClient } from '../admit/exact-count-client.js';
 import { dropLimitLines } from '../admit/limit-lines.js';
 import { createPriceList } from '../admit/prices.js';
 import { createKeyTable } from '../authenticate/keys.js';
+import { BOUNDS } from '../core/bounds.js';
 import { wallClockMs } from '../core/clock.js';
 import { Deadlines } from '../core/deadlines.js';
 import type { GatewayError } from '../core/errors.js';
 import { DIALECTS, mayNameModel } from '../dialects/registry.js';
 import type { Exchange } from '../exchange.js';
 import { BodyInspector } from '../inspect/body.js';
+import { ByteBudget } from '../inspect/budget.js';
 import { encodeJsonString } from '../inspect/json-token.js';
 import { Ledger } from '../limits/ledger.js';
 import { planLimits } from '../limits/plan.js';
 import { LimitTable } from '../limits/table.js';
 import { createAccessLine } from '../observe/access-line.js';
-import { CounterColumn, createCounterLayout } from '../observe/counters.js';
+import { attemptSlot, CounterColumn, createCounterLayout } from '../observe/counters.js';
 import { WorkerHistograms } from '../observe/histograms.js';
 import { LogBatch } from '../observe/log-batch.js';
 import { listSecrets, Recorder } from '../observe/recorder.js';
 import { createRedact } from '../observe/redact.js';
 import type { Stages } from '../pipeline.js';
 import { ModelList } from '../route/model-list.js';
-import { ModelTable } from '../route/models.js';
+import { ModelTable, type Target } from '../route/models.js';
+import { Turns } from '../route/turns.js';
+import type { AttemptOutcome } from '../upstream/attempt-outcomes.js';
+import type { AttemptParts } from '../upstream/attempt-parts.js';
+import { AttemptPlans } from '../upstream/attempt-plan.js';
+import { AttemptReports } from '../upstream/attempt-reports.js';
 import { Forwarder } from '../upstream/forward.js';
+import { KeptBodies } from '../upstream/kept-bodies.js';
 import { Provider, shareOfWorker } from '../upstream/provider.js';
 import { formatStatus } from '../upstream/response-head.js';
+import { RetryBudget } from '../upstream/retry-budget.js';
+import { UNWATCHED_HEALTH, UNWATCHED_LOAD } from '../upstream/unwatched-targets.js';
 import type { ToPrimary, WorkerStart } from './messages.js';
 
 const BASE_36 = '0123456789abcdefghijklmnopqrstuvwxyz';
@@ -35,9 +45,8 @@ export class WorkerRuntime implements Stages {
   readonly keys: Stages['keys'];
   readonly bodies: BodyInspector;
   readonly modelList: ModelList;
-  readonly models: ModelTable;
   readonly admission: Admission;
-  readonly forwarder: Forwarder;
+  readonly attempts: AttemptParts;
   readonly tokenCounts: TokenCountClient;
   readonly histograms = new WorkerHistograms();
   readonly log: LogBatch;
@@ -74,12 +83,18 @@ export class WorkerRuntime implements Stages {
       : null;
     this.#recorder = new Recorder(layout, column, this.histograms, writeLine);
     this.keys = createKeyTable(config.consumers);
-    this.bodies = new BodyInspector(
-      (heldBytes) => column.set(layout.fixed.bodyBytesHeld, heldBytes),
-      mayNameModel,
-    );
-    this.models = new ModelTable(config);
-    this.modelList = new ModelList(this.models, start.startedWallMs);
+    let inspectedBytes = 0;
+    let keptBytes = 0;
+    this.bodies = new BodyInspector((heldBytes) => {
+      inspectedBytes = heldBytes;
+      column.set(layout.fixed.bodyBytesHeld, inspectedBytes + keptBytes);
+    }, mayNameModel);
+    const keptBodies = new ByteBudget(BOUNDS.keptBodiesTotalBytesMax, (heldBytes) => {
+      keptBytes = heldBytes;
+      column.set(layout.fixed.bodyBytesHeld, inspectedBytes + keptBytes);
+    });
+    const models = new ModelTable(config);
+    this.modelList = new ModelList(models, start.startedWallMs);
     const deadlines = new Deadlines();
     this.tokenCounts = new TokenCountClient(
       (request) => send({ kind: 'count-tokens', ...request }),
@@ -94,7 +109,22 @@ export class WorkerRuntime implements Stages {
         onQueueRefused: () => column.add(slots?.queueRejected ?? 0, 1),
       });
     });
-    this.forwarder = new Forwarder(this.#providers, DIALECTS, { encodeJsonString });
+    const countAttempt = (target: Target, outcome: AttemptOutcome): void => {
+      const route = layout.routes[target.index];
+      if (route !== undefined) {
+        column.add(attemptSlot(route, outcome), 1);
+      }
+    };
+    this.attempts = {
+      forwarder: new Forwarder(this.#providers, DIALECTS, { encodeJsonString }),
+      models,
+      balancers: new Turns(UNWATCHED_HEALTH),
+      health: UNWATCHED_HEALTH,
+      plans: new AttemptPlans(config, deadlines),
+      budget: new RetryBudget(config.retry.budgetPercent),
+      bodies: new KeptBodies(keptBodies),
+      reports: new AttemptReports(UNWATCHED_HEALTH, UNWATCHED_LOAD, countAttempt),
+    };
   }
 
   #createAdmission({ config, index, limits, prices }: WorkerStart): Admission {

@@ -16,7 +16,7 @@ import { createPricedConfig } from '../../helpers/price-config.js';
 import { createExchange } from '../../helpers/stage-fakes.js';
 
 const HOUR_MS = 3_600_000;
-const TARGET = { entryName: 'm', position: 0, provider: 'p', model: null };
+const TARGET = { index: 0, entryName: 'm', position: 0, provider: 'p', model: null };
 
 interface Bench {
   readonly admission: Admission;

@@ -46,6 +46,10 @@ models:
     targets: [{ provider: a, model: x, weight: 3, price: { input: 2.5, output: 10, cached_input: 0 } }, { provider: b }]
     balance: least-busy
     fallbacks: [constructor]
+    context_fallbacks: [constructor]
+    content_fallbacks: [constructor]
+    hedge: 2s
+    retry: { attempts: 5, backoff: 7ms }
 tiers:
   gold: { limits: [{ requests: 6, per: 1m }, { concurrency: 2 }] }
 consumers:
@@ -55,6 +59,13 @@ callers: { by: user, limits: [{ requests: 60, per: 1m }, { concurrency: 8, model
 `;
 
 const COUNTS_ALL = { models: null, enforce: 'request' } as const;
+
+const NO_ATTEMPTS = {
+  contextFallbacks: [],
+  contentFallbacks: [],
+  hedgeMs: null,
+  retry: { attemptsMax: 3, backoffMs: 100 },
+} as const;
 
 test('defaults of the smallest file', () => {
   assert.deepEqual(parse(MINIMAL), {
@@ -66,6 +77,7 @@ test('defaults of the smallest file', () => {
     stateDir: null,
     drainTimeoutMs: 60_000,
     log: { level: 'info', access: true },
+    retry: { attemptsMax: 3, backoffMs: 100, backoffMsMax: 5000, budgetPercent: 20 },
     providers: [
       {
         name: 'p',
@@ -84,6 +96,7 @@ test('defaults of the smallest file', () => {
         targets: [{ provider: 'p', model: null, weight: 1, price: null }],
         balance: 'weighted',
         fallbacks: [],
+        ...NO_ATTEMPTS,
       },
     ],
     consumers: null,
@@ -122,6 +135,7 @@ test('every field', () => {
       targets: [{ provider: 'a', model: null, weight: 1, price: null }],
       balance: 'weighted',
       fallbacks: [],
+      ...NO_ATTEMPTS,
     },
     {
       name: 'wide',
@@ -143,6 +157,10 @@ test('every field', () => {
       ],
       balance: 'least-busy',
       fallbacks: ['constructor'],
+      contextFallbacks: ['constructor'],
+      contentFallbacks: ['constructor'],
+      hedgeMs: 2000,
+      retry: { attemptsMax: 5, backoffMs: 7 },
     },
   ]);
   const digest = (key: string) => createHash('sha256').update(key).digest('hex');
@@ -182,7 +200,6 @@ test('what is not enforced yet is said, once for each kind', () => {
   assert.deepEqual(parse(FULL, { PORT: '443' }).warnings, [
     'balance of model "wide": not enforced by this version; the targets take turns.',
     'weight in model "wide": not enforced by this version; the targets take turns.',
-    'fallbacks of model "wide": not enforced by this version; a failure is answered to the caller.',
   ]);
 });
 

@@ -23,6 +23,7 @@ const RECORD: AccessRecord = {
   addedMs: 0.0412,
   ended: { by: 'upstream', phase: 'done', reason: 'complete' },
   error: null,
+  attempts: null,
   usage: null,
 };
 

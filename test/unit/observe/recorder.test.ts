@@ -57,7 +57,13 @@ class Scene {
   }
 }
 
-const TARGET = { entryName: 'gpt-4o', position: 1, provider: 'azure', model: 'gpt-4o-eu' };
+const TARGET = {
+  index: 0,
+  entryName: 'gpt-4o',
+  position: 1,
+  provider: 'azure',
+  model: 'gpt-4o-eu',
+};
 const ROUTE = layout.routesByModel.get('gpt-4o')?.[1];
 const COMPLETE: Ended = { by: 'upstream', phase: 'done', reason: 'complete' };
 const ABORTED: Ended = { by: 'downstream', phase: 'waiting', reason: 'aborted' };

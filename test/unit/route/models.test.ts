@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DialectName } from '../../../src/core/errors.js';
 import { GatewayError } from '../../../src/core/errors.js';
-import { ModelTable } from '../../../src/route/models.js';
+import { type ModelEntry, ModelTable } from '../../../src/route/models.js';
 import { createRoutesConfig } from '../../helpers/observe-config.js';
 
 function createTable(
@@ -30,17 +30,17 @@ function refusalOf(run: () => unknown): GatewayError {
   return assert.fail('nothing was thrown');
 }
 
-test('targets take turns, each entry by itself', () => {
+function providersOf({ targets }: ModelEntry): string[] {
+  return targets.map(({ provider }) => provider);
+}
+
+test('targets are numbered over all entries, and ask for the entry’s name where nothing else is said', () => {
   const table = createTable({ a: ['p', 'q', 'r'], b: ['q'] });
-  const providers = Array.from({ length: 7 }, () => table.find('a', 'openai').provider);
-  assert.deepEqual(providers, ['p', 'q', 'r', 'p', 'q', 'r', 'p']);
+  assert.deepEqual(providersOf(table.find('a', 'openai')), ['p', 'q', 'r']);
   assert.deepEqual(table.find('b', 'anthropic'), {
-    entryName: 'b',
-    position: 0,
-    provider: 'q',
-    model: null,
+    name: 'b',
+    targets: [{ index: 3, entryName: 'b', position: 0, provider: 'q', model: 'b' }],
   });
-  assert.equal(table.find('a', 'openai').position, 1);
 });
 
 test('names are compared exactly', () => {
@@ -54,29 +54,23 @@ test('names are compared exactly', () => {
 
 test('the wildcard takes what is unknown and what names no model, and has no turn of its own in the list', () => {
   const table = createTable({ a: ['p'], '*': ['q'] });
-  assert.equal(table.find('a', 'openai').provider, 'p');
+  assert.deepEqual(providersOf(table.find('a', 'openai')), ['p']);
   assert.deepEqual(table.find('other', 'openai'), {
-    entryName: '*',
-    position: 0,
-    provider: 'q',
-    model: null,
+    name: '*',
+    targets: [{ index: 1, entryName: '*', position: 0, provider: 'q', model: null }],
   });
-  assert.equal(table.find(null, 'openai').provider, 'q');
+  assert.deepEqual(providersOf(table.find(null, 'openai')), ['q']);
   assert.equal(table.hasWildcard, true);
   assert.deepEqual(table.names, [{ id: 'a', owner: 'p' }]);
 });
 
 test('the wildcard prefers providers that speak as the caller does', () => {
   const table = createTable({ '*': ['o1', 'a1', 'o2'] }, { a1: 'anthropic' });
-  const openai = Array.from({ length: 3 }, () => table.find(null, 'openai').provider);
-  assert.deepEqual(openai, ['o1', 'o2', 'o1']);
-  const target = table.find('x', 'anthropic');
-  assert.deepEqual([target.provider, target.position], ['a1', 1]);
+  assert.deepEqual(providersOf(table.find(null, 'openai')), ['o1', 'o2']);
+  const [target] = table.find('x', 'anthropic').targets;
+  assert.deepEqual([target?.provider, target?.position], ['a1', 1]);
   const none = createTable({ '*': ['o1', 'o2'] });
-  assert.deepEqual(
-    [none.find(null, 'anthropic').provider, none.find(null, 'anthropic').provider],
-    ['o1', 'o2'],
-  );
+  assert.deepEqual(providersOf(none.find(null, 'anthropic')), ['o1', 'o2']);
 });
 
 test('a refusal names the nearest, and shows no more of a long name than needed', () => {

@@ -1,0 +1,52 @@
+/** What the attempts of one worker share. */
+import type { TargetHealth } from '../core/target-state.js';
+import type { Exchange } from '../exchange.js';
+import type { ModelEntry, ModelTable, Target } from '../route/models.js';
+import type { AttemptPlans } from './attempt-plan.js';
+import type { AttemptReports } from './attempt-reports.js';
+import type { Forwarder } from './forward.js';
+import type { KeptBodies } from './kept-bodies.js';
+import type { RetryBudget } from './retry-budget.js';
+
+/** Chooses among the targets of an entry. */
+export interface TargetChooser {
+  /** @param nowMs shared (core/clock.ts). null: none is left that may be asked. */
+  choose(
+    entry: ModelEntry,
+    exchange: Exchange,
+    tried: readonly Target[],
+    nowMs: number,
+  ): Target | null;
+}
+
+export interface AttemptParts {
+  readonly forwarder: Forwarder;
+  readonly models: ModelTable;
+  readonly balancers: TargetChooser;
+  readonly health: TargetHealth;
+  readonly plans: AttemptPlans;
+  readonly budget: RetryBudget;
+  readonly bodies: KeptBodies;
+  readonly reports: AttemptReports;
+}
+
+/** What of an exchange hangs on its target is worked out anew. */
+export function turnToTarget(exchange: Exchange, target: Target, forwarder: Forwarder): void {
+  if (exchange.target === target) {
+    return;
+  }
+  exchange.target = target;
+  exchange.price = undefined;
+  if (exchange.estimate !== null) {
+    const modelKey = target.model ?? exchange.model ?? '';
+    exchange.estimate = { ...exchange.estimate, modelKey };
+  }
+  if (!fitsEdit(exchange, target, forwarder)) {
+    exchange.usageEdit = null;
+  }
+}
+
+/** Where Weir would ask for usage, the target's provider may be asked. */
+export function fitsEdit(exchange: Exchange, target: Target, forwarder: Forwarder): boolean {
+  return exchange.usageEdit === null || forwarder.configOf(target.provider).asksUsage;
+}
