@@ -55,7 +55,13 @@ export const EDGES: Readonly<Record<string, Edges>> = {
   pipeline: { uses: [...GROUND, ...WAY, 'dialects', 'limits', 'observe'] },
   // The built-in simulated provider listens as the gateway does, and shares nothing else with it.
   'demo-upstream': { uses: ['core', 'accept', 'config/model'], types: ['exchange'] },
-  worker: { uses: [...GROUND, ...WAY, 'config', 'dialects', 'limits', 'observe', 'pipeline'] },
+  worker: {
+    uses: [
+      ...GROUND,
+      ...WAY,
+      ...['config', 'dialects', 'limits', 'observe', 'pipeline', 'upstream/attempt-outcomes'],
+    ],
+  },
   primary: {
     // admit: the price list is read once, and tokens are counted on one pool of threads, for all workers.
     uses: [...GROUND, 'accept', 'admit', 'config', 'limits', 'observe', 'worker', 'demo-upstream'],
