@@ -7,9 +7,10 @@ import { toSharedMs } from '../core/clock.js';
 import { GatewayError } from '../core/errors.js';
 import type { Exchange } from '../exchange.js';
 import type { ModelEntry, Target } from '../route/models.js';
-import type { AttemptParts } from './attempt-parts.js';
+import { type AttemptParts, fitsEdit } from './attempt-parts.js';
 import type { EntryPlan } from './attempt-plan.js';
 import type { FailureRow } from './failure-classes.js';
+import { canSendAgain } from './repeatable.js';
 
 /** A target of the present entry that was asked, in the order of attempts. */
 interface Asked {
@@ -99,17 +100,53 @@ export class AttemptWalk {
   }
 
   /** @param retryAfterMs what the provider asked for; below 0: nothing. */
-  noteFailed(target: Target, row: FailureRow, retryAfterMs: number, nowMs: number): void {
+  noteFailed(target: Target, row: FailureRow, retryAfterMs: number, atMs: number): void {
     for (const asked of this.#asked) {
       if (asked.target === target) {
         asked.notBeforeMs =
-          row.again === 'same' ? nowMs + Math.max(0, retryAfterMs) : Number.POSITIVE_INFINITY;
+          row.again === 'same'
+            ? toSharedMs(atMs) + Math.max(0, retryAfterMs)
+            : Number.POSITIVE_INFINITY;
       }
     }
   }
 
-  /** After a failure of the class of `row`; null: the caller gets what there is. take() must follow if it is used. */
-  findNext(row: FailureRow, nowMs: number): Step | null {
+  /**
+   * The attempt after one that failed with the class of `row`.
+   *
+   * @param atMs now.
+   * @param wasSent the request was written, as far as is known.
+   * @param isKept a body that was borrowed has been copied.
+   * @returns null: the caller gets what there is.
+   */
+  takeNext(row: FailureRow, atMs: number, wasSent: boolean, isKept: boolean): Step | null {
+    const exchange = this.#exchange;
+    if (!canSendAgain(exchange, wasSent, wasSent && row.isBilled, isKept)) {
+      return null;
+    }
+    const step = this.#findNext(row, toSharedMs(atMs));
+    if (step === null) {
+      return null;
+    }
+    const isTooLate = exchange.deadlineMs > 0 && atMs + step.delayMs >= exchange.deadlineMs;
+    return isTooLate || !this.#parts.budget.tryTake() ? null : this.#take(step);
+  }
+
+  /** A second call while the first still waits: never of the same target. Parameters as above. */
+  takeBeside(atMs: number, wasSent: boolean, isKept: boolean): Step | null {
+    const exchange = this.#exchange;
+    const { forwarder, budget } = this.#parts;
+    if (!canSendAgain(exchange, wasSent, wasSent, isKept)) {
+      return null;
+    }
+    const step = this.#findBeside(toSharedMs(atMs));
+    if (step === null || !fitsEdit(exchange, step.target, forwarder) || !budget.tryTake()) {
+      return null;
+    }
+    return this.#take(step);
+  }
+
+  #findNext(row: FailureRow, nowMs: number): Step | null {
     if (row.again !== 'never' && this.#attemptsHere < this.#plan.attemptsMax) {
       const other = this.#choose(this.#entry, this.#passed, nowMs);
       if (other !== null) {
@@ -123,8 +160,7 @@ export class AttemptWalk {
     return row.fallback === 'none' ? null : this.#findFallback(row.fallback, nowMs);
   }
 
-  /** For a second call while the first still waits: never the same target. */
-  findBeside(nowMs: number): Step | null {
+  #findBeside(nowMs: number): Step | null {
     const other =
       this.#attemptsHere < this.#plan.attemptsMax
         ? this.#choose(this.#entry, this.#passed, nowMs)
@@ -132,8 +168,8 @@ export class AttemptWalk {
     return other !== null ? { target: other, delayMs: 0 } : this.#findFallback('any', nowMs);
   }
 
-  /** The step is made. */
-  take({ target }: Step): void {
+  #take(step: Step): Step {
+    const { target } = step;
     if (target.entryName !== this.#entry.name) {
       this.#enter(target.entryName);
     }
@@ -142,6 +178,7 @@ export class AttemptWalk {
       this.#asked.push({ target, notBeforeMs: 0 });
       this.#passed.push(target);
     }
+    return step;
   }
 
   /** Of the targets that may be asked again the one that may soonest; not while the provider wants more patience. */

@@ -1,8 +1,14 @@
 /** The body of an error that is read before it is known whether it goes to the client. */
 import { BOUNDS } from '../core/bounds.js';
+import type { Exchange } from '../exchange.js';
 import { classifyErrorAnswer } from './error-body.js';
 import type { FailureClassName } from './failure-classes.js';
 import type { ResponseHead } from './response-head.js';
+
+/** Whether the answer has a body that may be held back. */
+export function mayGather(exchange: Exchange, { contentLength }: ResponseHead): boolean {
+  return contentLength <= BOUNDS.errorBodyBytesMax && exchange.head.method !== 'HEAD';
+}
 
 export class GatheredError {
   readonly #head: ResponseHead;

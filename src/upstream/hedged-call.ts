@@ -1,56 +1,39 @@
 /** A second call beside the first, for the time that it is not known which will answer. */
+import { GatewayError } from '../core/errors.js';
 import type { Exchange } from '../exchange.js';
 import type { Target } from '../route/models.js';
-import type { AttemptOutcome } from './attempt-outcomes.js';
 import type { AttemptParts } from './attempt-parts.js';
 import type { UpstreamCall, UpstreamObserver } from './call.js';
+import { Discard } from './discard.js';
+import { classifyError } from './failure-classes.js';
+import { ReportedAttempt } from './reported-attempt.js';
 import type { ResponseHead } from './response-head.js';
 
 /** Who began both. */
 export interface HedgeOwner {
+  /** It answers well, and is the owner's from now on. */
   onHedgeHead(hedge: HedgedCall, head: ResponseHead, atMs: number): void;
-  /** It may come before begin() has returned. */
-  onHedgeFailure(hedge: HedgedCall, failure: unknown): void;
+  /** It has failed and is reported. It may come before begin() has returned. */
+  onHedgeFailed(): void;
 }
 
-export class HedgedCall implements UpstreamObserver {
+export class HedgedCall extends ReportedAttempt implements UpstreamObserver {
   readonly #owner: HedgeOwner;
-  readonly #parts: AttemptParts;
-  readonly #exchange: Exchange;
-  readonly target: Target;
-  readonly startedMs: number;
-  sentMs = 0;
   /** null: it could not even be begun. */
   call: UpstreamCall | null = null;
 
-  constructor(
-    owner: HedgeOwner,
-    parts: AttemptParts,
-    exchange: Exchange,
-    target: Target,
-    startedMs: number,
-  ) {
+  constructor(owner: HedgeOwner, parts: AttemptParts, exchange: Exchange, target: Target) {
+    super(parts, exchange, target);
     this.#owner = owner;
-    this.#parts = parts;
-    this.#exchange = exchange;
-    this.target = target;
-    this.startedMs = startedMs;
   }
 
-  begin(): void {
-    const { forwarder, reports } = this.#parts;
-    reports.begin(this.#exchange, this.target, this.startedMs);
+  begin(atMs: number): void {
+    this.open(atMs);
     try {
-      this.call = forwarder.forward(this.#exchange, this.target, this);
+      this.call = this.parts.forwarder.forward(this.exchange, this.target, this);
     } catch (thrown) {
-      this.#owner.onHedgeFailure(this, thrown);
+      this.onUpstreamFailure(thrown);
     }
-  }
-
-  /** Once, but where its owner takes the call over. */
-  report(outcome: AttemptOutcome, isAnswered: boolean, retryAfterMs: number): void {
-    const { reports } = this.#parts;
-    reports.end(this.#exchange, this.target, this.startedMs, outcome, isAnswered, retryAfterMs);
   }
 
   onUpstreamSent(atMs: number): void {
@@ -58,10 +41,19 @@ export class HedgedCall implements UpstreamObserver {
   }
 
   onUpstreamHead(head: ResponseHead, atMs: number): void {
-    this.#owner.onHedgeHead(this, head, atMs);
+    const className = this.classifyHead(head);
+    if (className === null) {
+      this.#owner.onHedgeHead(this, head, atMs);
+      return;
+    }
+    this.reportAnswer(className, head);
+    this.#owner.onHedgeFailed();
+    if (this.call !== null) {
+      new Discard(this.call, head.contentLength, this.parts.plans.patience);
+    }
   }
 
-  /** With the head its owner takes the call over, or has done with it. */
+  /** With the head the call is another's. */
   onUpstreamData(): void {}
 
   onUpstreamTurn(): void {}
@@ -69,6 +61,8 @@ export class HedgedCall implements UpstreamObserver {
   onUpstreamEnd(): void {}
 
   onUpstreamFailure(failure: unknown): void {
-    this.#owner.onHedgeFailure(this, failure);
+    const className = failure instanceof GatewayError ? classifyError(failure) : null;
+    this.report(className ?? 'other', false);
+    this.#owner.onHedgeFailed();
   }
 }

@@ -1,4 +1,5 @@
 /** A gateway in front of scripted providers `a`, `b` and `c`, with models over them; what tests of attempts ask of it. */
+import { pause } from './changes.js';
 import { type EngineName, stopAll, UPSTREAM_KEY } from './engine-matrix.js';
 import { type ConfigText, type Gateway, type LogLine, startGateway } from './gateway.js';
 import { renderJson, renderRequest } from './http-text.js';
@@ -40,6 +41,7 @@ export class SeveralTargets {
     models: ConfigText,
     overrides: ConfigText = {},
     provider: ConfigText = {},
+    more: ConfigText = {},
   ): Promise<SeveralTargets> {
     const scripts: Record<Name, Script> = { a: GOOD, b: GOOD, c: GOOD };
     const begin = (name: Name) => MockUpstream.start({ script: () => scripts[name] });
@@ -57,6 +59,7 @@ export class SeveralTargets {
         { dialect: 'openai', api_key: UPSTREAM_KEY, engine, base_url, ...provider },
       ]),
     );
+    Object.assign(providers, more);
     scene.gateway = await startGateway({
       workers: 1,
       config: { providers, models, ...overrides },
@@ -85,6 +88,23 @@ export class SeveralTargets {
     const line = await this.gateway.waitForLog((entry) => entry['id'] === id);
     client.destroy();
     return { answer, line, attempts: (line['attempts'] ?? null) as AttemptLine[] | null };
+  }
+
+  /** Until an attempt of this outcome has been counted. */
+  async waitForAttempt(model: string, provider: string, outcome: string): Promise<void> {
+    const endMs = performance.now() + 5000;
+    for (;;) {
+      const found = (await this.gateway.metrics()).find(
+        ({ name, labels }) =>
+          name === 'weir_attempts_total' &&
+          labels['model'] === model &&
+          labels['provider'] === provider &&
+          labels['class'] === outcome,
+      );
+      if (found !== undefined && found.value > 0) return;
+      if (performance.now() > endMs) throw new Error(`no attempt of ${provider} was ${outcome}`);
+      await pause(10);
+    }
   }
 
   async stop(): Promise<void> {
