@@ -16,15 +16,18 @@ const US_PER_MS = 1000;
  * @param provider asked last.
  */
 export function formatAttemptLines(attempts: number, provider: string): string {
-  if (provider !== lastProvider) {
+  if (provider !== lastProvider || attempts !== lastAttempts) {
     lastProvider = provider;
-    lastProviderLine = `x-weir-provider: ${encodeName(provider)}\r\n`;
+    lastAttempts = attempts;
+    lastLines = `x-weir-attempts: ${attempts}\r\nx-weir-provider: ${encodeName(provider)}\r\n`;
   }
-  return `x-weir-attempts: ${attempts}\r\n${lastProviderLine}`;
+  return lastLines;
 }
 
+/** Nearly all answers tell the same. */
 let lastProvider = '';
-let lastProviderLine = '';
+let lastAttempts = 0;
+let lastLines = '';
 
 /** A header holds ASCII; what is beyond it is escaped as in a URL. */
 function encodeName(name: string): string {

@@ -20,6 +20,10 @@ export class Turns {
     nowMs: number,
   ): Target | null {
     const { targets } = entry;
+    const only = targets[0];
+    if (targets.length === 1 && only !== undefined && tried.length === 0) {
+      return this.#health.isUsable(only.index, nowMs) ? only : null;
+    }
     const first = this.#next.get(entry) ?? 0;
     for (let step = 0; step < targets.length; step += 1) {
       const at = (first + step) % targets.length;

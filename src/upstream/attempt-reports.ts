@@ -1,6 +1,6 @@
 /** Tells whoever keeps account of targets, the counters and the access log what became of each attempt. One worker's. */
 import { BOUNDS } from '../core/bounds.js';
-import { nowMs, toSharedMs } from '../core/clock.js';
+import { toSharedMs } from '../core/clock.js';
 import type { TargetHealth, TargetLoad } from '../core/target-state.js';
 import type { Exchange } from '../exchange.js';
 import type { Target } from '../route/models.js';
@@ -33,6 +33,7 @@ export class AttemptReports {
    *
    * @param isAnswered the provider said it itself.
    * @param retryAfterMs what the provider asked for; below 0: nothing.
+   * @param atMs now.
    */
   end(
     exchange: Exchange,
@@ -41,8 +42,8 @@ export class AttemptReports {
     outcome: AttemptOutcome,
     isAnswered: boolean,
     retryAfterMs: number,
+    atMs: number,
   ): void {
-    const atMs = nowMs();
     this.#load.end(target.index);
     this.#count(target, outcome);
     this.#judge(target.index, outcome, isAnswered, retryAfterMs, toSharedMs(atMs));
@@ -59,8 +60,13 @@ export class AttemptReports {
   }
 
   /** An answer that was passed on whole: how quick its target was. */
-  recordAnswer(exchange: Exchange, target: Target, sentMs: number, headMs: number): void {
-    const atMs = nowMs();
+  recordAnswer(
+    exchange: Exchange,
+    target: Target,
+    sentMs: number,
+    headMs: number,
+    atMs: number,
+  ): void {
     const settled = exchange.settled;
     const tokens = settled === null || settled.isEstimated ? 0 : settled.usage.outputTokens;
     const seconds = (atMs - headMs) / 1000;

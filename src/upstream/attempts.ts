@@ -150,14 +150,21 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
     if (this.#state !== 'passing') {
       this.#pass();
     }
-    const isWell = !this.isReported;
-    this.report('ok', true);
+    const { exchange } = this;
     this.#finish();
-    this.#relay.onUpstreamEnd();
-    if (isWell) {
-      const { reports } = this.parts;
-      reports.recordAnswer(this.exchange, this.target, this.sentMs, this.#headMs);
+    if (this.isReported) {
+      this.#relay.onUpstreamEnd();
+      return;
     }
+    if (exchange.attemptsMade > 1) {
+      // The access log tells of it, and is written as the exchange ends.
+      this.report('ok', true);
+    }
+    const wasBegun = exchange.firstByteMs > 0;
+    this.#relay.onUpstreamEnd();
+    const atMs = wasBegun || exchange.firstByteMs === 0 ? nowMs() : exchange.firstByteMs;
+    this.report('ok', true, -1, atMs);
+    this.parts.reports.recordAnswer(exchange, this.target, this.sentMs, this.#headMs, atMs);
   }
 
   onUpstreamFailure(failure: unknown): void {
@@ -192,7 +199,8 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
   #begin(target: Target): void {
     const exchange = this.exchange;
     this.#turnTo(target);
-    const atMs = nowMs();
+    // The first is made as soon as it can be; to read the clock once more would cost more than it tells.
+    const atMs = exchange.attemptsMade === 0 ? exchange.readyMs : nowMs();
     this.#state = 'waiting';
     this.#head = null;
     this.#call = null;
@@ -220,7 +228,7 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
   #fail(failure: unknown): void {
     this.deadlineList?.remove(this);
     const className = failure instanceof GatewayError ? classifyError(failure) : null;
-    const isBegun = this.#state === 'passing';
+    const isBegun = this.#state === 'passing' || this.#state === 'over';
     this.#gathered = null;
     this.report(className ?? 'other', false);
     if (className !== null && !isBegun && this.#tryAgain(className, -1)) {

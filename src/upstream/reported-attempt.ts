@@ -1,5 +1,5 @@
 /** A call to a target and what is told of it: to whom, and that once. */
-import { wallClockMs } from '../core/clock.js';
+import { nowMs, wallClockMs } from '../core/clock.js';
 import type { Exchange } from '../exchange.js';
 import type { Target } from '../route/models.js';
 import type { AttemptOutcome } from './attempt-outcomes.js';
@@ -33,12 +33,17 @@ export abstract class ReportedAttempt {
   }
 
   /** @param isAnswered the provider said it itself. */
-  report(outcome: AttemptOutcome, isAnswered: boolean, retryAfterMs = -1): void {
+  report(
+    outcome: AttemptOutcome,
+    isAnswered: boolean,
+    retryAfterMs = -1,
+    atMs: number = nowMs(),
+  ): void {
     if (!this.isReported) {
       this.isReported = true;
       const { reports } = this.parts;
       const { exchange, target, startedMs } = this;
-      reports.end(exchange, target, startedMs, outcome, isAnswered, retryAfterMs);
+      reports.end(exchange, target, startedMs, outcome, isAnswered, retryAfterMs, atMs);
     }
   }
 

@@ -240,3 +240,15 @@ test('a text means the same whether or not it stood in a line before', () => {
     assertNoSecret(lines.pop() ?? '', SECRET);
   }
 });
+
+test('attempts are written where there were any worth it', () => {
+  assert.equal(parseLine(RECORD)['attempts'], undefined);
+  const attempts = [
+    { provider: 'a"b', model: null, className: 'refused', ms: 0.5 },
+    { provider: 'c', model: 'm', className: 'ok', ms: 12 },
+  ];
+  assert.deepEqual(parseLine({ ...RECORD, attempts })['attempts'], [
+    { provider: 'a"b', model: null, class: 'refused', ms: 0.5 },
+    { provider: 'c', model: 'm', class: 'ok', ms: 12 },
+  ]);
+});
