@@ -61,7 +61,6 @@ export const ERRORS = {
   upstream_refused: row(502, 'server_error', 'api_error', 'The provider could not be connected to.', { isRetryable: true }),
   upstream_reset: row(502, 'server_error', 'api_error', 'The provider closed the connection before it answered.', { isRetryable: true, isBilled: true }),
   upstream_malformed: row(502, 'server_error', 'api_error', 'The provider’s answer is not valid HTTP.', { isRetryable: true, isBilled: true }),
-  no_target: row(503, 'server_error', 'overloaded_error', 'All targets of the model, and of its fallbacks, are out of service.', { isRetryable: true }),
   queue_full: row(503, 'server_error', 'overloaded_error', 'All connections to the provider are busy and the queue for them is full.', { isRetryable: true }),
   queue_timeout: row(503, 'server_error', 'overloaded_error', 'No connection to the provider became free in time.', { isRetryable: true }),
   overloaded: row(503, 'server_error', 'overloaded_error', 'The gateway holds as many bytes of request bodies as it may, or tells as many callers apart (`callers.slots`).', { isRetryable: true }),

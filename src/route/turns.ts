@@ -12,27 +12,32 @@ export class Turns {
     this.#health = health;
   }
 
-  /** @returns null where all targets have been tried or are out of service. */
+  /** @returns null where all targets have been tried or are out of service; never where none was tried. */
   choose(
     entry: ModelEntry,
     _exchange: Exchange,
-    tried: readonly Target[],
+    tried: readonly number[],
     nowMs: number,
   ): Target | null {
     const { targets } = entry;
-    const only = targets[0];
-    if (targets.length === 1 && only !== undefined && tried.length === 0) {
-      return this.#health.isUsable(only.index, nowMs) ? only : null;
+    if (targets.length === 1 && tried.length === 0) {
+      return targets[0] ?? null;
     }
     const first = this.#next.get(entry) ?? 0;
     for (let step = 0; step < targets.length; step += 1) {
       const at = (first + step) % targets.length;
       const target = targets[at] as Target;
-      if (!tried.includes(target) && this.#health.isUsable(target.index, nowMs)) {
+      if (!tried.includes(target.index) && this.#health.isUsable(target.index, nowMs)) {
         this.#next.set(entry, at + 1);
         return target;
       }
     }
-    return null;
+    return targets.some(({ index }) => tried.includes(index)) ? null : (targets[0] ?? null);
+  }
+
+  hasUsable({ targets }: ModelEntry, tried: readonly number[], nowMs: number): boolean {
+    return targets.some(
+      ({ index }) => !tried.includes(index) && this.#health.isUsable(index, nowMs),
+    );
   }
 }

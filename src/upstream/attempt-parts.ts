@@ -10,13 +10,19 @@ import type { RetryBudget } from './retry-budget.js';
 
 /** Chooses among the targets of an entry. */
 export interface TargetChooser {
-  /** @param nowMs shared (core/clock.ts). null: none is left that may be asked. */
+  /**
+   * @param tried `Target.index` of those that are not to be chosen.
+   * @param nowMs shared (core/clock.ts).
+   * @returns null: none is left that may be asked; never where none was tried.
+   */
   choose(
     entry: ModelEntry,
     exchange: Exchange,
-    tried: readonly Target[],
+    tried: readonly number[],
     nowMs: number,
   ): Target | null;
+  /** One is in service and not among those. */
+  hasUsable(entry: ModelEntry, tried: readonly number[], nowMs: number): boolean;
 }
 
 export interface AttemptParts {

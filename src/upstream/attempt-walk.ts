@@ -4,7 +4,6 @@
  * an exchange when its first attempt fails, or is slow.
  */
 import { toSharedMs } from '../core/clock.js';
-import { GatewayError } from '../core/errors.js';
 import type { Exchange } from '../exchange.js';
 import type { ModelEntry, Target } from '../route/models.js';
 import { type AttemptParts, fitsEdit } from './attempt-parts.js';
@@ -28,46 +27,46 @@ export interface Step {
 
 const WILDCARD = '*';
 
-/**
- * Where the first attempt goes: to a target of the entry, or where none is in service to one of its fallbacks.
- *
- * @throws GatewayError `no_target`.
- */
+/** Where the first attempt goes: to a target of the entry, or where none is in service to one of its fallbacks. */
 export function findFirst(parts: AttemptParts, exchange: Exchange, entry: ModelEntry): Target {
   const atMs = toSharedMs(exchange.readyMs);
-  const target = parts.balancers.choose(entry, exchange, NONE, atMs);
-  if (target !== null) {
-    return target;
-  }
-  for (const name of parts.plans.of(entry).chains.any) {
-    const fallback = parts.models.find(name === WILDCARD ? null : name, exchange.dialect);
-    const instead = chooseSpeaking(parts, exchange, fallback, [], atMs);
-    if (instead !== null) {
-      return instead;
+  const { balancers } = parts;
+  const fallbacks = parts.plans.of(entry).chains.any;
+  if (fallbacks.length > 0 && !balancers.hasUsable(entry, NONE, atMs)) {
+    for (const name of fallbacks) {
+      const fallback = findEntry(parts, exchange, name);
+      const instead = chooseSpeaking(parts, exchange, fallback, [], atMs);
+      if (instead !== null) {
+        return instead;
+      }
     }
   }
-  throw new GatewayError('no_target', 'All targets of this model are out of service.', {
-    retryAfterMs: 1000,
-  });
+  // Where none was tried there is always one.
+  return balancers.choose(entry, exchange, NONE, atMs) as Target;
 }
 
-const NONE: readonly Target[] = [];
+const NONE: readonly number[] = [];
+
+function findEntry({ models }: AttemptParts, exchange: Exchange, name: string): ModelEntry {
+  return models.find(name === WILDCARD ? null : name, exchange.dialect);
+}
 
 /** Nothing is translated: who takes over must speak as the caller does. Others are added to `passed`. */
 function chooseSpeaking(
   { balancers, forwarder }: AttemptParts,
   exchange: Exchange,
   entry: ModelEntry,
-  passed: Target[],
+  passed: number[],
   nowMs: number,
 ): Target | null {
-  for (;;) {
+  while (balancers.hasUsable(entry, passed, nowMs)) {
     const target = balancers.choose(entry, exchange, passed, nowMs);
     if (target === null || forwarder.configOf(target.provider).dialect === exchange.dialect) {
       return target;
     }
-    passed.push(target);
+    passed.push(target.index);
   }
+  return null;
 }
 
 export class AttemptWalk {
@@ -81,7 +80,7 @@ export class AttemptWalk {
   #attemptsHere = 1;
   readonly #asked: Asked[] = [];
   /** Not to be chosen any more: asked before, or of another dialect. */
-  #passed: Target[];
+  #passed: number[];
 
   /** @param first the target that was asked first, of `entry`. */
   constructor(parts: AttemptParts, exchange: Exchange, entry: ModelEntry, first: Target) {
@@ -96,7 +95,7 @@ export class AttemptWalk {
       this.#attemptsHere = 1;
     }
     this.#asked.push({ target: first, notBeforeMs: 0 });
-    this.#passed = [first];
+    this.#passed = [first.index];
   }
 
   /** @param retryAfterMs what the provider asked for; below 0: nothing. */
@@ -176,7 +175,7 @@ export class AttemptWalk {
     this.#attemptsHere += 1;
     if (!this.#asked.some((asked) => asked.target === target)) {
       this.#asked.push({ target, notBeforeMs: 0 });
-      this.#passed.push(target);
+      this.#passed.push(target.index);
     }
     return step;
   }
@@ -203,7 +202,7 @@ export class AttemptWalk {
   #findFallback(chain: 'any' | 'context' | 'content', nowMs: number): Step | null {
     for (const name of this.#firstPlan.chains[chain]) {
       if (!this.#visited.includes(name)) {
-        const target = this.#choose(this.#findEntry(name), [], nowMs);
+        const target = this.#choose(findEntry(this.#parts, this.#exchange, name), [], nowMs);
         if (target !== null) {
           return { target, delayMs: 0 };
         }
@@ -215,18 +214,14 @@ export class AttemptWalk {
 
   #enter(name: string): void {
     this.#visited.push(name);
-    this.#entry = this.#findEntry(name);
+    this.#entry = findEntry(this.#parts, this.#exchange, name);
     this.#plan = this.#parts.plans.of(this.#entry);
     this.#attemptsHere = 0;
     this.#asked.length = 0;
     this.#passed = [];
   }
 
-  #findEntry(name: string): ModelEntry {
-    return this.#parts.models.find(name === WILDCARD ? null : name, this.#exchange.dialect);
-  }
-
-  #choose(entry: ModelEntry, passed: Target[], nowMs: number): Target | null {
+  #choose(entry: ModelEntry, passed: number[], nowMs: number): Target | null {
     return chooseSpeaking(this.#parts, this.#exchange, entry, passed, nowMs);
   }
 }

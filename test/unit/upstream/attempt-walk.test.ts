@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ModelConfig } from '../../../src/config/model.js';
 import { Deadlines } from '../../../src/core/deadlines.js';
-import { GatewayError } from '../../../src/core/errors.js';
 import type { Exchange } from '../../../src/exchange.js';
 import { ModelTable, type Target } from '../../../src/route/models.js';
 import { Turns } from '../../../src/route/turns.js';
@@ -148,16 +147,14 @@ test('a wait that would outlast the exchange is not begun', () => {
   assert.equal(trip.fail(trip.first, 'throttled', 150)[0], '~p');
 });
 
-test('where no target is in service a fallback is asked first, else the caller is told', () => {
+test('where no target is in service a fallback is asked first; where there is none, one is asked all the same', () => {
   const models = { m: ['p', 'q'], f: ['r', 's'] };
   const more = { m: { fallbacks: ['f'] } };
   const trip = new Trip({ models, more, outOfService: [0, 1] });
   assert.equal(trip.first.provider, 'r');
   assert.equal(trip.fail(trip.first, 'unauthorized')[0], 'f/s');
-  assert.throws(
-    () => new Trip({ models, outOfService: [0, 1] }),
-    (error) => error instanceof GatewayError && error.code === 'no_target',
-  );
+  assert.equal(new Trip({ models, outOfService: [0, 1] }).first.provider, 'p');
+  assert.equal(new Trip({ models, more, outOfService: [0, 1, 2, 3] }).first.provider, 'p');
 });
 
 test('a hedge goes to another target, or to a fallback, never to the same', () => {
