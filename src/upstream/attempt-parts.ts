@@ -5,6 +5,7 @@ import type { ModelEntry, ModelTable, Target } from '../route/models.js';
 import type { AttemptPlans } from './attempt-plan.js';
 import type { AttemptReports } from './attempt-reports.js';
 import type { Forwarder } from './forward.js';
+import type { TokenWatch } from './held-answer.js';
 import type { KeptBodies } from './kept-bodies.js';
 import type { RetryBudget } from './retry-budget.js';
 
@@ -34,6 +35,8 @@ export interface AttemptParts {
   readonly budget: RetryBudget;
   readonly bodies: KeptBodies;
   readonly reports: AttemptReports;
+  /** For streams; null: a head counts as an answer. */
+  readonly createWatch: (() => TokenWatch) | null;
 }
 
 /** What of an exchange hangs on its target is worked out anew. */

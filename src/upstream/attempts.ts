@@ -16,8 +16,8 @@ import { AttemptWalk, type Step } from './attempt-walk.js';
 import type { UpstreamCall, UpstreamObserver } from './call.js';
 import { Discard } from './discard.js';
 import { classifyError, FAILURE_CLASSES, type FailureClassName } from './failure-classes.js';
-import { GatheredError, mayGather } from './gathered-error.js';
 import { HedgedCall, type HedgeOwner } from './hedged-call.js';
+import { HeldAnswer, HeldError, mayHold } from './held-answer.js';
 import { restoreBody } from './kept-bodies.js';
 import { ReportedAttempt } from './reported-attempt.js';
 import type { ResponseHead } from './response-head.js';
@@ -37,7 +37,7 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
   /** What is needed only where something fails or is slow. */
   #walk: AttemptWalk | null = null;
   #hedge: HedgedCall | null = null;
-  #gathered: GatheredError | null = null;
+  #held: HeldAnswer | null = null;
   #timer: NodeJS.Timeout | null = null;
   #isBeginning = false;
   #early: unknown = null;
@@ -72,11 +72,8 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
 
   /** Once, while the body's memory is still there. */
   start(): void {
-    const { body } = this.exchange;
     this.parts.budget.noteFirst();
-    if (body?.isBorrowed === true && body.bytes.length > 0) {
-      this.#kept = this.parts.bodies.keep(body.bytes);
-    }
+    this.#kept = this.parts.bodies.keepOf(this.exchange);
     this.#begin(this.target);
   }
 
@@ -105,26 +102,36 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
   }
 
   onUpstreamHead(head: ResponseHead, atMs: number): void {
-    this.deadlineList?.remove(this);
     this.#head = head;
     this.#headMs = atMs;
     this.#state = 'answered';
+    const { createWatch, plans } = this.parts;
     const className = this.classifyHead(head);
-    if (className === null) {
-      this.#dropHedge('outrun');
-    } else if (FAILURE_CLASSES[className].needsBody && mayGather(this.exchange, head)) {
+    if (
+      className !== null &&
+      FAILURE_CLASSES[className].needsBody &&
+      mayHold(this.exchange, head)
+    ) {
       this.#state = 'gathering';
-      this.#gathered = new GatheredError(head);
-      this.parts.plans.patience.add(this);
+      this.#held = new HeldError(head);
+      plans.patience.add(this);
+    } else if (className !== null) {
+      // What is not replaced is passed on as it comes.
+      this.deadlineList?.remove(this);
+      this.#tryAgain(className, this.reportAnswer(className, head), this.#call);
+    } else if (head.isEventStream && this.#plan.hedges !== null && createWatch !== null) {
+      // The hedge's time runs until the first token.
+      this.#held = new HeldAnswer(createWatch());
     } else {
-      this.#judgeAnswer(className, head);
+      this.deadlineList?.remove(this);
+      this.#dropHedge('outrun');
     }
   }
 
   onUpstreamData(chunk: Buffer): void {
-    if (this.#gathered !== null) {
-      if (!this.#gathered.take(chunk)) {
-        this.#passGathered();
+    if (this.#held !== null) {
+      if (!this.#held.take(chunk)) {
+        this.#passHeld();
       }
       return;
     }
@@ -141,11 +148,11 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
   }
 
   onUpstreamEnd(): void {
-    if (this.#gathered !== null && this.#head !== null) {
-      if (this.#replaceGathered(this.#gathered, this.#head)) {
-        return;
-      }
-      this.#passGathered();
+    if (this.#held instanceof HeldError && this.#replaceError(this.#held)) {
+      return;
+    }
+    if (this.#held !== null) {
+      this.#passHeld();
     }
     if (this.#state !== 'passing') {
       this.#pass();
@@ -178,9 +185,9 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
   /** The hedge's time has come, or an error's body takes too long. */
   onDeadline(): void {
     if (this.#state === 'gathering') {
-      this.#passGathered();
+      this.#passHeld();
       this.#relay.onUpstreamTurn();
-    } else if (this.#state === 'waiting' && this.#hedge === null) {
+    } else if (this.#hedge === null) {
       this.#beginHedge();
     }
   }
@@ -229,7 +236,7 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
     this.deadlineList?.remove(this);
     const className = failure instanceof GatewayError ? classifyError(failure) : null;
     const isBegun = this.#state === 'passing' || this.#state === 'over';
-    this.#gathered = null;
+    this.#held = null;
     this.report(className ?? 'other', false);
     if (className !== null && !isBegun && this.#tryAgain(className, -1)) {
       return;
@@ -242,27 +249,26 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
     this.#relay.onUpstreamFailure(failure);
   }
 
-  /** An error that the provider answered with. What is not replaced is passed on as it comes. */
-  #judgeAnswer(className: FailureClassName, head: ResponseHead): void {
-    this.#tryAgain(className, this.reportAnswer(className, head), this.#call, head);
-  }
-
   /** @returns false where the answer is to be passed on. */
-  #replaceGathered(error: GatheredError, head: ResponseHead): boolean {
+  #replaceError(error: HeldError): boolean {
     const className = error.classify(this.hasOwnCredential);
-    return className !== null && this.#tryAgain(className, this.reportAnswer(className, head));
+    return (
+      className !== null &&
+      this.#head !== null &&
+      this.#tryAgain(className, this.reportAnswer(className, this.#head))
+    );
   }
 
-  /** What has been gathered goes on, and all that follows. */
-  #passGathered(): void {
-    const pieces = this.#gathered?.pieces ?? [];
-    const head = this.#head;
+  /** What has been held goes on, and all that follows. */
+  #passHeld(): void {
+    const pieces = this.#held?.pieces ?? [];
     this.deadlineList?.remove(this);
-    this.#gathered = null;
-    if (head !== null && !this.isReported) {
-      this.report(this.classifyHead(head) ?? 'ok', true);
+    this.#held = null;
+    const className = this.#head === null ? null : this.classifyHead(this.#head);
+    if (className !== null) {
+      this.report(className, true);
     }
-    this.#dropHedge('aborted');
+    this.#dropHedge('outrun');
     this.#pass();
     for (const piece of pieces) {
       this.#relay.onUpstreamData(piece);
@@ -279,14 +285,13 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
   }
 
   /**
-   * @param call of an answer that is not over.
+   * @param call whose answer is not over.
    * @returns true when this attempt is done with, and another has been made or will be.
    */
   #tryAgain(
     className: FailureClassName,
     retryAfterMs: number,
     call: UpstreamCall | null = null,
-    head: ResponseHead | null = null,
   ): boolean {
     const row = FAILURE_CLASSES[className];
     const atMs = nowMs();
@@ -298,12 +303,12 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
     if (hedge === null && step === null) {
       return false;
     }
-    if (call !== null && head !== null) {
-      new Discard(call, head.contentLength, this.parts.plans.patience);
+    if (call !== null) {
+      new Discard(call, this.#head?.contentLength ?? -1, this.parts.plans.patience);
     }
-    const isAtOnce = this.#gathered === null;
+    const isAtOnce = this.#held === null;
     this.#head = null;
-    this.#gathered = null;
+    this.#held = null;
     if (!row.isBilled) {
       // As if it had not been sent: what was not read must not be paid for.
       this.exchange.sentMs = 0;
@@ -318,9 +323,7 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
 
   /** @param isAtOnce false: out of the stack of the call before, whose connection may close as it ends. */
   #goOn(step: Step, atMs: number, isAtOnce: boolean): void {
-    if (this.#kept !== null) {
-      restoreBody(this.exchange, this.#kept);
-    }
+    restoreBody(this.exchange, this.#kept);
     if (step.delayMs <= 0 && isAtOnce) {
       this.#begin(step.target);
       return;
@@ -339,9 +342,7 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
     const atMs = nowMs();
     const step = this.#walkOn().takeBeside(atMs, this.sentMs > 0, this.#kept !== null);
     if (step !== null) {
-      if (this.#kept !== null) {
-        restoreBody(this.exchange, this.#kept);
-      }
+      restoreBody(this.exchange, this.#kept);
       this.#hedge = new HedgedCall(this, this.parts, this.exchange, step.target);
       this.#hedge.begin(atMs);
     }
@@ -352,7 +353,7 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
     this.#hedge = null;
     this.#state = 'waiting';
     this.#call = hedge.call;
-    this.#gathered = null;
+    this.#held = null;
     this.assume(hedge);
     this.#turnTo(hedge.target);
     hedge.call?.handOver(this);

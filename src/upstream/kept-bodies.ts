@@ -20,6 +20,11 @@ export class KeptBodies {
     this.#budget = budget;
   }
 
+  /** Of an exchange whose body is in memory that is lent; null where nothing need be kept, or no more may. */
+  keepOf({ body }: Exchange): Buffer | null {
+    return body?.isBorrowed === true && body.bytes.length > 0 ? this.keep(body.bytes) : null;
+  }
+
   /** @returns a buffer that begins with the bytes, to be given back; null where no more may be kept. */
   keep(bytes: Uint8Array): Buffer | null {
     const { length } = bytes;
@@ -51,9 +56,9 @@ export class KeptBodies {
 }
 
 /** The body is read from the copy from now on, which is not to be given back before the exchange has done with it. */
-export function restoreBody(exchange: Exchange, kept: Buffer): void {
+export function restoreBody(exchange: Exchange, kept: Buffer | null): void {
   const { body } = exchange;
-  if (body?.isBorrowed === true) {
+  if (body?.isBorrowed === true && kept !== null) {
     const bytes = kept.subarray(0, body.totalBytes);
     exchange.body = { ...body, bytes, isBorrowed: false };
   }

@@ -124,6 +124,7 @@ export class WorkerRuntime implements Stages {
       budget: new RetryBudget(config.retry.budgetPercent),
       bodies: new KeptBodies(keptBodies),
       reports: new AttemptReports(UNWATCHED_HEALTH, UNWATCHED_LOAD, countAttempt),
+      createWatch: null,
     };
   }
 
