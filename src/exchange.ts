@@ -46,6 +46,17 @@ export interface Estimate {
   readonly attachedBytes: number;
 }
 
+/** One call to a provider that was made for an exchange, as it is told in the access log. */
+export interface AttemptRecord {
+  readonly provider: string;
+  /** The name that the provider was asked for; null where the request names none. */
+  readonly model: string | null;
+  /** `ok`, a class of upstream/failure-classes.ts, or why it came to nothing. */
+  readonly className: string;
+  /** From its beginning to its end, or to its failure. */
+  readonly ms: number;
+}
+
 /** What an exchange has used in the end. */
 export interface Settled {
   readonly usage: Usage;
@@ -149,6 +160,11 @@ export class Exchange {
   upstreamStatus = 0;
   /** settle: null where nothing is metered, or nothing was used. */
   settled: Settled | null = null;
+
+  /** upstream: calls made so far; 0 where there is no more than one whatever happens. */
+  attemptsMade = 0;
+  /** upstream: what became of them, once one has failed; bounded. */
+  attempts: AttemptRecord[] | null = null;
 
   /** relay: what the provider's connection is doing; `reading` until the request is passed on. */
   phase: Phase = 'reading';

@@ -10,7 +10,7 @@ import type { Downstream } from './accept/downstream.js';
 import { checkFraming } from './accept/framing.js';
 import type { Admission } from './admit/admission.js';
 import type { KeyTable } from './authenticate/keys.js';
-import { nowMs, toSharedMs } from './core/clock.js';
+import { nowMs } from './core/clock.js';
 import { detectDialect } from './dialects/registry.js';
 import { Exchange, type RequestHead } from './exchange.js';
 import type { BodyInspector, InspectOutcome } from './inspect/body.js';
@@ -18,10 +18,11 @@ import { checkTarget } from './inspect/target.js';
 import { readTimeoutMs } from './inspect/timeout.js';
 import { Relay } from './relay/relay.js';
 import type { RelayHost } from './relay/relay-host.js';
-import type { Balancers } from './route/balancers.js';
 import type { ModelList } from './route/model-list.js';
-import type { ModelTable, Target } from './route/models.js';
-import type { Forwarder } from './upstream/forward.js';
+import type { ModelEntry, Target } from './route/models.js';
+import type { AttemptParts } from './upstream/attempt-parts.js';
+import { findFirst } from './upstream/attempt-walk.js';
+import { Attempts } from './upstream/attempts.js';
 
 export interface Stages extends RelayHost {
   createId(): string;
@@ -29,13 +30,9 @@ export interface Stages extends RelayHost {
   readonly keys: KeyTable;
   readonly bodies: BodyInspector;
   readonly modelList: ModelList;
-  readonly models: ModelTable;
-  readonly balancers: Balancers;
   readonly admission: Admission;
-  readonly forwarder: Forwarder;
+  readonly attempts: AttemptParts;
 }
-
-const NONE_TRIED: readonly number[] = [];
 
 export function runExchange(stages: Stages, downstream: Downstream, head: RequestHead): void {
   const dialect = detectDialect(head.path, head.hasAnthropicVersion);
@@ -81,24 +78,19 @@ class Inspection implements InspectOutcome {
 
 function admit(stages: Stages, exchange: Exchange, relay: Relay): void {
   try {
-    const entry = stages.models.find(exchange.model, exchange.dialect);
-    // Where none was tried there is always one.
-    const target = stages.balancers.choose(
-      entry,
-      exchange,
-      NONE_TRIED,
-      toSharedMs(exchange.readyMs),
-    ) as Target;
+    const { attempts } = stages;
+    const entry = attempts.models.find(exchange.model, exchange.dialect);
+    const target = findFirst(attempts, exchange, entry);
     exchange.target = target;
     if (target.wholeMs > 0) {
       relay.limitTime(target.wholeMs);
     }
     const counting = stages.admission.admit(exchange);
     if (counting === null) {
-      passOn(stages, exchange, target, relay);
+      passOn(stages, exchange, entry, target, relay);
     } else {
       counting.then(
-        () => passOn(stages, exchange, target, relay),
+        () => passOn(stages, exchange, entry, target, relay),
         (error: unknown) => relay.refuse(error),
       );
     }
@@ -108,10 +100,23 @@ function admit(stages: Stages, exchange: Exchange, relay: Relay): void {
 }
 
 /** Perhaps after a wait, in which the client may have gone. */
-function passOn(stages: Stages, exchange: Exchange, target: Target, relay: Relay): void {
+function passOn(
+  { attempts: parts }: Stages,
+  exchange: Exchange,
+  entry: ModelEntry,
+  target: Target,
+  relay: Relay,
+): void {
   try {
-    if (exchange.ended === null) {
-      relay.begin(stages.forwarder.forward(exchange, target, relay));
+    if (exchange.ended !== null) {
+      return;
+    }
+    if (parts.plans.of(entry).isSingle) {
+      relay.begin(parts.forwarder.forward(exchange, target, relay));
+    } else {
+      const attempts = new Attempts(parts, exchange, entry, target, relay);
+      relay.begin(attempts);
+      attempts.start();
     }
   } catch (error) {
     relay.refuse(error);

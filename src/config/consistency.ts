@@ -27,6 +27,10 @@ const MODEL_KEYS: readonly string[] = [
   'balance',
   'hash_by',
   'fallbacks',
+  'context_fallbacks',
+  'content_fallbacks',
+  'hedge',
+  'retry',
   'timeouts',
   'keepalive',
 ];

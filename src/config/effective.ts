@@ -12,10 +12,12 @@ import type {
   HealthCheckConfig,
   LimitConfig,
   ModelConfig,
+  ModelRetry,
   ModelTimeouts,
   PriceConfig,
   ProviderConfig,
   PublicListen,
+  RetryConfig,
   WeirConfig,
 } from './model.js';
 import { formatDuration } from './units.js';
@@ -31,8 +33,14 @@ export function formatEffective(config: WeirConfig): string {
     ...(config.stateDir === null ? {} : { state_dir: escapeVariables(config.stateDir) }),
     drain_timeout: formatDuration(config.drainTimeoutMs),
     log: { level: config.log.level, access: config.log.access ? 'on' : 'off' },
+    retry: {
+      attempts: config.retry.attemptsMax,
+      backoff: formatDuration(config.retry.backoffMs),
+      backoff_max: formatDuration(config.retry.backoffMsMax),
+      budget: config.retry.budgetPercent,
+    },
     providers: byName(config.providers, formatProvider),
-    models: byName(config.models, formatModel),
+    models: byName(config.models, (model) => formatModel(model, config.retry)),
     ...(config.consumers === null ? {} : { consumers: byName(config.consumers, formatConsumer) }),
     ...(config.callers === null ? {} : { callers: formatCallers(config.callers) }),
   });
@@ -117,7 +125,7 @@ function formatHealth({ path, model, everyMs, timeoutMs }: HealthCheckConfig): o
   };
 }
 
-function formatModel(model: ModelConfig): object {
+function formatModel(model: ModelConfig, retry: RetryConfig): object {
   return {
     targets: model.targets.map((target) => ({
       provider: escapeVariables(target.provider),
@@ -128,7 +136,11 @@ function formatModel(model: ModelConfig): object {
     })),
     balance: model.balance,
     ...(model.hashBy === null ? {} : { hash_by: escapeVariables(model.hashBy) }),
-    ...(model.fallbacks.length === 0 ? {} : { fallbacks: model.fallbacks.map(escapeVariables) }),
+    ...formatChain('fallbacks', model.fallbacks),
+    ...formatChain('context_fallbacks', model.contextFallbacks),
+    ...formatChain('content_fallbacks', model.contentFallbacks),
+    ...formatOptional('hedge', model.hedgeMs),
+    ...formatModelRetry(model.retry, retry),
     ...(model.timeouts === null ? {} : { timeouts: formatModelTimeouts(model.timeouts) }),
     ...formatOptional('keepalive', model.keepAliveMs),
   };
@@ -145,6 +157,19 @@ function formatModelTimeouts(timeouts: ModelTimeouts): object {
 
 function formatOptional(name: string, durationMs: number | null): object {
   return durationMs === null ? {} : { [name]: formatDuration(durationMs) };
+}
+
+function formatChain(key: string, names: readonly string[]): object {
+  return names.length === 0 ? {} : { [key]: names.map(escapeVariables) };
+}
+
+/** Only what differs from what holds for all. */
+function formatModelRetry({ attemptsMax, backoffMs }: ModelRetry, general: RetryConfig): object {
+  const own = {
+    ...(attemptsMax === general.attemptsMax ? {} : { attempts: attemptsMax }),
+    ...(backoffMs === general.backoffMs ? {} : { backoff: formatDuration(backoffMs) }),
+  };
+  return Object.keys(own).length === 0 ? {} : { retry: own };
 }
 
 function formatPrice(price: PriceConfig): object {

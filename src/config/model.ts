@@ -127,11 +127,30 @@ export interface ModelConfig {
   readonly balance: BalanceName;
   /** null where `balance` is another one than `hash`. */
   readonly hashBy: HashBy | null;
+  /** Names of other models, for whatever fails; for prompts that are too long; for those that a filter refuses. */
   readonly fallbacks: readonly string[];
+  readonly contextFallbacks: readonly string[];
+  readonly contentFallbacks: readonly string[];
+  /** After so long without an answer a second call is made; null: never. */
+  readonly hedgeMs: number | null;
+  readonly retry: ModelRetry;
   /** null: the providers' hold. */
   readonly timeouts: ModelTimeouts | null;
   /** Silence within an event stream after which its client is sent a comment; null: never. */
   readonly keepAliveMs: number | null;
+}
+
+export interface ModelRetry {
+  /** In all, at this model. */
+  readonly attemptsMax: number;
+  readonly backoffMs: number;
+}
+
+/** What holds where a model says nothing else, and for all of them. */
+export interface RetryConfig extends ModelRetry {
+  readonly backoffMsMax: number;
+  /** Further attempts in percent of exchanges. */
+  readonly budgetPercent: number;
 }
 
 /** What a bucket is charged with. Costs are in nano-dollars in the table, in US dollars in the configuration. */
@@ -189,12 +208,11 @@ export interface WeirConfig {
     readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
     readonly access: boolean;
   };
+  readonly retry: RetryConfig;
   readonly providers: readonly ProviderConfig[];
   readonly models: readonly ModelConfig[];
   /** null: nobody is asked for a key. */
   readonly consumers: readonly ConsumerConfig[] | null;
   /** null: callers are not told apart. */
   readonly callers: CallersConfig | null;
-  /** What was understood but is not acted upon by this version; logged at start. */
-  readonly warnings: readonly string[];
 }

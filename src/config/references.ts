@@ -25,8 +25,10 @@ export function checkReferences(file: File, problems: Problems): void {
         problems,
       );
     }
-    for (const [index, fallback] of listOf(model['fallbacks']).entries()) {
-      checkName([...path, 'fallbacks', index], fallback, 'model', models, problems);
+    for (const chain of ['fallbacks', 'context_fallbacks', 'content_fallbacks']) {
+      for (const [index, fallback] of listOf(model[chain]).entries()) {
+        checkName([...path, chain, index], fallback, 'model', models, problems);
+      }
     }
   }
   const tiers = namesOf(file, 'tiers');

@@ -12,11 +12,11 @@ import type {
   PriceConfig,
   ProviderConfig,
   PublicListen,
+  RetryConfig,
   WeirConfig,
 } from './model.js';
 import type { ParsedFile } from './schema.js';
 import { completeBaseUrl } from './secrets.js';
-import { describeUnenforced } from './unenforced.js';
 
 type ParsedProvider = ParsedFile['providers'][string];
 type ParsedPrice = NonNullable<ParsedFile['models'][string]['price']>;
@@ -26,7 +26,8 @@ type ParsedLimit = NonNullable<ParsedFile['tiers']>[string]['limits'][number];
 /** `parsed` must have passed the checks of consistency.ts and references.ts. */
 export function resolveConfig(file: string, parsed: ParsedFile): WeirConfig {
   const directory = dirname(file);
-  const config = {
+  const retry = toRetry(parsed.retry);
+  return {
     file,
     listen: toListen(parsed.listen, directory),
     admin: { host: parsed.admin.host, port: parsed.admin.port },
@@ -35,12 +36,12 @@ export function resolveConfig(file: string, parsed: ParsedFile): WeirConfig {
     stateDir: parsed.state_dir ? resolve(directory, parsed.state_dir) : null,
     drainTimeoutMs: parsed.drain_timeout,
     log: parsed.log,
+    retry,
     providers: Object.entries(parsed.providers).map(([name, entry]) => toProvider(name, entry)),
-    models: Object.entries(parsed.models).map(([name, entry]) => toModel(name, entry)),
+    models: Object.entries(parsed.models).map(([name, entry]) => toModel(name, entry, retry)),
     consumers: toConsumers(parsed),
     callers: toCallers(parsed.callers),
   };
-  return { ...config, warnings: describeUnenforced(config) };
 }
 
 function toListen(listen: ParsedFile['listen'], directory: string): PublicListen {
@@ -97,7 +98,20 @@ function toHealth(health: ParsedProvider['health']): HealthCheckConfig | null {
   return { path, model, everyMs: health.every, timeoutMs: health.timeout };
 }
 
-function toModel(name: string, entry: ParsedFile['models'][string]): ModelConfig {
+function toRetry(retry: ParsedFile['retry']): RetryConfig {
+  return {
+    attemptsMax: retry.attempts,
+    backoffMs: retry.backoff,
+    backoffMsMax: retry.backoff_max,
+    budgetPercent: retry.budget,
+  };
+}
+
+function toModel(
+  name: string,
+  entry: ParsedFile['models'][string],
+  retry: RetryConfig,
+): ModelConfig {
   const short = {
     provider: entry.provider ?? '',
     model: entry.model,
@@ -118,6 +132,13 @@ function toModel(name: string, entry: ParsedFile['models'][string]): ModelConfig
     balance,
     hashBy: balance === 'hash' ? (entry.hash_by ?? 'consumer') : null,
     fallbacks: entry.fallbacks,
+    contextFallbacks: entry.context_fallbacks,
+    contentFallbacks: entry.content_fallbacks,
+    hedgeMs: entry.hedge ?? null,
+    retry: {
+      attemptsMax: entry.retry?.attempts ?? retry.attemptsMax,
+      backoffMs: entry.retry?.backoff ?? retry.backoffMs,
+    },
     timeouts: entry.timeouts === undefined ? null : toModelTimeouts(entry.timeouts),
     keepAliveMs: entry.keepalive ?? null,
   };

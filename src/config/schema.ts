@@ -37,6 +37,8 @@ const PRICE_MAX = 1e6;
 const WEIGHT_MAX = 65_535;
 const COUNT_MAX = 1_000_000;
 const PRIORITY_MAX = 65_535;
+const ATTEMPTS_MAX = 16;
+const PERCENT_MAX = 100;
 
 export const PUBLIC_HOST_DEFAULT = '0.0.0.0';
 export const ADMIN_HOST_DEFAULT = '127.0.0.1';
@@ -229,6 +231,24 @@ const target = mapping({
   price: price.optional(),
 }).describe('A provider and the model name that it knows.');
 
+const modelNames = z.array(text('the name of a model'));
+const attempts = wholeNumber(1, ATTEMPTS_MAX);
+
+const retry = mapping({
+  attempts: attempts
+    .prefault(3)
+    .describe('How often a call is tried in all, at each model of a chain of fallbacks.'),
+  backoff: duration(TIMEOUT_MS_MAX)
+    .prefault('100ms')
+    .describe('About the wait before the same target is tried again; it doubles each time.'),
+  backoff_max: duration(TIMEOUT_MS_MAX)
+    .prefault('5s')
+    .describe('The longest such wait, also where the provider asks for a longer one.'),
+  budget: wholeNumber(0, PERCENT_MAX)
+    .prefault(20)
+    .describe('Further attempts of a worker, in percent of its exchanges.'),
+});
+
 const model = mapping({
   provider: providerName.optional(),
   model: upstreamModel.optional(),
@@ -244,10 +264,24 @@ const model = mapping({
   hash_by: hashBy()
     .optional()
     .describe('With balance: hash, what keeps requests together: consumer, prompt or header:NAME.'),
-  fallbacks: z
-    .array(text('the name of a model'))
+  fallbacks: modelNames
     .prefault([])
     .describe('Names under `models`, tried in turn when this one fails.'),
+  context_fallbacks: modelNames
+    .prefault([])
+    .describe('The same where the prompt is too long for this one.'),
+  content_fallbacks: modelNames
+    .prefault([])
+    .describe('The same where a content filter refuses the prompt.'),
+  hedge: duration(TIMEOUT_MS_MAX)
+    .optional()
+    .describe('After so long without an answer a second call goes to the next target.'),
+  retry: mapping({
+    attempts: attempts.optional().describe('In place of `retry.attempts`.'),
+    backoff: duration(TIMEOUT_MS_MAX).optional().describe('In place of `retry.backoff`.'),
+  })
+    .optional()
+    .describe('What is different for this model.'),
   timeouts: modelTimeouts.optional(),
   keepalive: duration(TIMEOUT_MS_MAX)
     .optional()
@@ -334,6 +368,7 @@ export const fileSchema = mapping({
     .prefault('60s')
     .describe('How long running exchanges may take to end when Weir stops.'),
   log: log.prefault({}).describe('What is logged.'),
+  retry: retry.prefault({}).describe('How calls that failed are tried again.'),
   providers: named(provider).describe('The upstream APIs, by name.'),
   models: named(model).describe(
     'What clients ask for. `*` is any other name, and requests that name no model.',

@@ -5,7 +5,7 @@
 import { BOUNDS } from '../core/bounds.js';
 import { wallClockMs } from '../core/clock.js';
 import type { ErrorCode } from '../core/errors.js';
-import type { DialectName, Ended } from '../exchange.js';
+import type { AttemptRecord, DialectName, Ended } from '../exchange.js';
 import type { Redact } from './redact.js';
 
 /** Texts remembered in their printed form; some 100 KB at the most. */
@@ -33,6 +33,8 @@ export interface AccessRecord {
   readonly addedMs: number | null;
   readonly ended: Ended;
   readonly error: { readonly code: ErrorCode; readonly detail: string } | null;
+  /** null where the first one did not fail and there was no other. */
+  readonly attempts: readonly AttemptRecord[] | null;
   /** What was settled; null where nothing is metered, or nothing was used. */
   readonly usage: AccessUsage | null;
 }
@@ -103,6 +105,14 @@ export function createAccessLine(destination: LineDestination, redact: Redact): 
       `,"reason":${clipKnown(ended.reason)}}`;
     if (error !== null) {
       line += `,"error":{"code":"${error.code}","detail":${clip(error.detail, BOUNDS.logDetailBytesMax)}}`;
+    }
+    if (record.attempts !== null) {
+      // Like an error they are rare, and cost what they cost.
+      const attempts = record.attempts.map(
+        ({ provider, model, className, ms }) =>
+          `{"provider":${clipKnown(provider)},"model":${clipOrNull(model)},"class":"${className}","ms":${printMs(ms)}}`,
+      );
+      line += `,"attempts":[${attempts.join(',')}]`;
     }
     if (record.usage !== null) {
       line += printUsage(record.usage);

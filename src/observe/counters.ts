@@ -9,6 +9,7 @@
  */
 import type { WeirConfig } from '../config/model.js';
 import { ERRORS, type ErrorCode } from '../core/errors.js';
+import { ATTEMPT_OUTCOMES, type AttemptOutcome } from '../upstream/attempt-outcomes.js';
 
 /** Slots that every column has. Gauges go up and down, and the sum over the workers is what is shown. */
 const FIXED_NAMES = [
@@ -26,7 +27,7 @@ const FIXED_NAMES = [
 
 export type FixedSlotName = (typeof FIXED_NAMES)[number];
 
-const ROUTE_FIELDS = 16;
+const ROUTE_FIELDS = 16 + ATTEMPT_OUTCOMES.length;
 const PROVIDER_FIELDS = 3;
 const CACHE_LINE_BYTES = 64;
 const SLOTS_PER_LINE = CACHE_LINE_BYTES / Float64Array.BYTES_PER_ELEMENT;
@@ -53,6 +54,8 @@ export interface RouteSlots {
   readonly costNanoDollars: number;
   /** Exchanges with usage whose model has no known price. */
   readonly unpriced: number;
+  /** Attempts by how they ended stand in this slot and those after it; see attemptSlot(). */
+  readonly firstAttemptSlot: number;
 }
 
 export interface ProviderSlots {
@@ -116,6 +119,7 @@ export function createCounterLayout(
         reasoningTokens: first + 13,
         costNanoDollars: first + 14,
         unpriced: first + 15,
+        firstAttemptSlot: first + 16,
       };
       routes.push(route);
       return route;
@@ -144,6 +148,11 @@ export function createCounterLayout(
 export function statusSlot(route: RouteSlots, status: number): number {
   const isStatus = status >= 100 && status < 600;
   return route.firstStatusSlot + (isStatus ? Math.trunc(status / 100) - 1 : 4);
+}
+
+/** The slot that counts attempts with this outcome on this route. */
+export function attemptSlot(route: RouteSlots, outcome: AttemptOutcome): number {
+  return route.firstAttemptSlot + (outcome === 'ok' ? 0 : ATTEMPT_OUTCOMES.indexOf(outcome));
 }
 
 function countBytes(layout: CounterLayout, workers: number): number {

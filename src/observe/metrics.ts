@@ -4,7 +4,13 @@
  */
 import { collectDefaultMetrics, type Metric, Registry } from 'prom-client';
 import type { ErrorCode } from '../core/errors.js';
-import type { CounterLayout, FixedSlotName, RouteSlots } from './counters.js';
+import { ATTEMPT_OUTCOMES } from '../upstream/attempt-outcomes.js';
+import {
+  attemptSlot,
+  type CounterLayout,
+  type FixedSlotName,
+  type RouteSlots,
+} from './counters.js';
 import { countUpTo, MEASURE, type Measure, type MergedSeries } from './histograms.js';
 import { LIMIT_METRICS, type LimitSample } from './limit-metrics.js';
 import { mergeTargets, TARGET_METRICS, type TargetSample } from './target-metrics.js';
@@ -131,6 +137,12 @@ export function createMetrics(source: MetricsSource): Metrics {
         labels: { code },
         value: read(layout.refused[code]),
       })),
+  );
+  add(
+    'counter',
+    'weir_attempts_total',
+    'Calls to providers of exchanges that may make several, by how they ended.',
+    () => sumByLabels(layout.routes.flatMap((route) => readAttempts(route, read))),
   );
   add('counter', 'weir_exchanges_total', 'Exchanges begun.', () =>
     plain(readFixed('exchangesTotal')),
@@ -298,6 +310,13 @@ function readStatuses(route: RouteSlots, read: (slot: number) => number): Sample
     labels: { ...labelRoute(route), status },
     value: read(route.firstStatusSlot + position),
   })).filter(({ labels, value }) => value > 0 || SHOWN_AT_ZERO.includes(labels.status));
+}
+
+function readAttempts(route: RouteSlots, read: (slot: number) => number): Sample[] {
+  return ATTEMPT_OUTCOMES.map((outcome) => ({
+    labels: { ...labelRoute(route), class: outcome },
+    value: read(attemptSlot(route, outcome)),
+  })).filter(({ labels, value }) => value > 0 || labels.class === 'ok');
 }
 
 function readEnds(route: RouteSlots, read: (slot: number) => number): Sample[] {

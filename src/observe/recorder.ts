@@ -133,6 +133,7 @@ function describe(exchange: Exchange, endedMs: number): Parameters<WriteAccessLi
     addedMs: exchange.headMs > 0 ? exchange.addedMs : null,
     ended: exchange.ended ?? { by: 'gateway', phase: 'done', reason: 'unknown' },
     error: error === null ? null : { code: error.code, detail: error.message },
+    attempts: exchange.attempts,
     usage: exchange.settled === null ? null : describeUsage(exchange.settled),
   };
 }

@@ -10,6 +10,32 @@ export function formatTiming(addedMs: number): string {
 
 const US_PER_MS = 1000;
 
+/**
+ * What tells of attempts, where there may have been several.
+ *
+ * @param provider asked last.
+ */
+export function formatAttemptLines(attempts: number, provider: string): string {
+  if (provider !== lastProvider || attempts !== lastAttempts) {
+    lastProvider = provider;
+    lastAttempts = attempts;
+    lastLines = `x-weir-attempts: ${attempts}\r\nx-weir-provider: ${encodeName(provider)}\r\n`;
+  }
+  return lastLines;
+}
+
+/** Nearly all answers tell the same. */
+let lastProvider = '';
+let lastAttempts = 0;
+let lastLines = '';
+
+/** A header holds ASCII; what is beyond it is escaped as in a URL. */
+function encodeName(name: string): string {
+  return PLAIN.test(name) ? name : encodeURIComponent(name);
+}
+
+const PLAIN = /^[\x20-\x7e]*$/;
+
 /** The lines that every answer carries, each with its CR LF. */
 export function formatOwnLines(id: string, addedMs: number, closes: boolean): string {
   const own = `x-weir-id: ${id}\r\nserver-timing: ${formatTiming(addedMs)}\r\n`;

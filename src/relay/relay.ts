@@ -15,7 +15,7 @@ import type { Ended, Exchange, Phase, RequestHead } from '../exchange.js';
 import { ExchangeDeadline } from './exchange-deadline.js';
 import { endsEvent, KeepAlive } from './keep-alive.js';
 import { Meter } from './meter.js';
-import { formatOwnLines } from './own-lines.js';
+import { formatAttemptLines, formatOwnLines } from './own-lines.js';
 import type { RelayedCall, RelayedHead, RelayHost } from './relay-host.js';
 
 const EMPTY = Buffer.alloc(0);
@@ -285,7 +285,10 @@ export class Relay implements DownstreamObserver {
     const lines = passes ? head.lines : this.#host.dropLimitLines(head.lines);
     return {
       status: head.statusLine,
-      lines: lines + formatOwnLines(exchange.id, exchange.addedMs, announcesClose),
+      lines:
+        lines +
+        formatOwnLines(exchange.id, exchange.addedMs, announcesClose) +
+        tellAttempts(exchange),
       moreLines: limits,
     };
   }
@@ -312,7 +315,8 @@ export class Relay implements DownstreamObserver {
       'application/json',
       ...(error === null ? [] : retryHeaders(error)),
     ]);
-    const own = formatOwnLines(exchange.id, exchange.firstByteMs - begunMs, false);
+    const own =
+      formatOwnLines(exchange.id, exchange.firstByteMs - begunMs, false) + tellAttempts(exchange);
     const limits = this.#host.formatLimits(exchange);
     // Of its own, because an answer that closes its connection is written later.
     const moreLines = limits === null ? null : Uint8Array.from(limits);
@@ -379,6 +383,12 @@ function hidesLength({ method, contentLength, isChunked }: RequestHead): boolean
   return (
     contentLength < 0 && !isChunked && (method === 'POST' || method === 'PUT' || method === 'PATCH')
   );
+}
+
+function tellAttempts({ attemptsMade, target }: Exchange): string {
+  return attemptsMade === 0 || target === null
+    ? ''
+    : formatAttemptLines(attemptsMade, target.provider);
 }
 
 function retryHeaders(error: GatewayError): string[] {

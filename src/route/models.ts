@@ -20,7 +20,7 @@ export interface Target {
   /** Among all targets of the gateway, models in the configuration's order and then targets in theirs. */
   readonly index: number;
   readonly provider: string;
-  /** The name that the provider knows; null passes the client's on. */
+  /** The name that the provider knows, the entry's own where nothing else is configured; null passes the client's on. */
   readonly model: string | null;
   /** In place of the provider's; null: the provider's hold. */
   readonly timeouts: ModelTimeouts | null;
@@ -167,7 +167,8 @@ function createTargets(
     position,
     index: firstIndex + position,
     provider: target.provider,
-    model: target.model,
+    // As another's fallback it is asked for by its own name, whatever the client wrote.
+    model: target.model ?? (model.name === WILDCARD ? null : model.name),
     timeouts: model.timeouts,
     wholeMs: model.timeouts?.wholeMs ?? providers.get(target.provider)?.timeouts.wholeMs ?? 0,
     keepAliveMs: model.keepAliveMs ?? 0,

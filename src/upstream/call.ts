@@ -37,7 +37,7 @@ export interface CallHost {
 export class UpstreamCall implements ResponseHandler, Timed {
   readonly request: UpstreamRequest;
   readonly #host: CallHost;
-  readonly #observer: UpstreamObserver;
+  #observer: UpstreamObserver;
   readonly #timeouts: CallTimeouts;
   phase: CallPhase = 'queued';
   /** The phase in which it ended. */
@@ -71,6 +71,11 @@ export class UpstreamCall implements ResponseHandler, Timed {
     if (pieces.length > 0) {
       this.request.pieces = [Buffer.concat(pieces)];
     }
+  }
+
+  /** From now on another is told of this call. */
+  handOver(observer: UpstreamObserver): void {
+    this.#observer = observer;
   }
 
   /** Sends over a connection that is free. */

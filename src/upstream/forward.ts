@@ -1,5 +1,6 @@
 /** Hands an exchange's request to its provider. */
 
+import type { ProviderConfig } from '../config/model.js';
 import type { Deadlines } from '../core/deadlines.js';
 import type { DialectName } from '../core/errors.js';
 import type { Dialect } from '../dialects/dialect.js';
@@ -45,12 +46,14 @@ export class Forwarder {
     }
   }
 
+  /** Of a configured provider. */
+  configOf(provider: string): ProviderConfig {
+    return this.#wayTo(provider).provider.config;
+  }
+
   /** @throws GatewayError `queue_full`; every other failure is told to the observer. */
   forward(exchange: Exchange, target: Target, observer: UpstreamObserver): UpstreamCall {
-    const way = this.#ways.get(target.provider);
-    if (way === undefined) {
-      throw new Error(`no provider ${target.provider}`);
-    }
+    const way = this.#wayTo(target.provider);
     exchange.phase = 'connecting';
     const request = writeRequest(exchange, way.template, target.model, this.#patches);
     const timeouts = target.timeouts === null ? way.timeouts : this.#timeoutsOf(target, way);
@@ -70,5 +73,13 @@ export class Forwarder {
     );
     this.#timeouts.set(target, timeouts);
     return timeouts;
+  }
+
+  #wayTo(provider: string): Way {
+    const way = this.#ways.get(provider);
+    if (way === undefined) {
+      throw new Error(`no provider ${provider}`);
+    }
+    return way;
   }
 }

@@ -5,21 +5,22 @@ import { TokenCountClient } from '../admit/exact-count-client.js';
 import { dropLimitLines } from '../admit/limit-lines.js';
 import { createPriceList, type PriceList } from '../admit/prices.js';
 import { createKeyTable } from '../authenticate/keys.js';
+import { BOUNDS } from '../core/bounds.js';
 import { wallClockMs } from '../core/clock.js';
 import { Deadlines } from '../core/deadlines.js';
 import type { GatewayError } from '../core/errors.js';
-import type { TargetHealth } from '../core/target-state.js';
 import { DIALECTS, mayNameModel } from '../dialects/registry.js';
 import type { Exchange } from '../exchange.js';
 import { planHealth } from '../health/plan.js';
 import { HealthTable } from '../health/table.js';
 import { BodyInspector } from '../inspect/body.js';
+import { ByteBudget } from '../inspect/budget.js';
 import { encodeJsonString } from '../inspect/json-token.js';
 import { Ledger } from '../limits/ledger.js';
 import { planLimits } from '../limits/plan.js';
 import { LimitTable } from '../limits/table.js';
 import { createAccessLine } from '../observe/access-line.js';
-import { CounterColumn, createCounterLayout } from '../observe/counters.js';
+import { attemptSlot, CounterColumn, createCounterLayout } from '../observe/counters.js';
 import { WorkerHistograms } from '../observe/histograms.js';
 import { LogBatch } from '../observe/log-batch.js';
 import { listSecrets, Recorder } from '../observe/recorder.js';
@@ -28,11 +29,17 @@ import type { Stages } from '../pipeline.js';
 import { FirstTokenWatch } from '../relay/first-token.js';
 import { Balancers } from '../route/balancers.js';
 import { ModelList } from '../route/model-list.js';
-import { countTargets, ModelTable } from '../route/models.js';
+import { countTargets, ModelTable, type Target } from '../route/models.js';
 import { SharedTargetLoad } from '../route/target-load.js';
+import type { AttemptOutcome } from '../upstream/attempt-outcomes.js';
+import type { AttemptParts } from '../upstream/attempt-parts.js';
+import { AttemptPlans } from '../upstream/attempt-plan.js';
+import { AttemptReports } from '../upstream/attempt-reports.js';
 import { Forwarder } from '../upstream/forward.js';
+import { KeptBodies } from '../upstream/kept-bodies.js';
 import { Provider, shareOfWorker } from '../upstream/provider.js';
 import { formatStatus } from '../upstream/response-head.js';
+import { RetryBudget } from '../upstream/retry-budget.js';
 import type { ToPrimary, WorkerStart } from './messages.js';
 
 const BASE_36 = '0123456789abcdefghijklmnopqrstuvwxyz';
@@ -41,12 +48,8 @@ export class WorkerRuntime implements Stages {
   readonly keys: Stages['keys'];
   readonly bodies: BodyInspector;
   readonly modelList: ModelList;
-  readonly models: ModelTable;
-  readonly health: TargetHealth;
-  readonly targetLoad: SharedTargetLoad;
-  readonly balancers: Balancers;
   readonly admission: Admission;
-  readonly forwarder: Forwarder;
+  readonly attempts: AttemptParts;
   readonly tokenCounts: TokenCountClient;
   readonly histograms = new WorkerHistograms();
   readonly log: LogBatch;
@@ -85,30 +88,27 @@ export class WorkerRuntime implements Stages {
       : null;
     this.#recorder = new Recorder(layout, column, this.histograms, writeLine);
     this.keys = createKeyTable(config.consumers);
-    this.bodies = new BodyInspector(
-      (heldBytes) => column.set(layout.fixed.bodyBytesHeld, heldBytes),
-      mayNameModel,
-    );
-    this.models = new ModelTable(config);
-    this.health = new HealthTable(start.health, planHealth(config), start.index);
-    this.modelList = new ModelList(this.models, start.startedWallMs);
+    let inspectedBytes = 0;
+    let keptBytes = 0;
+    this.bodies = new BodyInspector((heldBytes) => {
+      inspectedBytes = heldBytes;
+      column.set(layout.fixed.bodyBytesHeld, inspectedBytes + keptBytes);
+    }, mayNameModel);
+    const keptBodies = new ByteBudget(BOUNDS.keptBodiesTotalBytesMax, (heldBytes) => {
+      keptBytes = heldBytes;
+      column.set(layout.fixed.bodyBytesHeld, inspectedBytes + keptBytes);
+    });
+    const models = new ModelTable(config);
+    this.modelList = new ModelList(models, start.startedWallMs);
     this.tokenCounts = new TokenCountClient(
       (request) => send({ kind: 'count-tokens', ...request }),
       deadlines,
     );
     const prices = createPriceList(config, start.prices);
     this.admission = this.#createAdmission(start, prices);
-    this.targetLoad = new SharedTargetLoad(
-      start.targetLoad,
-      countTargets(config),
-      config.workers,
-      start.index,
-    );
-    this.balancers = new Balancers(this.models.entries, {
-      health: this.health,
-      load: this.targetLoad,
-      prices,
-    });
+    const { workers } = config;
+    const health = new HealthTable(start.health, planHealth(config), start.index);
+    const load = new SharedTargetLoad(start.targetLoad, countTargets(config), workers, start.index);
     this.#providers = config.providers.map((provider) => {
       const slots = layout.providers.get(provider.name);
       return new Provider(provider, shareOfWorker(provider, config.workers), deadlines, {
@@ -117,13 +117,30 @@ export class WorkerRuntime implements Stages {
         onQueueRefused: () => column.add(slots?.queueRejected ?? 0, 1),
       });
     });
-    this.forwarder = new Forwarder(
-      this.#providers,
-      DIALECTS,
-      { encodeJsonString },
-      deadlines,
-      () => new FirstTokenWatch(),
-    );
+    const createWatch = (): FirstTokenWatch => new FirstTokenWatch();
+    const countAttempt = (target: Target, outcome: AttemptOutcome): void => {
+      const route = layout.routes[target.index];
+      if (route !== undefined) {
+        column.add(attemptSlot(route, outcome), 1);
+      }
+    };
+    this.attempts = {
+      forwarder: new Forwarder(
+        this.#providers,
+        DIALECTS,
+        { encodeJsonString },
+        deadlines,
+        createWatch,
+      ),
+      models,
+      balancers: new Balancers(models.entries, { health, load, prices }),
+      health,
+      plans: new AttemptPlans(config, deadlines),
+      budget: new RetryBudget(config.retry.budgetPercent),
+      bodies: new KeptBodies(keptBodies),
+      reports: new AttemptReports(health, load, countAttempt),
+      createWatch,
+    };
   }
 
   #createAdmission({ config, index, limits }: WorkerStart, prices: PriceList): Admission {

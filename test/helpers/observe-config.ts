@@ -38,6 +38,10 @@ export function createRoutesConfig(
         fallbacks: [],
         timeouts: null,
         keepAliveMs: null,
+        contextFallbacks: [],
+        contentFallbacks: [],
+        hedgeMs: null,
+        retry: { attemptsMax: 1, backoffMs: 1 },
       }),
     ),
   };

@@ -43,6 +43,10 @@ export function createPricedConfig(
       fallbacks: [],
       timeouts: null,
       keepAliveMs: null,
+      contextFallbacks: [],
+      contentFallbacks: [],
+      hedgeMs: null,
+      retry: { attemptsMax: 1, backoffMs: 1 },
     })),
   };
 }

@@ -44,18 +44,26 @@ export const EDGES: Readonly<Record<string, Edges>> = {
   authenticate: stage('authenticate'),
   admit: stage('admit', 'limits'),
   route: stage('route', 'dialects'),
-  upstream: stage('upstream', 'dialects'),
+  upstream: stage('upstream', 'dialects', 'upstream/attempt-outcomes', 'upstream/failure-classes'),
+  // Pure tables: counters are laid out by how an attempt can end.
+  'upstream/attempt-outcomes': { uses: ['upstream/failure-classes'] },
+  'upstream/failure-classes': { uses: ['core'] },
   relay: stage('relay', 'dialects'),
   dialects: { uses: GROUND },
   limits: { uses: GROUND },
   // Of targets it knows what the configuration says; who asks and who tells it is others' business.
   health: { uses: ['core', 'config/model'] },
-  observe: { uses: GROUND },
+  observe: { uses: [...GROUND, 'upstream/attempt-outcomes'] },
   pipeline: { uses: [...GROUND, ...WAY, 'dialects', 'limits', 'observe'] },
   // The built-in simulated provider listens as the gateway does, and shares nothing else with it.
   'demo-upstream': { uses: ['core', 'accept', 'config/model'], types: ['exchange'] },
   worker: {
-    uses: [...GROUND, ...WAY, 'config', 'dialects', 'health', 'limits', 'observe', 'pipeline'],
+    uses: [
+      ...GROUND,
+      ...WAY,
+      ...['config', 'dialects', 'health', 'limits', 'observe', 'pipeline'],
+      'upstream/attempt-outcomes',
+    ],
   },
   primary: {
     // admit: the price list is read once, and tokens are counted on one pool of threads, for all workers.

@@ -16,6 +16,8 @@ const OWN_HEADERS: ReadonlySet<string> = new Set([
   'date',
   'uwebsockets',
   'x-weir-id',
+  'x-weir-attempts',
+  'x-weir-provider',
   'server-timing',
   'content-length',
   'transfer-encoding',

@@ -36,13 +36,17 @@ describeEngines('queue', 60_000, (engine) => {
     });
     gateway = await startGateway({
       workers: 2,
-      config: engineConfig(engine, {
-        // A connection and three waiting places for each worker.
-        mock: {
-          base_url: upstream.baseUrl,
-          connections: { max: 2, queue: 6, queue_timeout: `${QUEUE_TIMEOUT_MS}ms` },
+      config: engineConfig(
+        engine,
+        {
+          // A connection and three waiting places for each worker.
+          mock: {
+            base_url: upstream.baseUrl,
+            connections: { max: 2, queue: 6, queue_timeout: `${QUEUE_TIMEOUT_MS}ms` },
+          },
         },
-      }),
+        { retry: { attempts: 1 } },
+      ),
     });
   });
 

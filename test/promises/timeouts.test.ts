@@ -44,12 +44,16 @@ describeEngines('timeouts', 60_000, (engine) => {
     const short = `${TIMEOUT_MS}ms`;
     gateway = await startGateway({
       workers: 2,
-      config: engineConfig(engine, {
-        connect: { base_url: unanswered.tlsBaseUrl, timeouts: { connect: short } },
-        first: { base_url: upstream.baseUrl, timeouts: { first_byte: short } },
-        idle: { base_url: upstream.baseUrl, timeouts: { idle: short } },
-        patient: { base_url: upstream.baseUrl, timeouts: { first_byte: '700ms', idle: '700ms' } },
-      }),
+      config: engineConfig(
+        engine,
+        {
+          connect: { base_url: unanswered.tlsBaseUrl, timeouts: { connect: short } },
+          first: { base_url: upstream.baseUrl, timeouts: { first_byte: short } },
+          idle: { base_url: upstream.baseUrl, timeouts: { idle: short } },
+          patient: { base_url: upstream.baseUrl, timeouts: { first_byte: '700ms', idle: '700ms' } },
+        },
+        { retry: { attempts: 1 } },
+      ),
     });
   });
 

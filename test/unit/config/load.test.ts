@@ -50,6 +50,10 @@ models:
     fallbacks: [constructor]
     timeouts: { first_token: 8s, whole: 1m }
     keepalive: 15s
+    context_fallbacks: [constructor]
+    content_fallbacks: [constructor]
+    hedge: 2s
+    retry: { attempts: 5, backoff: 7ms }
 tiers:
   gold: { limits: [{ requests: 6, per: 1m }, { concurrency: 2 }] }
 consumers:
@@ -76,6 +80,13 @@ const BREAKER = {
 };
 const COUNTS_ALL = { models: null, enforce: 'request' } as const;
 
+const NO_ATTEMPTS = {
+  contextFallbacks: [],
+  contentFallbacks: [],
+  hedgeMs: null,
+  retry: { attemptsMax: 3, backoffMs: 100 },
+} as const;
+
 test('defaults of the smallest file', () => {
   assert.deepEqual(parse(MINIMAL), {
     file: '/etc/weir/w.yaml',
@@ -86,6 +97,7 @@ test('defaults of the smallest file', () => {
     stateDir: null,
     drainTimeoutMs: 60_000,
     log: { level: 'info', access: true },
+    retry: { attemptsMax: 3, backoffMs: 100, backoffMsMax: 5000, budgetPercent: 20 },
     providers: [
       {
         name: 'p',
@@ -115,11 +127,11 @@ test('defaults of the smallest file', () => {
         fallbacks: [],
         timeouts: null,
         keepAliveMs: null,
+        ...NO_ATTEMPTS,
       },
     ],
     consumers: null,
     callers: null,
-    warnings: [],
   });
 });
 
@@ -172,6 +184,7 @@ test('every field', () => {
       fallbacks: [],
       timeouts: null,
       keepAliveMs: null,
+      ...NO_ATTEMPTS,
     },
     {
       name: 'wide',
@@ -197,6 +210,10 @@ test('every field', () => {
       fallbacks: ['constructor'],
       timeouts: { firstByteMs: null, firstTokenMs: 8000, idleMs: null, wholeMs: 60_000 },
       keepAliveMs: 15_000,
+      contextFallbacks: ['constructor'],
+      contentFallbacks: ['constructor'],
+      hedgeMs: 2000,
+      retry: { attemptsMax: 5, backoffMs: 7 },
     },
   ]);
   const digest = (key: string) => createHash('sha256').update(key).digest('hex');
@@ -245,12 +262,6 @@ test('breaker: off, and a health check by path', () => {
   assert.deepEqual(checked.health, health);
 });
 
-test('what is not enforced yet is said, once for each kind', () => {
-  assert.deepEqual(parse(FULL, { PORT: '443' }).warnings, [
-    'fallbacks of model "wide": not enforced by this version; a failure is answered to the caller.',
-  ]);
-});
-
 test('what a hash goes by, and where nothing is hashed', () => {
   const targets = '[{ provider: p }, { provider: q, priority: 2 }]';
   const config = parse(`
@@ -271,7 +282,6 @@ models:
     config.models[0]?.targets.map(({ priority }) => priority),
     [0, 2],
   );
-  assert.deepEqual(config.warnings, []);
   assert.deepEqual(parse(formatEffective(config)), config, '`weir check` says all of it');
 });
 
@@ -378,7 +388,6 @@ test('the shipped configuration loads with an empty environment', () => {
     'gpt-4o-mini',
   );
   assert.equal(config.consumers, null);
-  assert.deepEqual(config.warnings, []);
 });
 
 test('the examples load with the variables that they name', () => {

@@ -23,6 +23,7 @@ const RECORD: AccessRecord = {
   addedMs: 0.0412,
   ended: { by: 'upstream', phase: 'done', reason: 'complete' },
   error: null,
+  attempts: null,
   usage: null,
 };
 
@@ -238,4 +239,16 @@ test('a text means the same whether or not it stood in a line before', () => {
     write({ ...RECORD, path: SECRET, model: SECRET });
     assertNoSecret(lines.pop() ?? '', SECRET);
   }
+});
+
+test('attempts are written where there were any worth it', () => {
+  assert.equal(parseLine(RECORD)['attempts'], undefined);
+  const attempts = [
+    { provider: 'a"b', model: null, className: 'refused', ms: 0.5 },
+    { provider: 'c', model: 'm', className: 'ok', ms: 12 },
+  ];
+  assert.deepEqual(parseLine({ ...RECORD, attempts })['attempts'], [
+    { provider: 'a"b', model: null, class: 'refused', ms: 0.5 },
+    { provider: 'c', model: 'm', class: 'ok', ms: 12 },
+  ]);
 });

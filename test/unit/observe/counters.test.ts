@@ -3,12 +3,14 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import {
+  attemptSlot,
   CounterColumn,
   createCounterBuffer,
   createCounterLayout,
   readCounters,
   statusSlot,
 } from '../../../src/observe/counters.js';
+import { ATTEMPT_OUTCOMES } from '../../../src/upstream/attempt-outcomes.js';
 import { createRoutesConfig } from '../../helpers/observe-config.js';
 
 const config = createRoutesConfig({ 'gpt-4o': ['openai', 'azure'], '*': ['openai'] });
@@ -32,6 +34,7 @@ test('both sides compute the same layout, and every slot has one meaning', () =>
       route.reasoningTokens,
       route.costNanoDollars,
       route.unpriced,
+      ...ATTEMPT_OUTCOMES.map((outcome) => attemptSlot(route, outcome)),
     ]),
     ...[...layout.providers.values()].flatMap((p) => [
       p.connectionsOpen,

@@ -51,7 +51,7 @@ test('an entry holds its targets in order, numbered over all models as their cou
     ],
   );
   assert.deepEqual(table.find('b', 'anthropic').targets, [
-    { entryName: 'b', position: 0, index: 3, provider: 'q', model: null, ...PLAIN },
+    { entryName: 'b', position: 0, index: 3, provider: 'q', model: 'b', ...PLAIN },
   ]);
   assert.deepEqual(
     table.entries.map(({ number }) => number),

@@ -1,0 +1,64 @@
+/** What the configuration says about attempts, worked out once for each model entry. */
+import type { ModelConfig, WeirConfig } from '../config/model.js';
+import { BOUNDS } from '../core/bounds.js';
+import type { DeadlineList, Deadlines } from '../core/deadlines.js';
+import type { ModelEntry } from '../route/models.js';
+import { Backoff } from './backoff.js';
+
+/** Of one model entry. */
+export interface EntryPlan {
+  /** In all, at this entry. */
+  readonly attemptsMax: number;
+  readonly backoff: Backoff;
+  /** No target is waited for longer than this before it is asked again. */
+  readonly backoffMsMax: number;
+  /** Lists the exchanges that get a second call when nothing came for so long; null: none do. */
+  readonly hedges: DeadlineList | null;
+  /** Names of other entries, by the `fallback` of the class of a failure. */
+  readonly chains: Readonly<Record<'any' | 'context' | 'content', readonly string[]>>;
+  /** Whatever happens, there is one attempt at one target. */
+  readonly isSingle: boolean;
+}
+
+export class AttemptPlans {
+  /** For error answers that are read to their end. */
+  readonly patience: DeadlineList;
+  readonly #plans = new Map<string, EntryPlan>();
+  /** Of the exchange before, which often asked for the same model. */
+  #lastName = '';
+  #lastPlan: EntryPlan | null = null;
+
+  constructor(config: Pick<WeirConfig, 'models' | 'retry'>, deadlines: Deadlines) {
+    this.patience = deadlines.createList(BOUNDS.discardedAnswerMs);
+    for (const model of config.models) {
+      this.#plans.set(model.name, createPlan(model, config.retry.backoffMsMax, deadlines));
+    }
+  }
+
+  of(entry: ModelEntry): EntryPlan {
+    if (this.#lastPlan !== null && entry.name === this.#lastName) {
+      return this.#lastPlan;
+    }
+    const plan = this.#plans.get(entry.name);
+    if (plan === undefined) {
+      throw new Error(`no plan for the model ${entry.name}`);
+    }
+    this.#lastName = entry.name;
+    this.#lastPlan = plan;
+    return plan;
+  }
+}
+
+function createPlan(model: ModelConfig, backoffMsMax: number, deadlines: Deadlines): EntryPlan {
+  const { retry, hedgeMs, fallbacks, contextFallbacks, contentFallbacks } = model;
+  const chained = fallbacks.length + contextFallbacks.length + contentFallbacks.length;
+  return {
+    attemptsMax: retry.attemptsMax,
+    backoff: new Backoff(retry.backoffMs, backoffMsMax),
+    backoffMsMax,
+    hedges: hedgeMs === null ? null : deadlines.createList(hedgeMs),
+    chains: { any: fallbacks, context: contextFallbacks, content: contentFallbacks },
+    isSingle:
+      model.targets.length === 1 && retry.attemptsMax === 1 && chained === 0 && hedgeMs === null,
+  };
+}

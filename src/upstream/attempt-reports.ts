@@ -1,0 +1,98 @@
+/** Tells whoever keeps account of targets, the counters and the access log what became of each attempt. One worker's. */
+import { BOUNDS } from '../core/bounds.js';
+import { toSharedMs } from '../core/clock.js';
+import type { TargetHealth, TargetLoad } from '../core/target-state.js';
+import type { Exchange } from '../exchange.js';
+import type { Target } from '../route/models.js';
+import { type AttemptOutcome, isFailure } from './attempt-outcomes.js';
+import { FAILURE_CLASSES } from './failure-classes.js';
+
+export class AttemptReports {
+  readonly #health: TargetHealth;
+  readonly #load: TargetLoad;
+  readonly #count: (target: Target, outcome: AttemptOutcome) => void;
+
+  constructor(
+    health: TargetHealth,
+    load: TargetLoad,
+    count: (target: Target, outcome: AttemptOutcome) => void,
+  ) {
+    this.#health = health;
+    this.#load = load;
+    this.#count = count;
+  }
+
+  begin(exchange: Exchange, target: Target, atMs: number): void {
+    exchange.attemptsMade += 1;
+    this.#health.noteAttempt(target.index, toSharedMs(atMs));
+    this.#load.begin(target.index);
+  }
+
+  /**
+   * Exactly once for each begin().
+   *
+   * @param isAnswered the provider said it itself.
+   * @param retryAfterMs what the provider asked for; below 0: nothing.
+   * @param atMs now.
+   */
+  end(
+    exchange: Exchange,
+    target: Target,
+    startedMs: number,
+    outcome: AttemptOutcome,
+    isAnswered: boolean,
+    retryAfterMs: number,
+    atMs: number,
+  ): void {
+    this.#load.end(target.index);
+    this.#count(target, outcome);
+    this.#judge(target.index, outcome, isAnswered, retryAfterMs, toSharedMs(atMs));
+    const isTold = exchange.attempts !== null || exchange.attemptsMade > 1 || isFailure(outcome);
+    if (!isTold) {
+      return;
+    }
+    exchange.attempts ??= [];
+    if (exchange.attempts.length < BOUNDS.attemptRecordsMax) {
+      const model = target.model ?? exchange.model;
+      const ms = atMs - startedMs;
+      exchange.attempts.push({ provider: target.provider, model, className: outcome, ms });
+    }
+  }
+
+  /** An answer that was passed on whole: how quick its target was. */
+  recordAnswer(
+    exchange: Exchange,
+    target: Target,
+    sentMs: number,
+    headMs: number,
+    atMs: number,
+  ): void {
+    const settled = exchange.settled;
+    const tokens = settled === null || settled.isEstimated ? 0 : settled.usage.outputTokens;
+    const seconds = (atMs - headMs) / 1000;
+    const pace = tokens > 0 && seconds > 0 ? tokens / seconds : 0;
+    this.#load.recordAnswer(target.index, headMs - sentMs, pace, toSharedMs(atMs));
+  }
+
+  #judge(
+    index: number,
+    outcome: AttemptOutcome,
+    isAnswered: boolean,
+    retryAfterMs: number,
+    atMs: number,
+  ): void {
+    const harms = isFailure(outcome) ? FAILURE_CLASSES[outcome].harms : 'nothing';
+    if (outcome === 'ok') {
+      this.#health.noteSuccess(index, atMs);
+    } else if (harms === 'health') {
+      this.#health.noteFailure(index, atMs);
+    } else if (harms === 'throttle') {
+      this.#health.noteThrottled(index, atMs, retryAfterMs < 0 ? 0 : atMs + retryAfterMs);
+    } else if (isAnswered) {
+      // It answered, and the request was at fault.
+      this.#health.noteSuccess(index, atMs);
+    } else {
+      this.#health.noteNothing(index, atMs);
+    }
+  }
+}

@@ -1,0 +1,30 @@
+/** Whether a request can be sent again, and may be. */
+import type { Exchange } from '../exchange.js';
+
+/**
+ * Calls of a model have no effect but their cost, nor have requests that only read. What creates or deletes something,
+ * such as a batch, might do so twice; it is sent again only where it was not sent.
+ *
+ * @param mayHaveActed the provider may have done what was asked.
+ * @param isKept a body that was borrowed has been copied.
+ */
+export function canSendAgain(
+  exchange: Exchange,
+  wasSent: boolean,
+  mayHaveActed: boolean,
+  isKept: boolean,
+): boolean {
+  const { body, head, model } = exchange;
+  const hasBody = body !== null && (body.upload !== null || body.totalBytes !== 0);
+  if (hasBody && body.upload !== null && wasSent) {
+    return false;
+  }
+  if (hasBody && body.isBorrowed && !isKept) {
+    return false;
+  }
+  const isCall = model !== null && !head.path.startsWith(JOBS_PATH);
+  return !mayHaveActed || isCall || head.method === 'GET' || head.method === 'HEAD';
+}
+
+/** Its jobs name a model, and each request begins one. */
+const JOBS_PATH = '/v1/fine_tuning';

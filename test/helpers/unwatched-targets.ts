@@ -1,0 +1,18 @@
+/** Stand-ins where nobody keeps account of targets: all are well, and none is busier than another. */
+import type { TargetHealth, TargetLoad } from '../../src/core/target-state.js';
+
+export const UNWATCHED_HEALTH: TargetHealth = {
+  isUsable: () => true,
+  weightFactor: () => 1,
+  noteAttempt: () => {},
+  noteSuccess: () => {},
+  noteFailure: () => {},
+  noteThrottled: () => {},
+  noteNothing: () => {},
+};
+
+export const UNWATCHED_LOAD: TargetLoad = {
+  begin: () => {},
+  end: () => {},
+  recordAnswer: () => {},
+};
