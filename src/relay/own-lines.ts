@@ -1,4 +1,6 @@
 /** What Weir adds to the head of an answer. */
+import type { GatewayError } from '../core/errors.js';
+import type { Exchange } from '../exchange.js';
 
 /** For the header `server-timing` (W3C Server Timing): what Weir added, in milliseconds to three places. */
 export function formatTiming(addedMs: number): string {
@@ -40,4 +42,23 @@ const PLAIN = /^[\x20-\x7e]*$/;
 export function formatOwnLines(id: string, addedMs: number, closes: boolean): string {
   const own = `x-weir-id: ${id}\r\nserver-timing: ${formatTiming(addedMs)}\r\n`;
   return closes ? `${own}connection: close\r\n` : own;
+}
+
+/** Nothing where there could be no more than one attempt. */
+export function tellAttempts({ attemptsMade, target }: Exchange): string {
+  return attemptsMade === 0 || target === null
+    ? ''
+    : formatAttemptLines(attemptsMade, target.provider);
+}
+
+/** Names and values in turn. */
+export function listRetryHeaders({ retryAfterMs }: GatewayError): string[] {
+  return retryAfterMs === null
+    ? []
+    : [
+        'retry-after',
+        String(Math.ceil(retryAfterMs / 1000)),
+        'retry-after-ms',
+        String(Math.ceil(retryAfterMs)),
+      ];
 }

@@ -15,7 +15,7 @@ import type { Ended, Exchange, Phase, RequestHead } from '../exchange.js';
 import { ExchangeDeadline } from './exchange-deadline.js';
 import { endsEvent, KeepAlive } from './keep-alive.js';
 import { Meter } from './meter.js';
-import { formatAttemptLines, formatOwnLines } from './own-lines.js';
+import { formatOwnLines, listRetryHeaders, tellAttempts } from './own-lines.js';
 import type { RelayedCall, RelayedHead, RelayHost } from './relay-host.js';
 
 const EMPTY = Buffer.alloc(0);
@@ -313,7 +313,7 @@ export class Relay implements DownstreamObserver {
     const plain = createHead(this.#host.formatStatus(status), [
       'content-type',
       'application/json',
-      ...(error === null ? [] : retryHeaders(error)),
+      ...(error === null ? [] : listRetryHeaders(error)),
     ]);
     const own =
       formatOwnLines(exchange.id, exchange.firstByteMs - begunMs, false) + tellAttempts(exchange);
@@ -383,24 +383,6 @@ function hidesLength({ method, contentLength, isChunked }: RequestHead): boolean
   return (
     contentLength < 0 && !isChunked && (method === 'POST' || method === 'PUT' || method === 'PATCH')
   );
-}
-
-function tellAttempts({ attemptsMade, target }: Exchange): string {
-  return attemptsMade === 0 || target === null
-    ? ''
-    : formatAttemptLines(attemptsMade, target.provider);
-}
-
-function retryHeaders(error: GatewayError): string[] {
-  const { retryAfterMs } = error;
-  return retryAfterMs === null
-    ? []
-    : [
-        'retry-after',
-        String(Math.ceil(retryAfterMs / 1000)),
-        'retry-after-ms',
-        String(Math.ceil(retryAfterMs)),
-      ];
 }
 
 function blame(error: GatewayError): Ended['by'] {

@@ -107,11 +107,8 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
     this.#state = 'answered';
     const { createWatch, plans } = this.parts;
     const className = this.classifyHead(head);
-    if (
-      className !== null &&
-      FAILURE_CLASSES[className].needsBody &&
-      mayHold(this.exchange, head)
-    ) {
+    const needsBody = className !== null && FAILURE_CLASSES[className].needsBody;
+    if (needsBody && mayHold(this.exchange, head)) {
       this.#state = 'gathering';
       this.#held = new HeldError(head);
       plans.patience.add(this);
@@ -125,6 +122,8 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
     } else {
       this.deadlineList?.remove(this);
       this.#dropHedge('outrun');
+      // Comments between head and content can't wait for what they bridge.
+      if (head.isEventStream && this.target.keepAliveMs > 0) this.#pass();
     }
   }
 

@@ -37,6 +37,16 @@ const FAILURES: Readonly<Record<string, { readonly script: Script; readonly as: 
   'stalls between head and body': { script: [send(EVENT_STREAM), stall()], as: 'idle_timeout' },
 };
 
+const TWO = {
+  targets: [{ provider: 'a' }, { provider: 'b', model: 'at-b' }],
+  balance: 'round-robin',
+};
+
+/** A model for each, because a target that fails again and again is ejected. */
+function nameModel(what: string): string {
+  return what.replaceAll(' ', '-');
+}
+
 describeEngines('attempts at several targets', 60_000, (engine) => {
   let scene: SeveralTargets;
 
@@ -44,10 +54,8 @@ describeEngines('attempts at several targets', 60_000, (engine) => {
     scene = await SeveralTargets.start(
       engine,
       {
-        two: {
-          targets: [{ provider: 'a' }, { provider: 'b', model: 'at-b' }],
-          balance: 'round-robin',
-        },
+        two: TWO,
+        ...Object.fromEntries(Object.keys(FAILURES).map((what) => [nameModel(what), TWO])),
         refused: { targets: [{ provider: 'closed' }, { provider: 'b' }], balance: 'round-robin' },
         one: { provider: 'a', retry: { attempts: 2, backoff: '1ms' } },
         never: { provider: 'a', retry: { attempts: 1 } },
@@ -61,9 +69,10 @@ describeEngines('attempts at several targets', 60_000, (engine) => {
 
   /** `two` takes turns, so of two questions at least one begins at `a`. */
   for (const [what, { script, as }] of Object.entries(FAILURES)) {
-    it(`P-18 ${what.replaceAll(' ', '-')}`, async () => {
+    const model = nameModel(what);
+    it(`P-18 ${model}`, async () => {
       scene.play({ a: script });
-      const asked = [await scene.ask('two'), await scene.ask('two')];
+      const asked = [await scene.ask(model), await scene.ask(model)];
       const failed = asked.filter(({ attempts }) => attempts !== null);
       assert.deepEqual(
         asked.map(({ answer }) => [answer.status, answer.json()]),
@@ -76,7 +85,7 @@ describeEngines('attempts at several targets', 60_000, (engine) => {
       assert.equal(failed[0]?.line['target_model'], 'at-b');
       assert.equal(failed[0]?.line['provider'], 'b');
       const seen = await readMetric(scene.gateway, 'weir_attempts_total', {
-        model: 'two',
+        model,
         provider: 'a',
         class: as,
       });
