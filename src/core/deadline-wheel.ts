@@ -5,7 +5,6 @@
  * there are. Precise to two ticks of BOUNDS.timerTickMs, and never early.
  */
 import { BOUNDS } from './bounds.js';
-import { nowMs } from './clock.js';
 
 /** Something that must be over at a moment. It can be in one wheel at a time; the fields belong to the wheel. */
 export interface Dated {
@@ -45,10 +44,6 @@ export class DeadlineWheel {
   add(entry: Dated): void {
     if (entry.wheelSlot !== null) {
       return;
-    }
-    if (this.#count === 0) {
-      // Nothing was looked at while there was nothing.
-      this.#tick = Math.floor(nowMs() / BOUNDS.timerTickMs);
     }
     this.#count += 1;
     this.#countWaiting(1);
