@@ -32,6 +32,9 @@ export function checkConsistency(
     const hint = section === 'consumers' ? '; left out, nobody is asked for a key' : '';
     problems.refuse([section], new Refusal(`at least one entry${hint}`));
   }
+  for (const [path, provider] of entriesOf(file, 'providers')) {
+    checkProvider(path, provider, problems);
+  }
   for (const [path, model] of entriesOf(file, 'models')) checkModel(path, model, problems);
   for (const [path, owner] of limitOwnersOf(file)) {
     if (!Array.isArray(owner['limits'])) continue;
@@ -62,6 +65,30 @@ export function* limitOwnersOf(
   yield* entriesOf(file, 'consumers');
   const { callers } = file;
   if (isRecord(callers)) yield [['callers'], callers];
+}
+
+function checkProvider(path: Path, provider: Record<string, unknown>, problems: Problems): void {
+  const { tls, connections, base_url: baseUrl } = provider;
+  if (isRecord(tls)) {
+    if (typeof baseUrl === 'string' && /^http:/i.test(baseUrl)) {
+      problems.refuseKey([...path, 'tls'], 'has no meaning beside an http:// base_url');
+    }
+    for (const [one, other] of [
+      ['cert', 'key'],
+      ['key', 'cert'],
+    ] as const) {
+      if (Object.hasOwn(tls, one) && !Object.hasOwn(tls, other)) {
+        problems.refuseKey([...path, 'tls', one], `cannot stand without ${other}`);
+      }
+    }
+  }
+  if (isRecord(connections) && Object.hasOwn(connections, 'max')) {
+    const max = readNumber(connections['max']);
+    if (readNumber(connections['warm'] ?? 0) > max) {
+      const refusal = new Refusal('a number', { reason: `must not be above max (${max})` });
+      problems.refuse([...path, 'connections', 'warm'], refusal);
+    }
+  }
 }
 
 function checkModel(path: Path, model: Record<string, unknown>, problems: Problems): void {

@@ -1,6 +1,6 @@
 /**
  * The effective configuration in the words of the file, for `weir check`. Read back it gives the same
- * configuration, except for the providers' keys, which are never shown.
+ * configuration, except for the providers' keys and proxies, which are never shown.
  */
 import { Document, isMap, type YAMLMap } from 'yaml';
 import { formatAddress } from './address.js';
@@ -12,12 +12,15 @@ import type {
   ModelConfig,
   PriceConfig,
   ProviderConfig,
+  ProviderTls,
   PublicListen,
   WeirConfig,
 } from './model.js';
 import { formatDuration } from './units.js';
 
 const HIDDEN = '***';
+/** Such that it can be read back. */
+const HIDDEN_URL = `http://${HIDDEN}`;
 
 export function formatEffective(config: WeirConfig): string {
   const document = new Document({
@@ -83,10 +86,18 @@ function formatProvider(provider: ProviderConfig): object {
       queue: connections.queue,
       queue_timeout: formatDuration(connections.queueTimeoutMs),
       keep_alive: formatDuration(connections.keepAliveMs),
+      warm: connections.warm,
     },
+    ...(provider.tls === null ? {} : { tls: formatTls(provider.tls) }),
+    ...(provider.proxyUrl === null ? {} : { proxy_url: HIDDEN_URL }),
     engine: provider.engine,
     ask_usage: provider.asksUsage ? 'on' : 'off',
   };
+}
+
+function formatTls(tls: ProviderTls): object {
+  const files = Object.entries(tls).filter(([, file]) => file !== null);
+  return Object.fromEntries(files.map(([what, file]) => [what, escapeVariables(String(file))]));
 }
 
 function formatModel(model: ModelConfig): object {

@@ -8,6 +8,7 @@ import type {
   ModelConfig,
   PriceConfig,
   ProviderConfig,
+  ProviderTls,
   PublicListen,
   WeirConfig,
 } from './model.js';
@@ -16,6 +17,7 @@ import { completeBaseUrl } from './secrets.js';
 import { describeUnenforced } from './unenforced.js';
 
 type ParsedPrice = NonNullable<ParsedFile['models'][string]['price']>;
+type ParsedProvider = ParsedFile['providers'][string];
 type ParsedLimit = NonNullable<ParsedFile['tiers']>[string]['limits'][number];
 
 /** `parsed` must have passed the checks of consistency.ts and references.ts. */
@@ -30,7 +32,9 @@ export function resolveConfig(file: string, parsed: ParsedFile): WeirConfig {
     stateDir: parsed.state_dir ? resolve(directory, parsed.state_dir) : null,
     drainTimeoutMs: parsed.drain_timeout,
     log: parsed.log,
-    providers: Object.entries(parsed.providers).map(([name, entry]) => toProvider(name, entry)),
+    providers: Object.entries(parsed.providers).map(([name, entry]) =>
+      toProvider(name, entry, directory),
+    ),
     models: Object.entries(parsed.models).map(([name, entry]) => toModel(name, entry)),
     consumers: toConsumers(parsed),
     callers: toCallers(parsed.callers),
@@ -47,7 +51,7 @@ function toListen(listen: ParsedFile['listen'], directory: string): PublicListen
   };
 }
 
-function toProvider(name: string, entry: ParsedFile['providers'][string]): ProviderConfig {
+function toProvider(name: string, entry: ParsedProvider, directory: string): ProviderConfig {
   return {
     name,
     dialect: entry.dialect,
@@ -63,10 +67,20 @@ function toProvider(name: string, entry: ParsedFile['providers'][string]): Provi
       queue: entry.connections.queue,
       queueTimeoutMs: entry.connections.queue_timeout,
       keepAliveMs: entry.connections.keep_alive,
+      warm: entry.connections.warm,
     },
+    tls: toProviderTls(entry.tls, directory),
+    proxyUrl: entry.proxy_url ?? null,
     engine: entry.engine,
     asksUsage: entry.ask_usage,
   };
+}
+
+function toProviderTls(tls: ParsedProvider['tls'], directory: string): ProviderTls | null {
+  if (tls === undefined) return null;
+  const toPath = (file: string | undefined) =>
+    file === undefined ? null : resolve(directory, file);
+  return { ca: toPath(tls.ca), cert: toPath(tls.cert), key: toPath(tls.key) };
 }
 
 function toModel(name: string, entry: ParsedFile['models'][string]): ModelConfig {

@@ -7,6 +7,7 @@ import { TokenCounter } from '../admit/exact-count.js';
 import { loadPriceCatalog, type PriceCatalog } from '../admit/price-catalog.js';
 import { formatAddress } from '../config/address.js';
 import type { ListenAddress, WeirConfig } from '../config/model.js';
+import { checkTlsFiles } from '../config/pem-files.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs, wallClockMs } from '../core/clock.js';
 import { createCounterBuffer, createCounterLayout, readCounters } from '../observe/counters.js';
@@ -99,6 +100,9 @@ export class Primary {
     const { config } = this.#options;
     const startedMs = nowMs();
     checkCertificate(config.listen.tls);
+    for (const provider of config.providers) {
+      checkTlsFiles(provider);
+    }
     const mode = chooseAcceptMode(config);
     const port = await probeAddress(config.listen);
     const admin = await this.#admin.listen();

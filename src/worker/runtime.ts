@@ -5,6 +5,7 @@ import { TokenCountClient } from '../admit/exact-count-client.js';
 import { dropLimitLines } from '../admit/limit-lines.js';
 import { createPriceList } from '../admit/prices.js';
 import { createKeyTable } from '../authenticate/keys.js';
+import { readTlsFiles } from '../config/pem-files.js';
 import { wallClockMs } from '../core/clock.js';
 import { Deadlines } from '../core/deadlines.js';
 import type { GatewayError } from '../core/errors.js';
@@ -25,7 +26,7 @@ import type { Stages } from '../pipeline.js';
 import { ModelList } from '../route/model-list.js';
 import { ModelTable } from '../route/models.js';
 import { Forwarder } from '../upstream/forward.js';
-import { Provider, shareOfWorker } from '../upstream/provider.js';
+import { Provider, type ProviderEvents, shareOfWorker } from '../upstream/provider.js';
 import { formatStatus } from '../upstream/response-head.js';
 import type { ToPrimary, WorkerStart } from './messages.js';
 
@@ -88,11 +89,14 @@ export class WorkerRuntime implements Stages {
     this.admission = this.#createAdmission(start);
     this.#providers = config.providers.map((provider) => {
       const slots = layout.providers.get(provider.name);
-      return new Provider(provider, shareOfWorker(provider, config.workers), deadlines, {
+      const events: ProviderEvents = {
         onConnections: (delta) => column.add(slots?.connectionsOpen ?? 0, delta),
         onQueue: (delta) => column.add(slots?.queueLength ?? 0, delta),
         onQueueRefused: () => column.add(slots?.queueRejected ?? 0, 1),
-      });
+      };
+      const share = shareOfWorker(provider, config.workers);
+      const tls = readTlsFiles(provider);
+      return new Provider(provider, share, deadlines, events, { tls });
     });
     this.forwarder = new Forwarder(this.#providers, DIALECTS, { encodeJsonString });
   }

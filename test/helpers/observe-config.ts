@@ -18,7 +18,9 @@ export function createRoutesConfig(
         timeouts: { connectMs: 1, firstByteMs: 1, idleMs: 1 },
         engine: 'auto',
         asksUsage: true,
-        connections: { max: 1, queue: 1, queueTimeoutMs: 1, keepAliveMs: 1 },
+        connections: { max: 1, queue: 1, queueTimeoutMs: 1, keepAliveMs: 1, warm: 0 },
+        tls: null,
+        proxyUrl: null,
       }),
     ),
     models: Object.entries(models).map(

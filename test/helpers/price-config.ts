@@ -17,7 +17,9 @@ export function createProvider(name: string, baseUrl: string): ProviderConfig {
     timeouts: { connectMs: 1, firstByteMs: 1, idleMs: 1 },
     engine: 'auto',
     asksUsage: true,
-    connections: { max: 1, queue: 1, queueTimeoutMs: 1, keepAliveMs: 1 },
+    connections: { max: 1, queue: 1, queueTimeoutMs: 1, keepAliveMs: 1, warm: 0 },
+    tls: null,
+    proxyUrl: null,
   };
 }
 

@@ -75,7 +75,9 @@ test('defaults of the smallest file', () => {
         timeouts: { connectMs: 5000, firstByteMs: 600_000, idleMs: 300_000 },
         engine: 'auto',
         asksUsage: true,
-        connections: { max: 16_384, queue: 1024, queueTimeoutMs: 5000, keepAliveMs: 4000 },
+        connections: { max: 16_384, queue: 1024, queueTimeoutMs: 5000, keepAliveMs: 4000, warm: 0 },
+        tls: null,
+        proxyUrl: null,
       },
     ],
     models: [
@@ -114,7 +116,9 @@ test('every field', () => {
     timeouts: { connectMs: 1000, firstByteMs: 2000, idleMs: 3000 },
     engine: 'auto',
     asksUsage: true,
-    connections: { max: 4, queue: 5, queueTimeoutMs: 6000, keepAliveMs: 7000 },
+    connections: { max: 4, queue: 5, queueTimeoutMs: 6000, keepAliveMs: 7000, warm: 0 },
+    tls: null,
+    proxyUrl: null,
   });
   assert.deepEqual(config.models, [
     {
