@@ -48,7 +48,8 @@ export class UpstreamCall implements ResponseHandler, Timed {
   dial: Dial | null = null;
   #connection: UpstreamConnection | null = null;
   #isPaused = false;
-  #sentMs = 0;
+  /** Infinity: an engine has not begun to send it. */
+  #sentMs = Number.POSITIVE_INFINITY;
   /** Its first connection was stale; there is no third. */
   #isResent = false;
 
