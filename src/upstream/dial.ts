@@ -278,4 +278,6 @@ function feed(socket: Socket, { buffer, callback }: OnReadOpts): void {
       callback(piece.length, target);
     }
   });
+  // Paused since the proxy's answer was read.
+  socket.resume();
 }

@@ -159,6 +159,7 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
   rest(): void {
     this.#isResting = true;
     this.#socket.on('data', this.#close);
+    this.#socket.resume();
     this.#socket.setTimeout(this.#keepAliveMs, this.#close);
   }
 

@@ -55,6 +55,7 @@ export class WarmConnections {
     clearTimeout(this.#timer ?? undefined);
     for (const dial of this.#dials) {
       dial.cancel();
+      this.#host.giveUpIdle();
     }
     this.#dials.clear();
   }
