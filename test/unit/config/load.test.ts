@@ -39,7 +39,9 @@ providers:
     dialect: anthropic
     base_url: https://b.test/
     timeouts: { connect: 1s, first_byte: 2s, idle: 3s }
-    connections: { max: 4, queue: 5, queue_timeout: 6s, keep_alive: 7s }
+    connections: { max: 4, queue: 5, queue_timeout: 6s, keep_alive: 7s, warm: 3 }
+    tls: { ca: ca.pem, cert: "$\${x}.pem", key: /keys/key.pem }
+    proxy_url: "http://me:p%40ss-word@proxy.test:3128"
 models:
   constructor: { provider: a }
   wide:
@@ -116,9 +118,9 @@ test('every field', () => {
     timeouts: { connectMs: 1000, firstByteMs: 2000, idleMs: 3000 },
     engine: 'auto',
     asksUsage: true,
-    connections: { max: 4, queue: 5, queueTimeoutMs: 6000, keepAliveMs: 7000, warm: 0 },
-    tls: null,
-    proxyUrl: null,
+    connections: { max: 4, queue: 5, queueTimeoutMs: 6000, keepAliveMs: 7000, warm: 3 },
+    tls: { ca: '/etc/weir/ca.pem', cert: '/etc/weir/${x}.pem', key: '/keys/key.pem' },
+    proxyUrl: 'http://me:p%40ss-word@proxy.test:3128',
   });
   assert.deepEqual(config.models, [
     {
@@ -242,13 +244,14 @@ test('the effective configuration reads back as itself and shows no key', () => 
   for (const text of [MINIMAL, FULL]) {
     const config = parse(text, { PORT: '443' });
     const effective = formatEffective(config);
-    assert.doesNotMatch(effective, /sk-secret|wk-one|wk-two/);
+    assert.doesNotMatch(effective, /sk-secret|wk-one|wk-two|ss-word|proxy\.test/);
     // A hidden key and the tier, whose limits are written out, are the only differences.
     assert.deepEqual(parse(effective), {
       ...config,
       providers: config.providers.map((provider) => ({
         ...provider,
         apiKey: provider.apiKey && '***',
+        proxyUrl: provider.proxyUrl && 'http://***',
       })),
       consumers: config.consumers?.map((consumer) => ({ ...consumer, tier: null })) ?? null,
     });
