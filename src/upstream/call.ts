@@ -34,7 +34,7 @@ export interface CallHost {
   release(connection: UpstreamConnection): void;
   /** The call left the queue or gave up its dial without having had a connection. */
   withdraw(call: UpstreamCall): void;
-  /** Starts the call again, on a new connection if it may have one: the one it was sent on was dead already. */
+  /** Starts the call again, on a new connection: the one it was sent on was dead already, and is destroyed. */
   resend(call: UpstreamCall): void;
 }
 

@@ -149,17 +149,9 @@ export class Provider implements CallHost, WarmHost {
   }
 
   resend(call: UpstreamCall): void {
-    if (this.#opened < this.#share.connectionsMax) {
-      // Not an idle one: if the provider has closed all of them, the next is as dead as the one before.
-      this.#open(call);
-    } else {
-      // The dead one's place is free when its socket has closed. The queue's bound does not count here: it is of calls
-      // that were never let in, and there are no more of these than connections.
-      call.phase = 'queued';
-      this.#queue.add(call);
-      this.#events.onQueue(1);
-      this.#queueDeadlines.add(call);
-    }
+    // Not an idle one: if the provider has closed all of them, the next is as dead as the one before. Nor does it wait
+    // its turn a second time: its dead connection is closed, though it counts until its socket says so in this turn.
+    this.#open(call);
   }
 
   get openedCount(): number {
