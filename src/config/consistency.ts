@@ -47,6 +47,7 @@ export function checkConsistency(
     problems.refuse([section], new Refusal(`at least one entry${hint}`));
   }
   for (const [path, provider] of entriesOf(file, 'providers')) {
+    checkProvider(path, provider, problems);
     checkBreaker([...path, 'breaker'], provider['breaker'], problems);
     checkHealth(path, provider, problems);
   }
@@ -118,6 +119,30 @@ function checkHealth(path: Path, provider: Record<string, unknown>, problems: Pr
 /** null: it is none, which the schema refuses. */
 function readDuration(value: unknown): number | null {
   return typeof value === 'string' ? parseDurationMs(value) : null;
+}
+
+function checkProvider(path: Path, provider: Record<string, unknown>, problems: Problems): void {
+  const { tls, connections, base_url: baseUrl } = provider;
+  if (isRecord(tls)) {
+    if (typeof baseUrl === 'string' && /^http:/i.test(baseUrl)) {
+      problems.refuseKey([...path, 'tls'], 'has no meaning beside an http:// base_url');
+    }
+    for (const [one, other] of [
+      ['cert', 'key'],
+      ['key', 'cert'],
+    ] as const) {
+      if (Object.hasOwn(tls, one) && !Object.hasOwn(tls, other)) {
+        problems.refuseKey([...path, 'tls', one], `cannot stand without ${other}`);
+      }
+    }
+  }
+  if (isRecord(connections) && Object.hasOwn(connections, 'max')) {
+    const max = readNumber(connections['max']);
+    if (readNumber(connections['warm'] ?? 0) > max) {
+      const refusal = new Refusal('a number', { reason: `must not be above max (${max})` });
+      problems.refuse([...path, 'connections', 'warm'], refusal);
+    }
+  }
 }
 
 function checkModel(path: Path, model: Record<string, unknown>, problems: Problems): void {

@@ -1,6 +1,6 @@
 /**
  * The effective configuration in the words of the file, for `weir check`. Read back it gives the same
- * configuration, except for the providers' keys, which are never shown.
+ * configuration, except for the providers' keys and proxies, which are never shown.
  */
 import { Document, isMap, type YAMLMap } from 'yaml';
 import { formatAddress } from './address.js';
@@ -16,6 +16,7 @@ import type {
   ModelTimeouts,
   PriceConfig,
   ProviderConfig,
+  ProviderTls,
   PublicListen,
   RetryConfig,
   WeirConfig,
@@ -23,6 +24,8 @@ import type {
 import { formatDuration } from './units.js';
 
 const HIDDEN = '***';
+/** Such that it can be read back. */
+const HIDDEN_URL = `http://${HIDDEN}`;
 
 export function formatEffective(config: WeirConfig): string {
   const document = new Document({
@@ -96,12 +99,20 @@ function formatProvider(provider: ProviderConfig): object {
       queue: connections.queue,
       queue_timeout: formatDuration(connections.queueTimeoutMs),
       keep_alive: formatDuration(connections.keepAliveMs),
+      warm: connections.warm,
     },
+    ...(provider.tls === null ? {} : { tls: formatTls(provider.tls) }),
+    ...(provider.proxyUrl === null ? {} : { proxy_url: HIDDEN_URL }),
     engine: provider.engine,
     ask_usage: provider.asksUsage ? 'on' : 'off',
     breaker: provider.breaker === null ? 'off' : formatBreaker(provider.breaker),
     ...(provider.health === null ? {} : { health: formatHealth(provider.health) }),
   };
+}
+
+function formatTls(tls: ProviderTls): object {
+  const files = Object.entries(tls).filter(([, file]) => file !== null);
+  return Object.fromEntries(files.map(([what, file]) => [what, escapeVariables(String(file))]));
 }
 
 function formatBreaker(breaker: BreakerConfig): object {

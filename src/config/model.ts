@@ -42,6 +42,23 @@ export interface ProviderConnections {
   readonly queueTimeoutMs: number;
   /** How long an unused connection is kept. */
   readonly keepAliveMs: number;
+  /** Connections of the whole gateway that are kept open in advance. */
+  readonly warm: number;
+}
+
+/** Paths of PEM files; null where left out. `cert` and `key` stand together. */
+export interface ProviderTls {
+  /** Whom to trust, in place of the built-in authorities. */
+  readonly ca: string | null;
+  readonly cert: string | null;
+  readonly key: string | null;
+}
+
+/** What these files hold. Secret, as far as the key is. */
+export interface TlsMaterial {
+  readonly ca: string | null;
+  readonly cert: string | null;
+  readonly key: string | null;
 }
 
 /** When a target is ejected, for how long, and how many of a model's may be at a time. */
@@ -78,6 +95,10 @@ export interface ProviderConfig {
   readonly apiKey: string | null;
   readonly timeouts: ProviderTimeouts;
   readonly connections: ProviderConnections;
+  /** null: the built-in authorities are trusted, and no certificate is shown. */
+  readonly tls: ProviderTls | null;
+  /** An HTTP proxy to tunnel through, maybe with user and password: a secret. null: none. */
+  readonly proxyUrl: string | null;
   /** `auto` is the lean engine; undici is there as the reference. */
   readonly engine: 'auto' | 'lean' | 'undici';
   /** Where a stream must be metered and its client did not ask for usage, Weir does. */

@@ -11,6 +11,7 @@ import type {
   ModelTimeouts,
   PriceConfig,
   ProviderConfig,
+  ProviderTls,
   PublicListen,
   RetryConfig,
   WeirConfig,
@@ -37,7 +38,9 @@ export function resolveConfig(file: string, parsed: ParsedFile): WeirConfig {
     drainTimeoutMs: parsed.drain_timeout,
     log: parsed.log,
     retry,
-    providers: Object.entries(parsed.providers).map(([name, entry]) => toProvider(name, entry)),
+    providers: Object.entries(parsed.providers).map(([name, entry]) =>
+      toProvider(name, entry, directory),
+    ),
     models: Object.entries(parsed.models).map(([name, entry]) => toModel(name, entry, retry)),
     consumers: toConsumers(parsed),
     callers: toCallers(parsed.callers),
@@ -53,7 +56,7 @@ function toListen(listen: ParsedFile['listen'], directory: string): PublicListen
   };
 }
 
-function toProvider(name: string, entry: ParsedFile['providers'][string]): ProviderConfig {
+function toProvider(name: string, entry: ParsedProvider, directory: string): ProviderConfig {
   return {
     name,
     dialect: entry.dialect,
@@ -71,12 +74,22 @@ function toProvider(name: string, entry: ParsedFile['providers'][string]): Provi
       queue: entry.connections.queue,
       queueTimeoutMs: entry.connections.queue_timeout,
       keepAliveMs: entry.connections.keep_alive,
+      warm: entry.connections.warm,
     },
+    tls: toProviderTls(entry.tls, directory),
+    proxyUrl: entry.proxy_url ?? null,
     engine: entry.engine,
     asksUsage: entry.ask_usage,
     breaker: toBreaker(entry.breaker),
     health: toHealth(entry.health),
   };
+}
+
+function toProviderTls(tls: ParsedProvider['tls'], directory: string): ProviderTls | null {
+  if (tls === undefined) return null;
+  const toPath = (file: string | undefined) =>
+    file === undefined ? null : resolve(directory, file);
+  return { ca: toPath(tls.ca), cert: toPath(tls.cert), key: toPath(tls.key) };
 }
 
 function toBreaker(breaker: ParsedProvider['breaker']): BreakerConfig | null {

@@ -21,7 +21,7 @@ import {
   wholeNumber,
   workerCount,
 } from './fields.js';
-import { apiKey, baseUrl, consumerKey } from './secrets.js';
+import { apiKey, baseUrl, consumerKey, proxyUrl } from './secrets.js';
 
 const DAY_MS = 86_400_000;
 /** A timer of Node's holds at most 2^31 - 1 ms, a bit more than this. */
@@ -142,6 +142,9 @@ const connections = mapping({
   keep_alive: duration(TIMEOUT_MS_MAX)
     .prefault('4s')
     .describe('How long an unused connection is kept; keep it below what the provider allows.'),
+  warm: wholeNumber(0, CONNECTIONS_MAX)
+    .prefault(0)
+    .describe('Connections of the whole gateway that are kept open in advance.'),
 });
 
 const percent = wholeNumber(1, 100);
@@ -181,6 +184,16 @@ const health = mapping({
 })
   .meta({ oneOf: [{ required: ['path'] }, { required: ['model'] }] })
   .describe('Requests of Weir’s own that tell whether the provider is well; left out: none.');
+const pemFile = text('the path of a PEM file');
+const providerTls = mapping({
+  ca: pemFile
+    .optional()
+    .describe('PEM file of the authorities to trust, in place of the built-in ones.'),
+  cert: pemFile.optional().describe('PEM file of the certificate chain that Weir shows.'),
+  key: pemFile.optional().describe('PEM file of its private key, without a passphrase.'),
+})
+  .meta({ dependentRequired: { cert: ['key'], key: ['cert'] } })
+  .describe('Whom to trust, and who Weir is; paths are relative to this file.');
 
 const provider = mapping({
   dialect: choice(['openai', 'anthropic']).describe('The wire format that the provider speaks.'),
@@ -192,6 +205,10 @@ const provider = mapping({
   connections: connections
     .prefault({})
     .describe('How many connections Weir keeps to the provider.'),
+  tls: providerTls.optional(),
+  proxy_url: proxyUrl()
+    .optional()
+    .describe('An HTTP proxy to tunnel through: http://user:password@host:port. Empty: none.'),
   engine: choice(['auto', 'lean', 'undici'])
     .prefault('auto')
     .describe('Who speaks HTTP to the provider: auto takes lean; undici is the reference.'),

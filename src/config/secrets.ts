@@ -72,6 +72,38 @@ export function baseUrl(): z.ZodType<string> {
   });
 }
 
+/** An HTTP proxy, maybe with user and password; null where it is left out or empty. */
+export function proxyUrl(): z.ZodType<string | null> {
+  const expected = 'an http:// URL with host and port, maybe with a user and a password';
+  const refusal = new Refusal(expected, { isSecret: true });
+  return field({
+    json: [],
+    refusal,
+    read: (value) => {
+      if (value === '') return { value: null };
+      const url = typeof value === 'string' ? parseUrl(value) : null;
+      if (url === null || url.protocol !== 'http:' || url.hostname === '') return null;
+      if (url.pathname !== '/' || url.search !== '' || url.hash !== '') {
+        return new Refusal(expected, { reason: 'must not hold a path, a query or a fragment' });
+      }
+      if (!isDecodable(url.username) || !isDecodable(url.password)) {
+        const reason = 'the user name or the password holds a % that begins no escape (not shown)';
+        return new Refusal(expected, { reason });
+      }
+      return { value: String(value) };
+    },
+  });
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Clients of Anthropic's API give the base URL without `/v1`, those of OpenAI's with it. */
 export function completeBaseUrl(url: string, dialect: DialectName): string {
   return dialect === 'anthropic' && !url.endsWith('/v1') ? `${url}/v1` : url;

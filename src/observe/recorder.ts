@@ -151,5 +151,27 @@ function describeUsage({ usage, costNanoDollars, isPriced, isEstimated }: Settle
 
 /** Every credential that the configuration holds, so that none of them gets into a line. */
 export function listSecrets(config: Pick<WeirConfig, 'providers'>): string[] {
-  return config.providers.flatMap(({ apiKey }) => (apiKey === null ? [] : [apiKey]));
+  return config.providers.flatMap(({ apiKey, proxyUrl }) => [
+    ...(apiKey === null ? [] : [apiKey]),
+    ...(proxyUrl === null ? [] : listProxySecrets(proxyUrl)),
+  ]);
+}
+
+/** The URL, and in all forms in which they are sent or may be repeated, what stands before the `@` of it. */
+function listProxySecrets(proxyUrl: string): string[] {
+  const { username, password, href } = new URL(proxyUrl);
+  if (username === '' && password === '') {
+    return [proxyUrl, href];
+  }
+  const [user, secret] = [decodeURIComponent(username), decodeURIComponent(password)];
+  const credentials = `${user}:${secret}`;
+  return [
+    proxyUrl,
+    href,
+    `${username}:${password}`,
+    credentials,
+    Buffer.from(credentials).toString('base64'),
+    password,
+    secret,
+  ].filter((text) => text !== '');
 }

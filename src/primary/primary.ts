@@ -7,6 +7,7 @@ import { TokenCounter } from '../admit/exact-count.js';
 import { loadPriceCatalog, type PriceCatalog } from '../admit/price-catalog.js';
 import { formatAddress } from '../config/address.js';
 import type { ListenAddress, WeirConfig } from '../config/model.js';
+import { checkTlsFiles, readTlsFiles } from '../config/pem-files.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs, toSharedMs, wallClockMs } from '../core/clock.js';
 import { createCounterBuffer, createCounterLayout, readCounters } from '../observe/counters.js';
@@ -113,6 +114,9 @@ export class Primary {
     const { config } = this.#options;
     const startedMs = nowMs();
     checkCertificate(config.listen.tls);
+    for (const provider of config.providers) {
+      checkTlsFiles(provider);
+    }
     const mode = chooseAcceptMode(config);
     const port = await probeAddress(config.listen);
     const admin = await this.#admin.listen();
@@ -202,7 +206,7 @@ export class Primary {
     const { Prober } = await import('../upstream/probe.js');
     this.#checks = new HealthChecks({
       providers,
-      openProber: (provider, check) => new Prober(provider, check),
+      openProber: (provider, check) => new Prober(provider, check, readTlsFiles(provider)),
       table: this.#targets.table,
       logger: this.logger,
       now: () => toSharedMs(nowMs()),

@@ -76,6 +76,8 @@ function pointAt(config: WeirConfig, port: number): WeirConfig {
     providers: config.providers.map((provider) => ({
       ...provider,
       baseUrl: `http://127.0.0.1:${port}/v1`,
+      tls: null,
+      proxyUrl: null,
     })),
   };
 }

@@ -2,6 +2,7 @@
  * One request to a provider, from the queue to the last byte of the answer: its phase, its timeout, and who is
  * told. However it ends, exactly one of onUpstreamEnd and onUpstreamFailure is called, or none after cancel().
  */
+import { BOUNDS } from '../core/bounds.js';
 import { nowMs } from '../core/clock.js';
 import type { DeadlineList, Timed } from '../core/deadlines.js';
 import { GatewayError } from '../core/errors.js';
@@ -32,6 +33,8 @@ export interface CallHost {
   release(connection: UpstreamConnection): void;
   /** The call left the queue or gave up its dial without having had a connection. */
   withdraw(call: UpstreamCall): void;
+  /** Starts the call again, on a new connection: the one it was sent on was dead already, and is destroyed. */
+  resend(call: UpstreamCall): void;
 }
 
 export class UpstreamCall implements ResponseHandler, Timed {
@@ -47,6 +50,10 @@ export class UpstreamCall implements ResponseHandler, Timed {
   #isPaused = false;
   /** Until the first token has come, where somebody asks for it. */
   #firstToken: FirstTokenWait | null = null;
+  /** Infinity: an engine has not begun to send it. */
+  #sentMs = Number.POSITIVE_INFINITY;
+  /** Its first connection was stale; there is no third. */
+  #isResent = false;
 
   deadlineList: DeadlineList | null = null;
   deadlinePrevious: Timed | null = null;
@@ -78,13 +85,16 @@ export class UpstreamCall implements ResponseHandler, Timed {
     this.#observer = observer;
   }
 
-  /** Sends over a connection that is free. */
-  start(connection: UpstreamConnection): void {
+  /**
+   * Sends over a connection that is free.
+   * @param wasIdle whether the provider may have closed it in the meantime.
+   */
+  start(connection: UpstreamConnection, wasIdle: boolean): void {
     this.dial = null;
     this.#connection = connection;
     this.phase = 'waiting';
     this.request.upload?.on('progress', () => this.#onUploadProgress());
-    connection.send(this.request, this);
+    connection.send(this.request, this, wasIdle && !this.#isResent && this.request.upload === null);
     if (this.phase === 'waiting' && this.deadlineList === null) {
       // An engine that has not begun to send yet may never come to it.
       this.#timeouts.firstByte.add(this);
@@ -152,6 +162,7 @@ export class UpstreamCall implements ResponseHandler, Timed {
 
   onSent(): void {
     const atMs = nowMs();
+    this.#sentMs = atMs;
     if (this.phase === 'waiting') {
       this.#timeouts.firstByte.add(this, atMs);
       const { firstToken } = this.#timeouts;
@@ -217,8 +228,30 @@ export class UpstreamCall implements ResponseHandler, Timed {
   onError(error: unknown): void {
     const point = this.phase === 'streaming' ? 'after-head' : 'before-head';
     const connection = this.#connection;
+    if (connection !== null && this.phase === 'waiting' && this.#sendAgain(connection)) {
+      return;
+    }
     this.fail(error, point);
     connection?.destroy();
+  }
+
+  /** Where the connection was stale, which is nobody's failure (P-23). */
+  #sendAgain(connection: UpstreamConnection): boolean {
+    if (this.#isResent || nowMs() - this.#sentMs > BOUNDS.staleConnectionMs) {
+      return false;
+    }
+    const body = connection.recallBody();
+    if (body === null) {
+      return false;
+    }
+    this.#isResent = true;
+    this.#connection = null;
+    this.request.pieces = body.length === 0 ? NO_PIECES : [body];
+    this.deadlineList?.remove(this);
+    this.#endFirstToken();
+    connection.destroy();
+    this.#host.resend(this);
+    return true;
   }
 
   /** The observer threw. In an engine's hands that would pass for an answer that is not valid. */

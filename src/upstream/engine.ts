@@ -4,6 +4,7 @@
  * timeouts and cancelling are outside, the same for both.
  */
 import type { Readable } from 'node:stream';
+import type { Address } from './addresses.js';
 import type { Dial, Dialer } from './dial.js';
 import type { ResponseHead } from './response-head.js';
 
@@ -39,11 +40,21 @@ export interface ResponseHandler {
 export interface UpstreamConnection {
   /** False as soon as the connection is not to be used again. */
   readonly isUsable: boolean;
+  /** Of its other end; shared by all connections to it. */
+  readonly address: Address;
   /**
    * Only when the one before is over. The request's pieces may be memory that is gone as soon as this returns: they are
    * written or copied here.
+   * @param keeps whether recallBody() may be asked for the body.
    */
-  send(request: UpstreamRequest, handler: ResponseHandler): void;
+  send(request: UpstreamRequest, handler: ResponseHandler, keeps: boolean): void;
+  /**
+   * For a call that failed: a copy of the body that was sent, if not a byte of an answer was read since and it is still
+   * there. Empty where there was none.
+   */
+  recallBody(): Buffer | null;
+  /** It was opened for no call: it waits for one as it does after an answer. */
+  rest(): void;
   /** Stops the answer; at most what has been read already still arrives. */
   pause(): void;
   resume(): void;

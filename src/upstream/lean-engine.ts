@@ -8,6 +8,7 @@
 import type { Socket } from 'node:net';
 import { nowMs } from '../core/clock.js';
 import type { DeadlineList, Timed } from '../core/deadlines.js';
+import type { Address } from './addresses.js';
 import type { Dial, Dialer } from './dial.js';
 import {
   type ConnectionEvents,
@@ -43,8 +44,8 @@ export class LeanEngine implements Engine {
     let connection: LeanConnection | null = null;
     return dialer.dial(
       {
-        onOpen: (socket) => {
-          connection = new LeanConnection(socket, this.#host, this.#idle, events);
+        onOpen: (socket, address) => {
+          connection = new LeanConnection(socket, address, this.#host, this.#idle, events);
           events.onOpen(connection);
         },
         onFailed: (error) => events.onFailed(error),
@@ -64,6 +65,7 @@ export class LeanEngine implements Engine {
 const KEEP_ALIVE_MARGIN_MS = 1000;
 
 class LeanConnection implements UpstreamConnection, ResponseSink, Timed {
+  readonly address: Address;
   readonly #socket: Socket;
   readonly #host: string;
   readonly #idle: DeadlineList;
@@ -86,8 +88,15 @@ class LeanConnection implements UpstreamConnection, ResponseSink, Timed {
   deadlineNext: Timed | null = null;
   deadlineStartMs = 0;
 
-  constructor(socket: Socket, host: string, idle: DeadlineList, events: ConnectionEvents) {
+  constructor(
+    socket: Socket,
+    address: Address,
+    host: string,
+    idle: DeadlineList,
+    events: ConnectionEvents,
+  ) {
     this.#socket = socket;
+    this.address = address;
     this.#host = host;
     this.#idle = idle;
     this.#events = events;
@@ -108,12 +117,12 @@ class LeanConnection implements UpstreamConnection, ResponseSink, Timed {
     );
   }
 
-  send(request: UpstreamRequest, handler: ResponseHandler): void {
+  send(request: UpstreamRequest, handler: ResponseHandler, keeps: boolean): void {
     this.#idle.remove(this);
     this.#handler = handler;
     this.#closesAfter = false;
     this.#parser.begin(request.method === 'HEAD');
-    this.#write(request);
+    this.#write(request, keeps);
     if (request.upload !== null) {
       this.#pump = new UploadPump(this.#socket, request.upload, request.bodyBytes < 0, (error) =>
         this.#fail(error),
@@ -121,6 +130,14 @@ class LeanConnection implements UpstreamConnection, ResponseSink, Timed {
     }
     // Last, because it may destroy this connection.
     handler.onSent();
+  }
+
+  recallBody(): Buffer | null {
+    return this.#writer.recallBody();
+  }
+
+  rest(): void {
+    this.#idle.add(this);
   }
 
   pause(): void {
@@ -152,6 +169,7 @@ class LeanConnection implements UpstreamConnection, ResponseSink, Timed {
       return;
     }
     this.#readMs = nowMs();
+    this.#writer.forget();
     try {
       const taken = this.#parser.parse(READ_BUFFER, bytesRead);
       if (this.#parser.isIdle) {
@@ -213,6 +231,7 @@ class LeanConnection implements UpstreamConnection, ResponseSink, Timed {
     if (this.#handler !== null) {
       this.#fail(this.#error ?? new ConnectionEnded());
     }
+    this.#writer.forget();
     this.#events.onClosed(this);
   }
 
@@ -222,14 +241,14 @@ class LeanConnection implements UpstreamConnection, ResponseSink, Timed {
     handler?.onError(error);
   }
 
-  #write(request: UpstreamRequest): void {
+  #write(request: UpstreamRequest, keeps: boolean): void {
     const head = writeRequestHead(request, this.#host);
     const { pieces } = request;
     const isChunked = request.bodyBytes < 0;
     const size = isChunked ? countBytes(pieces) : 0;
     const opening = isChunked && size > 0 ? `${head}${size.toString(16)}\r\n` : head;
     const closing = isChunked && size > 0 ? '\r\n' : '';
-    this.#writer.write(opening, pieces, closing);
+    this.#writer.write(opening, pieces, closing, keeps);
   }
 }
 

@@ -2,7 +2,7 @@
  * One request of Weir's own to a provider, to see whether it is well: a GET, or a call for one token in its dialect.
  * It goes the way of every other call, so that what holds for those, such as TLS, is checked with it.
  */
-import type { HealthCheckConfig, ProviderConfig } from '../config/model.js';
+import type { HealthCheckConfig, ProviderConfig, TlsMaterial } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { Deadlines } from '../core/deadlines.js';
 import { GatewayError } from '../core/errors.js';
@@ -29,7 +29,8 @@ export class Prober {
   readonly #timeoutMs: number;
   readonly #judgeStatus: (status: number) => ProbeOutcome;
 
-  constructor(config: ProviderConfig, check: HealthCheckConfig) {
+  /** @param tls what the files of the provider's `tls` hold. */
+  constructor(config: ProviderConfig, check: HealthCheckConfig, tls: TlsMaterial | null = null) {
     const { timeoutMs } = check;
     this.#timeoutMs = timeoutMs;
     this.#request = writeProbe(config, check);
@@ -44,14 +45,11 @@ export class Prober {
         idleMs: timeoutMs,
       },
       // Each check has a connection of its own: that one can be had is part of the question.
-      connections: { ...config.connections, keepAliveMs: 1 },
+      connections: { ...config.connections, keepAliveMs: 1, warm: 0 },
     };
-    const share = { connectionsMax: 1, queueMax: 1 };
-    this.#provider = new Provider(checked, share, new Deadlines(), {
-      onConnections: () => {},
-      onQueue: () => {},
-      onQueueRefused: () => {},
-    });
+    const share = { connectionsMax: 1, queueMax: 1, warm: 0 };
+    const events = { onConnections: () => {}, onQueue: () => {}, onQueueRefused: () => {} };
+    this.#provider = new Provider(checked, share, new Deadlines(), events, { tls });
   }
 
   /** Never rejects; ends at the latest when the check's time is over. */

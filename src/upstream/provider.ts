@@ -3,26 +3,32 @@
  * bounded in length and time (P-20). The most recently used connection is taken first, so that the spare ones
  * grow old and close.
  */
-import type { ProviderConfig } from '../config/model.js';
+import type { ProviderConfig, TlsMaterial } from '../config/model.js';
 import type { DeadlineList, Deadlines } from '../core/deadlines.js';
 import { GatewayError } from '../core/errors.js';
+import type { Lookup } from './addresses.js';
 import { type CallHost, UpstreamCall, type UpstreamObserver } from './call.js';
 import { type CallTimeouts, createCallTimeouts } from './call-timeouts.js';
-import { Dialer } from './dial.js';
+import { type Dial, Dialer } from './dial.js';
 import type { Engine, UpstreamConnection, UpstreamRequest } from './engine.js';
 import { LeanEngine } from './lean-engine.js';
 import { UndiciEngine } from './undici-engine.js';
+import { WarmConnections, type WarmHost } from './warm-connections.js';
 
 /** What one worker may use of what the whole gateway may. */
 export interface ProviderShare {
   readonly connectionsMax: number;
   readonly queueMax: number;
+  /** Connections that are kept open in advance. */
+  readonly warm: number;
 }
 
 export function shareOfWorker(config: ProviderConfig, workers: number): ProviderShare {
+  const connectionsMax = Math.max(1, Math.ceil(config.connections.max / workers));
   return {
-    connectionsMax: Math.max(1, Math.ceil(config.connections.max / workers)),
+    connectionsMax,
     queueMax: Math.ceil(config.connections.queue / workers),
+    warm: Math.min(connectionsMax, Math.ceil(config.connections.warm / workers)),
   };
 }
 
@@ -33,7 +39,16 @@ export interface ProviderEvents {
   onQueueRefused(): void;
 }
 
-export class Provider implements CallHost {
+/** How connections are made, beside what the configuration says. */
+export interface ProviderDialing {
+  /** What the files of `tls` hold. */
+  readonly tls?: TlsMaterial | null;
+  /** In place of the system's resolver. */
+  readonly lookup?: Lookup;
+  readonly dnsTtlMs?: number;
+}
+
+export class Provider implements CallHost, WarmHost {
   readonly name: string;
   readonly config: ProviderConfig;
   /** Where a call brings none of its own: the provider's, without one for the first token. */
@@ -48,6 +63,7 @@ export class Provider implements CallHost {
   readonly #connections = new Set<UpstreamConnection>();
   /** In the order of arrival; a Set, so that a call that is cancelled leaves at once. */
   readonly #queue = new Set<UpstreamCall>();
+  readonly #warm: WarmConnections;
   /** Connections that are open or being opened. */
   #opened = 0;
   #isClosed = false;
@@ -57,13 +73,21 @@ export class Provider implements CallHost {
     share: ProviderShare,
     deadlines: Deadlines,
     events: ProviderEvents,
+    dialing: ProviderDialing = {},
   ) {
     const url = new URL(config.baseUrl);
     this.name = config.name;
     this.config = config;
     this.#share = share;
     this.#events = events;
-    this.#dialer = new Dialer(url);
+    this.#dialer = new Dialer({
+      name: config.name,
+      baseUrl: url,
+      proxyUrl: config.proxyUrl,
+      tls: dialing.tls ?? null,
+      lookup: dialing.lookup,
+      dnsTtlMs: dialing.dnsTtlMs,
+    });
     const { keepAliveMs } = config.connections;
     this.#engine =
       config.engine === 'undici'
@@ -72,6 +96,8 @@ export class Provider implements CallHost {
     this.#timeouts = createCallTimeouts(deadlines, config.timeouts, null, null);
     this.#connectDeadlines = deadlines.createList(config.timeouts.connectMs);
     this.#queueDeadlines = deadlines.createList(config.connections.queueTimeoutMs);
+    this.#warm = new WarmConnections(this, share.warm, this.#connectDeadlines);
+    this.#warm.fill();
   }
 
   /** @throws GatewayError `queue_full`. Every other failure is told to the observer. */
@@ -83,7 +109,7 @@ export class Provider implements CallHost {
     const call = new UpstreamCall(this, request, observer, timeouts);
     const connection = this.#takeIdle();
     if (connection !== null) {
-      call.start(connection);
+      call.start(connection, true);
     } else if (this.#opened < this.#share.connectionsMax) {
       call.keepBody();
       this.#open(call);
@@ -126,9 +152,33 @@ export class Provider implements CallHost {
     }
   }
 
+  resend(call: UpstreamCall): void {
+    // Not an idle one: if the provider has closed all of them, the next is as dead as the one before. Nor does it wait
+    // its turn a second time: its dead connection is closed, though it counts until its socket says so in this turn.
+    this.#open(call);
+  }
+
+  get openedCount(): number {
+    return this.#opened;
+  }
+
+  openIdle(onOpen: () => void, onFailed: () => void): Dial {
+    return this.#connect((connection) => {
+      connection.rest();
+      this.release(connection);
+      onOpen();
+    }, onFailed);
+  }
+
+  giveUpIdle(): void {
+    this.#countClosed();
+  }
+
   /** Closes every connection. Calls that still run hear nothing of it: their exchanges must be over. */
   close(): void {
     this.#isClosed = true;
+    this.#warm.close();
+    this.#dialer.close();
     for (const connection of this.#connections) {
       connection.destroy();
     }
@@ -141,7 +191,8 @@ export class Provider implements CallHost {
       connection !== undefined;
       connection = this.#idle.pop()
     ) {
-      if (connection.isUsable) {
+      if (connection.isUsable && !connection.address.isGone) {
+        this.#dialer.addresses.noteUse();
         return connection;
       }
       // One that is kept by nobody must not count as open until its server closes it.
@@ -151,18 +202,28 @@ export class Provider implements CallHost {
   }
 
   #open(call: UpstreamCall): void {
-    this.#opened += 1;
-    this.#events.onConnections(1);
     call.phase = 'connecting';
     this.#connectDeadlines.add(call);
-    call.dial = this.#engine.connect(this.#dialer, {
+    call.dial = this.#connect(
+      (connection) => call.start(connection, false),
+      (error) => call.fail(error, 'connecting'),
+    );
+  }
+
+  #connect(
+    onOpen: (connection: UpstreamConnection) => void,
+    onFailed: (error: Error) => void,
+  ): Dial {
+    this.#opened += 1;
+    this.#events.onConnections(1);
+    return this.#engine.connect(this.#dialer, {
       onOpen: (connection) => {
         this.#connections.add(connection);
-        call.start(connection);
+        onOpen(connection);
       },
       onFailed: (error) => {
         this.#countClosed();
-        call.fail(error, 'connecting');
+        onFailed(error);
       },
       onClosed: (connection) => {
         this.#connections.delete(connection);
@@ -180,6 +241,8 @@ export class Provider implements CallHost {
     this.#events.onConnections(-1);
     if (this.#queue.size > 0) {
       queueMicrotask(() => this.#serveQueue());
+    } else if (this.#opened < this.#share.warm) {
+      queueMicrotask(() => this.#warm.fill());
     }
   }
 
@@ -198,7 +261,7 @@ export class Provider implements CallHost {
       if (connection === null) {
         this.#open(call);
       } else {
-        call.start(connection);
+        call.start(connection, true);
       }
     }
   }

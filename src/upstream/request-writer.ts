@@ -1,6 +1,6 @@
 /**
  * Writes requests to one socket, each with one system call: head and body are put together in memory that all sockets of
- * the thread share, because the kernel nearly always takes it whole at once.
+ * the thread share (request-slabs.ts).
  *
  * They are handed to the socket's own `_write`, below Node's queue for writes, which costs as much as the rest of a
  * write: states of a stream, and a turn of the queue of `nextTick`. What that queue is for, order and backpressure, is
@@ -8,21 +8,18 @@
  * Whatever follows, such as an upload, goes through the stream.
  */
 import type { Socket } from 'node:net';
-import { BOUNDS } from '../core/bounds.js';
 import { countBytes } from './engine.js';
-
-/** Most requests fit into the first, nearly all into the second; larger ones have memory of their own. */
-const SMALL_BYTES = 64 * 1024;
-const LARGE_BYTES = 1024 * 1024;
-
-/** Not in use. TLS, and a kernel that does not take all at once, need theirs for longer than the call. */
-const small: Buffer[] = [];
-const large: Buffer[] = [];
+import { findSlab, type Slab } from './request-slabs.js';
 
 export class RequestWriter {
   readonly #socket: Socket;
   /** What the socket still reads from. */
-  #buffer: Buffer | null = null;
+  #pending: Slab | null = null;
+  /** Where the request stands that may have to be sent again. */
+  #held: Slab | null = null;
+  #heldGeneration = 0;
+  #bodyStart = 0;
+  #bodyEnd = 0;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -30,35 +27,68 @@ export class RequestWriter {
 
   /** Something that was written has not reached the kernel yet. */
   get isBusy(): boolean {
-    return this.#buffer !== null || this.#socket.writableLength > 0;
+    return this.#pending !== null || this.#socket.writableLength > 0;
   }
 
   /**
    * Must not be called while it is busy. The pieces are not needed any more when it returns.
    * @param opening what comes before the pieces, and `closing` what comes after them, in Latin-1.
+   * @param keeps whether recallBody() may be asked for the pieces.
    */
-  write(opening: string, pieces: readonly Uint8Array[], closing: string): void {
+  write(opening: string, pieces: readonly Uint8Array[], closing: string, keeps: boolean): void {
+    this.forget();
     const bytes = opening.length + countBytes(pieces) + closing.length;
-    const buffer = takeBuffer(bytes);
-    let at = buffer.write(opening, 0, 'latin1');
+    const slab = findSlab(bytes);
+    const { buffer } = slab;
+    const start = slab.usedBytes;
+    let at = start + buffer.write(opening, start, 'latin1');
+    this.#bodyStart = at;
     for (let i = 0; i < pieces.length; i += 1) {
       const piece = pieces[i] as Uint8Array;
       buffer.set(piece, at);
       at += piece.length;
     }
+    this.#bodyEnd = at;
     if (closing !== '') {
       buffer.write(closing, at, 'latin1');
     }
-    this.#buffer = buffer;
-    this.#socket._write(buffer.subarray(0, bytes), BYTES, this.#onWritten);
+    slab.usedBytes = start + bytes;
+    slab.pending += 1;
+    this.#pending = slab;
+    if (keeps && slab.isShared) {
+      slab.held += 1;
+      this.#held = slab;
+      this.#heldGeneration = slab.generation;
+    }
+    this.#socket._write(buffer.subarray(start, start + bytes), BYTES, this.#onWritten);
+  }
+
+  /** A copy of the body that was written last; null where it was not kept, or not for so long. */
+  recallBody(): Buffer | null {
+    const slab = this.#held;
+    if (slab === null || slab.generation !== this.#heldGeneration) {
+      return null;
+    }
+    return Buffer.from(slab.buffer.subarray(this.#bodyStart, this.#bodyEnd));
+  }
+
+  /** What was written last will not be asked for. */
+  forget(): void {
+    const slab = this.#held;
+    if (slab !== null) {
+      this.#held = null;
+      if (slab.generation === this.#heldGeneration) {
+        slab.held -= 1;
+      }
+    }
   }
 
   /** Called before `_write` returns where the kernel took all. */
   readonly #onWritten = (error?: Error | null): void => {
-    const buffer = this.#buffer;
-    this.#buffer = null;
-    if (buffer !== null) {
-      keepBuffer(buffer);
+    const slab = this.#pending;
+    this.#pending = null;
+    if (slab !== null) {
+      slab.pending -= 1;
     }
     if (error) {
       this.#socket.destroy(error);
@@ -68,20 +98,3 @@ export class RequestWriter {
 
 /** What Node's streams call the encoding of bytes; its types leave it out. */
 const BYTES = 'buffer' as BufferEncoding;
-
-function takeBuffer(bytes: number): Buffer {
-  if (bytes > LARGE_BYTES) {
-    return Buffer.allocUnsafeSlow(bytes);
-  }
-  return bytes > SMALL_BYTES
-    ? (large.pop() ?? Buffer.allocUnsafeSlow(LARGE_BYTES))
-    : (small.pop() ?? Buffer.allocUnsafeSlow(SMALL_BYTES));
-}
-
-function keepBuffer(buffer: Buffer): void {
-  if (buffer.length === SMALL_BYTES && small.length < BOUNDS.smallWriteBuffersMax) {
-    small.push(buffer);
-  } else if (buffer.length === LARGE_BYTES && large.length < BOUNDS.largeWriteBuffersMax) {
-    large.push(buffer);
-  }
-}

@@ -10,6 +10,7 @@ import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import type { Client, Dispatcher } from 'undici';
 import { nowMs } from '../core/clock.js';
+import type { Address } from './addresses.js';
 import type { Dial, Dialer } from './dial.js';
 import type {
   ConnectionEvents,
@@ -33,8 +34,14 @@ export class UndiciEngine implements Engine {
 
   connect(dialer: Dialer, events: ConnectionEvents): Dial {
     return dialer.dial({
-      onOpen: (socket) => {
-        const connection = new UndiciConnection(this.#origin, this.#keepAliveMs, socket, events);
+      onOpen: (socket, address) => {
+        const connection = new UndiciConnection(
+          this.#origin,
+          this.#keepAliveMs,
+          socket,
+          address,
+          events,
+        );
         events.onOpen(connection);
       },
       onFailed: (error) => events.onFailed(error),
@@ -57,6 +64,7 @@ const RESPONSE_HEADER_BYTES_MAX = 64 * 1024;
 const KEEP_ALIVE_MARGIN_MS = 1000;
 
 class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler {
+  readonly address: Address;
   readonly #client: Client;
   readonly #socket: Socket;
   #handler: ResponseHandler | null = null;
@@ -66,8 +74,22 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
   #status = 0;
   #interimHeads = 0;
 
-  constructor(origin: string, keepAliveMs: number, socket: Socket, events: ConnectionEvents) {
+  /** The body that may have to be sent again, empty where there is none; null: it can't. */
+  #kept: Buffer | null = null;
+  #bytesReadBefore = 0;
+  readonly #keepAliveMs: number;
+  #isResting = false;
+
+  constructor(
+    origin: string,
+    keepAliveMs: number,
+    socket: Socket,
+    address: Address,
+    events: ConnectionEvents,
+  ) {
     this.#socket = socket;
+    this.#keepAliveMs = keepAliveMs;
+    this.address = address;
     this.#client = new (loadUndici().Client)(origin, {
       connect: (_options, callback) => {
         // Called again after the socket was lost; this connection then is over and does not get another.
@@ -88,6 +110,8 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
       maxHeaderSize: RESPONSE_HEADER_BYTES_MAX,
       allowH2: false,
     });
+    // undici listens with its first request only.
+    socket.on('error', ignore);
     socket.once('close', () => {
       events.onClosed(this);
       this.#client.destroy(null, ignore);
@@ -98,12 +122,15 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
     return !this.#socket.destroyed && this.#socket.writable && this.#handler === null;
   }
 
-  send(request: UpstreamRequest, handler: ResponseHandler): void {
+  send(request: UpstreamRequest, handler: ResponseHandler, keeps: boolean): void {
+    this.#wake();
     this.#handler = handler;
     this.#interimHeads = 0;
     const { upload, bodyBytes } = request;
     // undici keeps the body until the answer is over, so borrowed pieces are copied.
     const start = request.pieces.length === 0 ? null : Buffer.concat(request.pieces);
+    this.#kept = keeps ? (start ?? EMPTY) : null;
+    this.#bytesReadBefore = this.#socket.bytesRead;
     const headers = splitHeaderLines(request.headerLines);
     if (upload !== null) {
       if (bodyBytes >= 0) {
@@ -123,6 +150,32 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
       this,
     );
   }
+
+  recallBody(): Buffer | null {
+    return this.#socket.bytesRead === this.#bytesReadBefore ? this.#kept : null;
+  }
+
+  /** undici takes the socket over with its first request; until then it is watched here. */
+  rest(): void {
+    this.#isResting = true;
+    this.#socket.on('data', this.#close);
+    this.#socket.resume();
+    this.#socket.setTimeout(this.#keepAliveMs, this.#close);
+  }
+
+  #wake(): void {
+    if (this.#isResting) {
+      this.#isResting = false;
+      this.#socket.off('data', this.#close);
+      this.#socket.off('timeout', this.#close);
+      this.#socket.setTimeout(0);
+      this.#socket.pause();
+    }
+  }
+
+  readonly #close = (): void => {
+    this.destroy();
+  };
 
   pause(): void {
     this.#controller?.pause();
@@ -157,6 +210,7 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
       }
     } else {
       this.#status = status;
+      this.#kept = null;
       const lines = joinHeaders(controller.rawHeaders as Buffer[]);
       const head = readHeaders(status, mendReason(status, statusText), lines);
       this.#handler?.onHead(head, nowMs());
@@ -223,5 +277,7 @@ function joinHeaders(raw: readonly Buffer[]): string {
   }
   return lines;
 }
+
+const EMPTY = Buffer.alloc(0);
 
 function ignore(): void {}

@@ -5,6 +5,7 @@ import { TokenCountClient } from '../admit/exact-count-client.js';
 import { dropLimitLines } from '../admit/limit-lines.js';
 import { createPriceList, type PriceList } from '../admit/prices.js';
 import { createKeyTable } from '../authenticate/keys.js';
+import { readTlsFiles } from '../config/pem-files.js';
 import { BOUNDS } from '../core/bounds.js';
 import { wallClockMs } from '../core/clock.js';
 import { Deadlines } from '../core/deadlines.js';
@@ -37,7 +38,7 @@ import { AttemptPlans } from '../upstream/attempt-plan.js';
 import { AttemptReports } from '../upstream/attempt-reports.js';
 import { Forwarder } from '../upstream/forward.js';
 import { KeptBodies } from '../upstream/kept-bodies.js';
-import { Provider, shareOfWorker } from '../upstream/provider.js';
+import { Provider, type ProviderEvents, shareOfWorker } from '../upstream/provider.js';
 import { formatStatus } from '../upstream/response-head.js';
 import { RetryBudget } from '../upstream/retry-budget.js';
 import type { ToPrimary, WorkerStart } from './messages.js';
@@ -111,11 +112,14 @@ export class WorkerRuntime implements Stages {
     const load = new SharedTargetLoad(start.targetLoad, countTargets(config), workers, start.index);
     this.#providers = config.providers.map((provider) => {
       const slots = layout.providers.get(provider.name);
-      return new Provider(provider, shareOfWorker(provider, config.workers), deadlines, {
+      const events: ProviderEvents = {
         onConnections: (delta) => column.add(slots?.connectionsOpen ?? 0, delta),
         onQueue: (delta) => column.add(slots?.queueLength ?? 0, delta),
         onQueueRefused: () => column.add(slots?.queueRejected ?? 0, 1),
-      });
+      };
+      const share = shareOfWorker(provider, config.workers);
+      const tls = readTlsFiles(provider);
+      return new Provider(provider, share, deadlines, events, { tls });
     });
     const createWatch = (): FirstTokenWatch => new FirstTokenWatch();
     const countAttempt = (target: Target, outcome: AttemptOutcome): void => {

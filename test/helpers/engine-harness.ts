@@ -5,7 +5,11 @@ import { Deadlines } from '../../src/core/deadlines.js';
 import { GatewayError } from '../../src/core/errors.js';
 import type { UpstreamCall, UpstreamObserver } from '../../src/upstream/call.js';
 import type { UpstreamRequest } from '../../src/upstream/engine.js';
-import { Provider } from '../../src/upstream/provider.js';
+import {
+  Provider,
+  type ProviderDialing,
+  type ProviderEvents,
+} from '../../src/upstream/provider.js';
 import type { ResponseHead } from '../../src/upstream/response-head.js';
 import { Changes } from './changes.js';
 
@@ -17,6 +21,12 @@ export interface ProviderOptions {
   readonly connectionsMax?: number;
   readonly firstByteMs?: number;
   readonly idleMs?: number;
+  readonly connectMs?: number;
+  readonly warm?: number;
+  /** In place of `http://127.0.0.1:port/v1`. */
+  readonly baseUrl?: string;
+  readonly proxyUrl?: string;
+  readonly dialing?: ProviderDialing;
 }
 
 export class ProviderHarness {
@@ -29,10 +39,10 @@ export class ProviderHarness {
     const config: ProviderConfig = {
       name: 'p',
       dialect: 'openai',
-      baseUrl: `http://127.0.0.1:${port}/v1`,
+      baseUrl: options.baseUrl ?? `http://127.0.0.1:${port}/v1`,
       apiKey: null,
       timeouts: {
-        connectMs: 5000,
+        connectMs: options.connectMs ?? 5000,
         firstByteMs: options.firstByteMs ?? 10_000,
         firstTokenMs: null,
         idleMs: options.idleMs ?? 10_000,
@@ -43,14 +53,18 @@ export class ProviderHarness {
         queue: 8,
         queueTimeoutMs: 5000,
         keepAliveMs: options.keepAliveMs ?? 60_000,
+        warm: options.warm ?? 0,
       },
+      tls: null,
+      proxyUrl: options.proxyUrl ?? null,
       engine,
       asksUsage: true,
       breaker: null,
       health: null,
     };
-    const share = { connectionsMax: options.connectionsMax ?? 8, queueMax: 8 };
-    this.provider = new Provider(config, share, new Deadlines(), {
+    const { connectionsMax = 8, warm = 0 } = options;
+    const share = { connectionsMax, queueMax: 8, warm };
+    const events: ProviderEvents = {
       onConnections: (delta) => {
         this.openConnections += delta;
         this.#changes.notify();
@@ -59,7 +73,8 @@ export class ProviderHarness {
         this.queued += delta;
       },
       onQueueRefused: () => {},
-    });
+    };
+    this.provider = new Provider(config, share, new Deadlines(), events, options.dialing);
   }
 
   call(request: Partial<UpstreamRequest> = {}): ObservedCall {

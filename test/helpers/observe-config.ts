@@ -20,7 +20,9 @@ export function createRoutesConfig(
         asksUsage: true,
         breaker: null,
         health: null,
-        connections: { max: 1, queue: 1, queueTimeoutMs: 1, keepAliveMs: 1 },
+        connections: { max: 1, queue: 1, queueTimeoutMs: 1, keepAliveMs: 1, warm: 0 },
+        tls: null,
+        proxyUrl: null,
       }),
     ),
     models: Object.entries(models).map(

@@ -19,7 +19,9 @@ export function createProvider(name: string, baseUrl: string): ProviderConfig {
     asksUsage: true,
     breaker: null,
     health: null,
-    connections: { max: 1, queue: 1, queueTimeoutMs: 1, keepAliveMs: 1 },
+    connections: { max: 1, queue: 1, queueTimeoutMs: 1, keepAliveMs: 1, warm: 0 },
+    tls: null,
+    proxyUrl: null,
   };
 }
 

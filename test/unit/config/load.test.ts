@@ -39,7 +39,9 @@ providers:
     dialect: anthropic
     base_url: https://b.test/
     timeouts: { connect: 1s, first_byte: 2s, first_token: 4s, idle: 3s, whole: 9s }
-    connections: { max: 4, queue: 5, queue_timeout: 6s, keep_alive: 7s }
+    connections: { max: 4, queue: 5, queue_timeout: 6s, keep_alive: 7s, warm: 3 }
+    tls: { ca: ca.pem, cert: "$\${x}.pem", key: /keys/key.pem }
+    proxy_url: "http://me:p%40ss-word@proxy.test:3128"
     breaker: { failures: 3, rate: 25, min_requests: 7, window: 20s, eject: 2s, eject_max: 1m, share_max: 100 }
     health: { model: tiny, every: 30s, timeout: 2s }
 models:
@@ -115,7 +117,9 @@ test('defaults of the smallest file', () => {
         asksUsage: true,
         breaker: BREAKER,
         health: null,
-        connections: { max: 16_384, queue: 1024, queueTimeoutMs: 5000, keepAliveMs: 4000 },
+        connections: { max: 16_384, queue: 1024, queueTimeoutMs: 5000, keepAliveMs: 4000, warm: 0 },
+        tls: null,
+        proxyUrl: null,
       },
     ],
     models: [
@@ -173,7 +177,9 @@ test('every field', () => {
       shareMaxPercent: 100,
     },
     health: { path: null, model: 'tiny', everyMs: 30_000, timeoutMs: 2000 },
-    connections: { max: 4, queue: 5, queueTimeoutMs: 6000, keepAliveMs: 7000 },
+    connections: { max: 4, queue: 5, queueTimeoutMs: 6000, keepAliveMs: 7000, warm: 3 },
+    tls: { ca: '/etc/weir/ca.pem', cert: '/etc/weir/${x}.pem', key: '/keys/key.pem' },
+    proxyUrl: 'http://me:p%40ss-word@proxy.test:3128',
   });
   assert.deepEqual(config.models, [
     {
@@ -337,13 +343,14 @@ test('the effective configuration reads back as itself and shows no key', () => 
   for (const text of [MINIMAL, FULL, CHECKED]) {
     const config = parse(text, { PORT: '443' });
     const effective = formatEffective(config);
-    assert.doesNotMatch(effective, /sk-secret|wk-one|wk-two/);
+    assert.doesNotMatch(effective, /sk-secret|wk-one|wk-two|ss-word|proxy\.test/);
     // A hidden key and the tier, whose limits are written out, are the only differences.
     assert.deepEqual(parse(effective), {
       ...config,
       providers: config.providers.map((provider) => ({
         ...provider,
         apiKey: provider.apiKey && '***',
+        proxyUrl: provider.proxyUrl && 'http://***',
       })),
       consumers: config.consumers?.map((consumer) => ({ ...consumer, tier: null })) ?? null,
     });

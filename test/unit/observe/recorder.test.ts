@@ -13,6 +13,7 @@ import {
 } from '../../../src/observe/counters.js';
 import { HistogramStore, MEASURE, WorkerHistograms } from '../../../src/observe/histograms.js';
 import { listSecrets, Recorder } from '../../../src/observe/recorder.js';
+import { createRedact } from '../../../src/observe/redact.js';
 import { FakeClock } from '../../helpers/fake-clock.js';
 import { createRoutesConfig } from '../../helpers/observe-config.js';
 import { createExchange } from '../../helpers/stage-fakes.js';
@@ -199,6 +200,20 @@ test('secrets are the providers’ keys', () => {
   const [one, two] = config.providers;
   assert.ok(one !== undefined && two !== undefined);
   assert.deepEqual(listSecrets({ providers: [{ ...one, apiKey: 'sk-1' }, two] }), ['sk-1']);
+  const proxied = { ...one, apiKey: null, proxyUrl: 'http://me:p%40ss-word@proxy.test:3128' };
+  const secrets = listSecrets({ providers: [proxied] });
+  const redact = createRedact(secrets);
+  for (const text of [
+    proxied.proxyUrl,
+    `${proxied.proxyUrl}/`,
+    'me:p@ss-word',
+    'p@ss-word',
+    'p%40ss-word',
+    `Basic ${Buffer.from('me:p@ss-word').toString('base64')}`,
+  ]) {
+    assert.doesNotMatch(redact(`said ${text} there`), /ss-word|bWU6/, text);
+  }
+  assert.equal(redact('me and you'), 'me and you');
 });
 
 test('exchanges that take turns at several targets are each counted at their own', () => {
