@@ -12,6 +12,12 @@ export function describeUnenforced(config: Omit<WeirConfig, 'warnings'>): string
   const sentences = [
     sentence('balance of', 'model', balanced.filter(needsBalancer), 'the targets take turns'),
     sentence('weight in', 'model', balanced.filter(hasWeights), 'the targets take turns'),
+    sentence(
+      'fallbacks that speak another dialect than',
+      'model',
+      config.models.filter((model) => needsTranslation(model, config)),
+      'they are passed over',
+    ),
   ];
   return sentences.filter((entry) => entry !== null);
 }
@@ -19,6 +25,25 @@ export function describeUnenforced(config: Omit<WeirConfig, 'warnings'>): string
 /** With equal weights, turns are what `weighted` asks for. */
 function needsBalancer(model: ModelConfig): boolean {
   return model.balance !== 'round-robin' && model.balance !== 'weighted';
+}
+
+/** Nothing is translated yet, so who speaks another dialect than the caller can't take over. */
+function needsTranslation(
+  model: ModelConfig,
+  { models, providers }: Pick<WeirConfig, 'models' | 'providers'>,
+): boolean {
+  const dialects = new Map(providers.map(({ name, dialect }) => [name, dialect]));
+  const spoken = ({ targets }: ModelConfig): Set<string | undefined> =>
+    new Set(targets.map(({ provider }) => dialects.get(provider)));
+  const own = spoken(model);
+  const chained = new Set([
+    ...model.fallbacks,
+    ...model.contextFallbacks,
+    ...model.contentFallbacks,
+  ]);
+  return models.some(
+    (other) => chained.has(other.name) && ![...spoken(other)].some((dialect) => own.has(dialect)),
+  );
 }
 
 function hasWeights(model: ModelConfig): boolean {

@@ -203,6 +203,21 @@ test('what is not enforced yet is said, once for each kind', () => {
   ]);
 });
 
+test('a fallback that speaks another dialect is said to be passed over', () => {
+  const models = `models:
+  gpt: { provider: a, fallbacks: [claude], context_fallbacks: [both] }
+  claude: { provider: b, fallbacks: [both] }
+  both: { targets: [{ provider: a }, { provider: b }] }
+`;
+  const file = FULL.replace(/models:\n {2}constructor[\s\S]*?(?=tiers:)/, models).replaceAll(
+    'models: [wide]',
+    'models: [both]',
+  );
+  assert.deepEqual(parse(file, { PORT: '443' }).warnings, [
+    'fallbacks that speak another dialect than model "gpt": not enforced by this version; they are passed over.',
+  ]);
+});
+
 test('base URLs are completed and trimmed', () => {
   const cases: [string, string, string][] = [
     ['openai', 'https://a.test', 'https://a.test'],
