@@ -39,6 +39,9 @@ function check(args: readonly string[]): number {
     throw new OperatorError('usage: weir check FILE');
   }
   const config = loadConfig(file, process.env);
+  for (const warning of config.warnings) {
+    process.stderr.write(`${file}: warning: ${warning}\n`);
+  }
   process.stdout.write(formatEffective(config));
   return 0;
 }

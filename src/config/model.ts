@@ -236,4 +236,6 @@ export interface WeirConfig {
   readonly consumers: readonly ConsumerConfig[] | null;
   /** null: callers are not told apart. */
   readonly callers: CallersConfig | null;
+  /** What was understood but is not acted upon by this version; logged at start. */
+  readonly warnings: readonly string[];
 }

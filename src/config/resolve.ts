@@ -18,6 +18,7 @@ import type {
 } from './model.js';
 import type { ParsedFile } from './schema.js';
 import { completeBaseUrl } from './secrets.js';
+import { describeUnenforced } from './unenforced.js';
 
 type ParsedProvider = ParsedFile['providers'][string];
 type ParsedPrice = NonNullable<ParsedFile['models'][string]['price']>;
@@ -28,7 +29,7 @@ type ParsedLimit = NonNullable<ParsedFile['tiers']>[string]['limits'][number];
 export function resolveConfig(file: string, parsed: ParsedFile): WeirConfig {
   const directory = dirname(file);
   const retry = toRetry(parsed.retry);
-  return {
+  const config = {
     file,
     listen: toListen(parsed.listen, directory),
     admin: { host: parsed.admin.host, port: parsed.admin.port },
@@ -45,6 +46,7 @@ export function resolveConfig(file: string, parsed: ParsedFile): WeirConfig {
     consumers: toConsumers(parsed),
     callers: toCallers(parsed.callers),
   };
+  return { ...config, warnings: describeUnenforced(config) };
 }
 
 function toListen(listen: ParsedFile['listen'], directory: string): PublicListen {

@@ -133,6 +133,9 @@ export class Primary {
     this.#targets.startLooking();
     this.#warmTokenCounter();
     this.#readiness = { ready: true, reason: '' };
+    for (const warning of config.warnings) {
+      this.logger.warn(warning);
+    }
     this.#logReady(mode, { host: config.listen.host, port }, admin, nowMs() - startedMs);
   }
 

@@ -5,8 +5,15 @@
 import assert from 'node:assert/strict';
 import { after, before, it } from 'node:test';
 import { describeEngines, readMetric, waitForMetric } from '../helpers/engine-matrix.js';
-import { renderChunk, renderHead, renderJson, renderResponse } from '../helpers/http-text.js';
+import {
+  renderChunk,
+  renderHead,
+  renderJson,
+  renderRequest,
+  renderResponse,
+} from '../helpers/http-text.js';
 import { fin, rst, type Script, send, stall } from '../helpers/mock-upstream.js';
+import { RawClient } from '../helpers/raw-client.js';
 import { SeveralTargets, tell } from '../helpers/several-targets.js';
 
 const EVENT_STREAM = renderHead('HTTP/1.1 200 OK', [
@@ -58,6 +65,7 @@ describeEngines('attempts at several targets', 60_000, (engine) => {
         ...Object.fromEntries(Object.keys(FAILURES).map((what) => [nameModel(what), TWO])),
         refused: { targets: [{ provider: 'closed' }, { provider: 'b' }], balance: 'round-robin' },
         one: { provider: 'a', retry: { attempts: 2, backoff: '1ms' } },
+        '*': { targets: [{ provider: 'closed' }, { provider: 'b' }], balance: 'round-robin' },
         never: { provider: 'a', retry: { attempts: 1 } },
       },
       { retry: { budget: 100 } },
@@ -131,6 +139,37 @@ describeEngines('attempts at several targets', 60_000, (engine) => {
     for (const { body } of others) {
       assert.equal(body.toString('latin1'), expected);
     }
+  });
+
+  it('P-18 an-upload-of-which-nothing-was-sent-goes-elsewhere', async () => {
+    scene.play({});
+    for (let turn = 0; turn < 2; turn += 1) {
+      const before = scene.counts();
+      const client = await RawClient.connect({ port: scene.gateway.port });
+      const body = Buffer.alloc(3 * 1024 * 1024, 'upload');
+      const headers: [string, string][] = [['content-type', 'application/octet-stream']];
+      await client.sendAll(renderRequest({ target: '/v1/files', headers, body }));
+      const answer = await client.readResponse();
+      assert.equal(answer.status, 200);
+      const got = scene.upstreams.b.requests[before.b];
+      assert.ok(got?.body.equals(body), 'every byte once');
+      client.destroy();
+    }
+  });
+
+  it('P-18 what-may-have-been-carried-out-is-not-sent-again', async () => {
+    scene.play({ b: [rst()] });
+    const before = scene.counts();
+    const last: unknown[] = [];
+    for (let turn = 0; turn < 2; turn += 1) {
+      const client = await RawClient.connect({ port: scene.gateway.port });
+      client.send(renderRequest({ target: '/v1/batches', body: '{"input_file_id":"f"}' }));
+      const answer = await client.readResponse();
+      last.push(answer.status, answer.header('x-weir-provider'));
+      client.destroy();
+    }
+    assert.deepEqual(last, [502, 'b', 502, 'b']);
+    assert.equal(scene.counts().b - before.b, 2);
   });
 
   it('P-18 never-again-after-a-byte-was-passed-down', async () => {

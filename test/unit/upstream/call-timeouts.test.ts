@@ -1,4 +1,5 @@
 /** A call's waits by a made-up clock, on a connection that is made up too: which of them counts when. */
+
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
@@ -8,6 +9,7 @@ import { Deadlines } from '../../../src/core/deadlines.js';
 import { GatewayError } from '../../../src/core/errors.js';
 import { UpstreamCall } from '../../../src/upstream/call.js';
 import { createCallTimeouts } from '../../../src/upstream/call-timeouts.js';
+import type { UpstreamConnection } from '../../../src/upstream/engine.js';
 import type { ResponseHead } from '../../../src/upstream/response-head.js';
 import { FakeClock } from '../../helpers/fake-clock.js';
 
@@ -48,7 +50,7 @@ class Scene {
     };
     const nothing = (): void => {};
     this.call = new UpstreamCall(
-      { name: 'p', release: nothing, withdraw: nothing },
+      { name: 'p', release: nothing, withdraw: nothing, resend: nothing },
       request,
       {
         onUpstreamSent: nothing,
@@ -66,15 +68,19 @@ class Scene {
         take: (chunk) => chunk.equals(TOKEN),
       })),
     );
-    this.call.start({
+    const connection: UpstreamConnection = {
       isUsable: true,
+      address: { host: '127.0.0.1' } as UpstreamConnection['address'],
+      rest: nothing,
       send: (_request, handler) => handler.onSent(),
+      recallBody: () => null,
       pause: nothing,
       resume: nothing,
       destroy: () => {
         this.isDestroyed = true;
       },
-    });
+    };
+    this.call.start(connection, true);
   }
 
   head(head: Partial<ResponseHead> = {}): this {

@@ -15,7 +15,7 @@ import { makeCertificate } from '../../helpers/certificates.js';
 /** Dials, which must fail, and says what a call would make of it. */
 async function dialInVain(url: string): Promise<GatewayError> {
   const error = await new Promise<Error>((resolve, reject) => {
-    new Dialer(new URL(url)).dial({
+    new Dialer({ name: 'p', baseUrl: new URL(url) }).dial({
       onOpen: (socket) => {
         socket.destroy();
         reject(new Error(`${url} could be connected to`));

@@ -1,0 +1,66 @@
+/** Configuration files in tests: the smallest, one with every field, and how they are read. */
+import assert from 'node:assert/strict';
+import { parseConfig } from '../../src/config/load.js';
+import type { WeirConfig } from '../../src/config/model.js';
+
+export const MINIMAL =
+  'providers: { p: { dialect: openai, base_url: "http://a/v1/" } }\nmodels: { "*": { provider: p } }\n';
+
+export function parse(text: string, env: NodeJS.ProcessEnv = {}): WeirConfig {
+  return parseConfig(text, '/etc/weir/w.yaml', env);
+}
+
+export function providerOf(fields: string, env: NodeJS.ProcessEnv = {}) {
+  const [provider] = parse(
+    `providers: { p: ${fields} }\nmodels: { m: { provider: p } }\n`,
+    env,
+  ).providers;
+  assert.ok(provider);
+  return provider;
+}
+
+export const FULL = `
+listen: { host: "::", port: "\${PORT}", tls: { cert: cert.pem, key: /keys/key.pem } }
+admin: "[::1]:9090"
+workers: 3
+accept: reuseport
+state_dir: ./state
+drain_timeout: 90s
+log: { level: warn, access: off }
+providers:
+  a: { dialect: openai, base_url: "https://a.test/v1", api_key: sk-secret }
+  b:
+    dialect: anthropic
+    base_url: https://b.test/
+    timeouts: { connect: 1s, first_byte: 2s, first_token: 4s, idle: 3s, whole: 9s }
+    connections: { max: 4, queue: 5, queue_timeout: 6s, keep_alive: 7s, warm: 3 }
+    tls: { ca: ca.pem, cert: "$\${x}.pem", key: /keys/key.pem }
+    proxy_url: "http://me:p%40ss-word@proxy.test:3128"
+    breaker: { failures: 3, rate: 25, min_requests: 7, window: 20s, eject: 2s, eject_max: 1m, share_max: 100 }
+    health: { model: tiny, every: 30s, timeout: 2s }
+models:
+  constructor: { provider: a }
+  wide:
+    targets: [{ provider: a, model: x, weight: 3, price: { input: 2.5, output: 10, cached_input: 0 } }, { provider: b }]
+    balance: least-busy
+    fallbacks: [constructor]
+    timeouts: { first_token: 8s, whole: 1m }
+    keepalive: 15s
+    context_fallbacks: [constructor]
+    content_fallbacks: [constructor]
+    hedge: 2s
+    retry: { attempts: 5, backoff: 7ms }
+tiers:
+  gold: { limits: [{ requests: 6, per: 1m }, { concurrency: 2 }] }
+consumers:
+  one: { keys: [wk-one, "sha256:${'AB'.repeat(32)}"], tier: gold, limits: [{ cost: 0.5, per: 1d, burst: 2 }, { output_tokens: 9, per: 1s, models: [wide], enforce: stream }] }
+  two: { keys: [wk-two] }
+callers: { by: user, limits: [{ requests: 60, per: 1m }, { concurrency: 8, models: [wide] }] }
+`;
+
+export const CHECKED = `
+providers:
+  p: { dialect: openai, base_url: "http://a", breaker: off }
+  q: { dialect: openai, base_url: "http://b", health: { path: "/$$\{x}" } }
+models: { m: { provider: p } }
+`;
