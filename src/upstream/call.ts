@@ -94,7 +94,7 @@ export class UpstreamCall implements ResponseHandler, Timed {
     this.#connection = connection;
     this.phase = 'waiting';
     this.request.upload?.on('progress', () => this.#onUploadProgress());
-    connection.send(this.request, this, wasIdle && !this.#isResent && this.request.upload === null);
+    connection.send(this.request, this, wasIdle && this.request.upload === null);
     if (this.phase === 'waiting' && this.deadlineList === null) {
       // An engine that has not begun to send yet may never come to it.
       this.#timeouts.firstByte.add(this);

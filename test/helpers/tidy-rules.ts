@@ -95,6 +95,7 @@ const CONFINED: readonly { readonly module: string; readonly parts: readonly str
   { module: 'undici', parts: ['upstream'] },
   // primary tries out the port and the certificate before it starts; config asks isIP() only.
   { module: 'node:net', parts: ['upstream', 'primary', 'config'] },
+  { module: 'node:dns', parts: ['upstream'] },
   { module: 'node:tls', parts: ['upstream', 'primary'] },
   // Vocabularies and price lists cost tens of megabytes; admit knows which threads may load them.
   { module: 'gpt-tokenizer', parts: ['admit'] },

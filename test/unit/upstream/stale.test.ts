@@ -7,7 +7,7 @@ import { BOUNDS } from '../../../src/core/bounds.js';
 import { pause } from '../../helpers/changes.js';
 import { ByteServer, ENGINES, ProviderHarness } from '../../helpers/engine-harness.js';
 import { renderJson } from '../../helpers/http-text.js';
-import { fin, MockUpstream, rst, type Script, send } from '../../helpers/mock-upstream.js';
+import { fin, MockUpstream, rst, type Script, send, waitFor } from '../../helpers/mock-upstream.js';
 import { SeededRandom } from '../../helpers/seeded-random.js';
 
 const HELLO = 'HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello';
@@ -57,6 +57,33 @@ for (const engine of ENGINES) {
       harness.provider.close();
       await upstream.stop();
     }
+  });
+
+  test(`${engine}: P-23 requests that wait at the same time are each sent again with their own bytes`, async () => {
+    const bodies = Array.from({ length: 6 }, (_, at) => String(at).repeat(3000 + at));
+    let open = (): void => {};
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const upstream = await MockUpstream.start({
+      script: ({ target, connection }) => {
+        if (target === '/v1/first') return [waitFor(gate), send(renderJson({ ok: true }))];
+        return connection.number < bodies.length ? [rst()] : [send(renderJson({ ok: true }))];
+      },
+    });
+    const harness = new ProviderHarness(engine, upstream.port);
+    const first = bodies.map(() => harness.call({ target: '/v1/first' }));
+    await upstream.waitForRequest(bodies.length - 1);
+    open();
+    await Promise.all(first.map((call) => call.over()));
+    const calls = bodies.map((text) =>
+      harness.call({ method: 'POST', pieces: [Buffer.from(text)], bodyBytes: text.length }),
+    );
+    for (const call of calls) assert.equal((await call.over()).failure, null);
+    const again = upstream.requests.filter(({ connection }) => connection.number >= bodies.length);
+    assert.deepEqual(again.map(({ body }) => body.toString()).sort(), bodies);
+    harness.provider.close();
+    await upstream.stop();
   });
 
   test(`${engine}: P-23 a connection that only ever fails fails the call, after two tries`, async () => {
