@@ -47,8 +47,8 @@ export class AttemptReports {
     this.#load.end(target.index);
     this.#count(target, outcome);
     this.#judge(target.index, outcome, isAnswered, retryAfterMs, toSharedMs(atMs));
-    const isTold = exchange.attempts !== null || exchange.attemptsMade > 1 || isFailure(outcome);
-    if (!isTold) {
+    const isOnly = exchange.attempts === null && exchange.attemptsMade === 1;
+    if (isOnly && (outcome === 'ok' || !isFailure(outcome))) {
       return;
     }
     exchange.attempts ??= [];
@@ -81,10 +81,12 @@ export class AttemptReports {
     retryAfterMs: number,
     atMs: number,
   ): void {
-    const harms = isFailure(outcome) ? FAILURE_CLASSES[outcome].harms : 'nothing';
     if (outcome === 'ok') {
       this.#health.noteSuccess(index, atMs);
-    } else if (harms === 'health') {
+      return;
+    }
+    const harms = isFailure(outcome) ? FAILURE_CLASSES[outcome].harms : 'nothing';
+    if (harms === 'health') {
       this.#health.noteFailure(index, atMs);
     } else if (harms === 'throttle') {
       this.#health.noteThrottled(index, atMs, retryAfterMs < 0 ? 0 : atMs + retryAfterMs);
