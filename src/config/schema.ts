@@ -38,7 +38,6 @@ const WEIGHT_MAX = 65_535;
 const COUNT_MAX = 1_000_000;
 const PRIORITY_MAX = 65_535;
 const ATTEMPTS_MAX = 16;
-const PERCENT_MAX = 100;
 
 export const PUBLIC_HOST_DEFAULT = '0.0.0.0';
 export const ADMIN_HOST_DEFAULT = '127.0.0.1';
@@ -261,7 +260,7 @@ const retry = mapping({
   backoff_max: duration(TIMEOUT_MS_MAX)
     .prefault('5s')
     .describe('The longest such wait, also where the provider asks for a longer one.'),
-  budget: wholeNumber(0, PERCENT_MAX)
+  budget: wholeNumber(0, 100)
     .prefault(20)
     .describe('Further attempts of a worker, in percent of its exchanges.'),
 });

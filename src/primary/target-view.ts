@@ -42,7 +42,7 @@ export function describeTarget(
     isOpen ? `ejected for another ${formatSeconds(ejectedMs)}: ${explain(reason)}` : '',
     stateName === 'half-open' && isDue ? 'was ejected; the next request is its trial' : '',
     stateName === 'half-open' && !isDue ? 'was ejected; a request is trying it' : '',
-    describeThrottle(factor, throttledMs),
+    isDrained ? '' : describeThrottle(factor, throttledMs),
   ];
   return {
     model: target.model,

@@ -18,6 +18,8 @@ export interface UpstreamRequest {
   pieces: readonly Uint8Array[];
   /** Emits `progress` whenever something of it has been taken. */
   readonly upload: Readable | null;
+  /** It does no harm where the provider has carried it out already (repeatable.ts). */
+  readonly isRepeatable: boolean;
   /** Length of the whole body; -1 where it goes out in chunks. */
   readonly bodyBytes: number;
 }

@@ -155,6 +155,7 @@ function writeProbe(config: ProviderConfig, check: HealthCheckConfig): UpstreamR
     headerLines: headers.map(([name, value]) => `\r\n${name}: ${value}`).join('') + credentialLine,
     pieces: body === null ? [] : [body],
     upload: null,
+    isRepeatable: true,
     bodyBytes: body?.length ?? 0,
   };
 }

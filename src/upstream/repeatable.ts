@@ -14,7 +14,7 @@ export function canSendAgain(
   mayHaveActed: boolean,
   isKept: boolean,
 ): boolean {
-  const { body, head, model } = exchange;
+  const { body } = exchange;
   const hasBody = body !== null && (body.upload !== null || body.totalBytes !== 0);
   if (hasBody && body.upload !== null && wasSent) {
     return false;
@@ -22,8 +22,13 @@ export function canSendAgain(
   if (hasBody && body.isBorrowed && !isKept) {
     return false;
   }
+  return !mayHaveActed || isRepeatable(exchange);
+}
+
+/** Whether it does no harm where the provider has carried it out already. */
+export function isRepeatable({ head, model }: Exchange): boolean {
   const isCall = model !== null && !head.path.startsWith(JOBS_PATH);
-  return !mayHaveActed || isCall || head.method === 'GET' || head.method === 'HEAD';
+  return isCall || head.method === 'GET' || head.method === 'HEAD';
 }
 
 /** Its jobs name a model, and each request begins one. */

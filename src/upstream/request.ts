@@ -19,6 +19,7 @@ import type { Exchange, RequestHead } from '../exchange.js';
 import type { RequestBody } from '../inspect/body.js';
 import type { BodyEdit } from '../inspect/usage-request.js';
 import { countBytes, type UpstreamRequest } from './engine.js';
+import { isRepeatable } from './repeatable.js';
 
 /** Of one provider, worked out once. */
 export interface RequestTemplate {
@@ -67,6 +68,7 @@ export function writeRequest(
       headerLines,
       pieces: NO_PIECES,
       upload: null,
+      isRepeatable: isRepeatable(exchange),
       bodyBytes: 0,
     };
   }
@@ -79,6 +81,7 @@ export function writeRequest(
     headerLines,
     pieces,
     upload: body.upload,
+    isRepeatable: isRepeatable(exchange),
     bodyBytes: body.totalBytes < 0 ? -1 : body.totalBytes + countBytes(pieces) - body.bytes.length,
   };
 }

@@ -98,6 +98,7 @@ const PLAIN_GET: UpstreamRequest = {
   headerLines: '',
   pieces: [],
   upload: null,
+  isRepeatable: true,
   bodyBytes: 0,
 };
 

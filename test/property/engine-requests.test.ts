@@ -42,16 +42,33 @@ function createRequest({
 }: Scripted): UpstreamRequest {
   const takesBody = method === 'POST' || method === 'PUT' || method === 'PATCH';
   const headerLines = fields.map(([name, text]) => `\r\n${name}: ${text}`).join('');
-  if (!takesBody) return { method, target, headerLines, pieces: [], upload: null, bodyBytes: 0 };
+  if (!takesBody)
+    return {
+      method,
+      target,
+      headerLines,
+      pieces: [],
+      upload: null,
+      isRepeatable: true,
+      bodyBytes: 0,
+    };
   const begun = Buffer.concat(pieces).length;
   if (framing === 'whole')
-    return { method, target, headerLines, pieces, upload: null, bodyBytes: begun };
+    return {
+      method,
+      target,
+      headerLines,
+      pieces,
+      upload: null,
+      isRepeatable: true,
+      bodyBytes: begun,
+    };
   const later = uploaded.filter(({ length }) => length > 0);
   const upload = new Readable({ read: () => {} });
   for (const piece of later) upload.push(piece);
   upload.push(null);
   const bodyBytes = framing === 'chunked' ? -1 : begun + Buffer.concat(later).length;
-  return { method, target, headerLines, pieces, upload, bodyBytes };
+  return { method, target, headerLines, pieces, upload, isRepeatable: true, bodyBytes };
 }
 
 function expectedBody({ method, pieces, uploaded, framing }: Scripted): Buffer {

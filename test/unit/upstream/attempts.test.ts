@@ -6,7 +6,6 @@ import { GatewayError } from '../../../src/core/errors.js';
 import type { Phase } from '../../../src/exchange.js';
 import { ByteBudget } from '../../../src/inspect/budget.js';
 import { ModelTable } from '../../../src/route/models.js';
-import { Turns } from '../../../src/route/turns.js';
 import type { AttemptParts } from '../../../src/upstream/attempt-parts.js';
 import { AttemptPlans } from '../../../src/upstream/attempt-plan.js';
 import { AttemptReports } from '../../../src/upstream/attempt-reports.js';
@@ -15,10 +14,11 @@ import type { UpstreamObserver } from '../../../src/upstream/call.js';
 import { KeptBodies } from '../../../src/upstream/kept-bodies.js';
 import { type ResponseHead, readHeaders } from '../../../src/upstream/response-head.js';
 import { RetryBudget } from '../../../src/upstream/retry-budget.js';
-import { UNWATCHED_HEALTH, UNWATCHED_LOAD } from '../../../src/upstream/unwatched-targets.js';
 import { FakeClock } from '../../helpers/fake-clock.js';
 import { createRoutesConfig } from '../../helpers/observe-config.js';
 import { createExchange } from '../../helpers/stage-fakes.js';
+import { Turns } from '../../helpers/turns.js';
+import { UNWATCHED_HEALTH, UNWATCHED_LOAD } from '../../helpers/unwatched-targets.js';
 
 class Call {
   phase: Phase = 'waiting';

@@ -46,6 +46,7 @@ class Scene {
       headerLines: '',
       pieces: [],
       upload: this.upload,
+      isRepeatable: true,
       bodyBytes: -1,
     };
     const nothing = (): void => {};

@@ -273,6 +273,7 @@ test('the head says how long the body is, exactly where it must', () => {
     headerLines: '\r\na: b',
     pieces: [],
     upload: null,
+    isRepeatable: true,
     bodyBytes: 0,
   };
   assert.equal(
