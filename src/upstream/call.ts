@@ -94,7 +94,8 @@ export class UpstreamCall implements ResponseHandler, Timed {
     this.#connection = connection;
     this.phase = 'waiting';
     this.request.upload?.on('progress', () => this.#onUploadProgress());
-    connection.send(this.request, this, wasIdle && this.request.upload === null);
+    const { upload, isRepeatable } = this.request;
+    connection.send(this.request, this, wasIdle && upload === null && isRepeatable);
     if (this.phase === 'waiting' && this.deadlineList === null) {
       // An engine that has not begun to send yet may never come to it.
       this.#timeouts.firstByte.add(this);
