@@ -107,6 +107,7 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
     this.#state = 'answered';
     const { createWatch, plans } = this.parts;
     const className = this.classifyHead(head);
+    const isAwaited = this.#plan.hedges !== null || this.waitsForToken;
     const needsBody = className !== null && FAILURE_CLASSES[className].needsBody;
     if (needsBody && mayHold(this.exchange, head)) {
       this.#state = 'gathering';
@@ -116,8 +117,8 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
       // What is not replaced is passed on as it comes.
       this.deadlineList?.remove(this);
       this.#tryAgain(className, this.reportAnswer(className, head), this.#call);
-    } else if (head.isEventStream && this.#plan.hedges !== null && createWatch !== null) {
-      // The hedge's time runs until the first token.
+    } else if (head.isEventStream && isAwaited && createWatch !== null) {
+      // Until the first token a hedge may begin, or another target take over.
       this.#held = new HeldAnswer(createWatch());
     } else {
       this.deadlineList?.remove(this);

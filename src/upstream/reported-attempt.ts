@@ -64,6 +64,13 @@ export abstract class ReportedAttempt {
     return this.parts.forwarder.configOf(this.target.provider).apiKey !== null;
   }
 
+  /** What only announces content is held until it comes, because another target can still answer in place of this one. */
+  protected get waitsForToken(): boolean {
+    const { timeouts, provider } = this.target;
+    const { firstTokenMs } = this.parts.forwarder.configOf(provider).timeouts;
+    return (timeouts?.firstTokenMs ?? firstTokenMs) !== null;
+  }
+
   /** Takes over what another has begun, and its report with it. */
   protected assume(other: ReportedAttempt): void {
     this.target = other.target;

@@ -64,6 +64,7 @@ describeEngines('attempts at several targets', 60_000, (engine) => {
         two: TWO,
         ...Object.fromEntries(Object.keys(FAILURES).map((what) => [nameModel(what), TWO])),
         refused: { targets: [{ provider: 'closed' }, { provider: 'b' }], balance: 'round-robin' },
+        mute: { ...TWO, timeouts: { first_token: '120ms' } },
         one: { provider: 'a', retry: { attempts: 2, backoff: '1ms' } },
         '*': { targets: [{ provider: 'closed' }, { provider: 'b' }], balance: 'round-robin' },
         never: { provider: 'a', retry: { attempts: 1 } },
@@ -170,6 +171,15 @@ describeEngines('attempts at several targets', 60_000, (engine) => {
     }
     assert.deepEqual(last, [502, 'b', 502, 'b']);
     assert.equal(scene.counts().b - before.b, 2);
+  });
+
+  it('P-18 announces-content-that-never-comes', async () => {
+    const role = 'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n';
+    scene.play({ a: [send(EVENT_STREAM), send(renderChunk(`: ping\n\n${role}`)), stall()] });
+    const asked = [await scene.ask('mute'), await scene.ask('mute')];
+    for (const { answer } of asked) assert.deepEqual(answer.json(), { good: true });
+    const late = asked.find(({ attempts }) => attempts !== null);
+    assert.deepEqual(tell(late?.attempts ?? null), ['a:first_token_timeout', 'b:ok']);
   });
 
   it('P-18 never-again-after-a-byte-was-passed-down', async () => {
