@@ -107,7 +107,7 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
     this.#state = 'answered';
     const { createWatch, plans } = this.parts;
     const className = this.classifyHead(head);
-    const isAwaited = this.#plan.hedges !== null || this.waitsForToken;
+    const isAwaited = head.isEventStream && (this.#plan.hedges !== null || this.waitsForToken);
     const needsBody = className !== null && FAILURE_CLASSES[className].needsBody;
     if (needsBody && mayHold(this.exchange, head)) {
       this.#state = 'gathering';
@@ -117,7 +117,7 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
       // What is not replaced is passed on as it comes.
       this.deadlineList?.remove(this);
       this.#tryAgain(className, this.reportAnswer(className, head), this.#call);
-    } else if (head.isEventStream && isAwaited && createWatch !== null) {
+    } else if (isAwaited && createWatch !== null) {
       // Until the first token a hedge may begin, or another target take over.
       this.#held = new HeldAnswer(createWatch());
     } else {

@@ -88,7 +88,12 @@ class Stage {
     }));
     const retry = { attemptsMax: 3, backoffMs: 1, backoffMsMax: 500, budgetPercent: 100 };
     const forwarder = {
-      configOf: () => ({ dialect: 'openai', apiKey: 'k', asksUsage: true }),
+      configOf: () => ({
+        dialect: 'openai',
+        apiKey: 'k',
+        asksUsage: true,
+        timeouts: { firstTokenMs: null },
+      }),
       forward: (_exchange: unknown, target: { provider: string }, observer: UpstreamObserver) => {
         if (target.provider === 'full') throw new GatewayError('queue_full', 'full');
         const call = new Call(target.provider, observer);
