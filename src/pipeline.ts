@@ -20,7 +20,7 @@ import { Relay } from './relay/relay.js';
 import type { RelayHost } from './relay/relay-host.js';
 import type { ModelList } from './route/model-list.js';
 import type { ModelEntry, Target } from './route/models.js';
-import type { AttemptParts } from './upstream/attempt-parts.js';
+import { type AttemptParts, turnToTarget } from './upstream/attempt-parts.js';
 import { findFirst } from './upstream/attempt-walk.js';
 import { Attempts } from './upstream/attempts.js';
 
@@ -81,7 +81,7 @@ function admit(stages: Stages, exchange: Exchange, relay: Relay): void {
     const { attempts } = stages;
     const entry = attempts.models.find(exchange.model, exchange.dialect);
     const target = findFirst(attempts, exchange, entry);
-    exchange.target = target;
+    turnToTarget(exchange, target, attempts.forwarder);
     if (target.wholeMs > 0) {
       relay.limitTime(target.wholeMs);
     }

@@ -2,12 +2,7 @@
  * Admits an exchange to the limits of its consumer and of whoever calls before it is passed on, and settles what it
  * really used when it is over. One worker's; what all workers share is the table behind the ledger.
  */
-import type {
-  CallersConfig,
-  ConsumerConfig,
-  LimitConfig,
-  ProviderConfig,
-} from '../config/model.js';
+import type { CallersConfig, ConsumerConfig, LimitConfig } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs, toSharedMs } from '../core/clock.js';
 import { GatewayError } from '../core/errors.js';
@@ -25,7 +20,6 @@ import { estimateUsed, readStated } from './settlement.js';
 
 export interface AdmissionParts {
   readonly consumers: readonly ConsumerConfig[] | null;
-  readonly providers: readonly ProviderConfig[];
   readonly callers: CallersConfig | null;
   readonly ledger: Ledger;
   readonly prices: PriceList;
@@ -56,7 +50,6 @@ export class Admission {
   readonly #holds: Holds;
   /** By consumer, its place in MANNERS: a byte each, so that those of many consumers stay in a cache. */
   readonly #manners: Uint8Array;
-  readonly #unasked: ReadonlySet<string>;
   readonly #callersManner: Manner;
   #lastPath = '';
   #lastHasNoOutput = false;
@@ -65,9 +58,6 @@ export class Admission {
 
   constructor(parts: AdmissionParts, rowsMax: number) {
     this.#parts = parts;
-    this.#unasked = new Set(
-      parts.providers.filter(({ asksUsage }) => !asksUsage).map(({ name }) => name),
-    );
     this.#holds = new Holds(parts.ledger, rowsMax);
     this.#manners = Uint8Array.from(parts.consumers ?? [], ({ limits }) => findManner(limits));
     this.#callersManner = MANNERS[findManner(parts.callers?.limits ?? [])] ?? NO_LIMITS;
@@ -99,9 +89,6 @@ export class Admission {
     }
     exchange.endsWhenExhausted = ofConsumer.hasStreamLimits || ofCaller.hasStreamLimits;
     if (ofConsumer.isMeasured || ofCaller.isMeasured) {
-      if (exchange.usageEdit !== null && this.#unasked.has(exchange.target?.provider ?? '')) {
-        exchange.usageEdit = null;
-      }
       exchange.estimate = this.#estimate(exchange);
     }
     const denial = this.#reserve(exchange, caller, exchange.readyMs);

@@ -4,8 +4,8 @@ import type { Exchange } from '../exchange.js';
 import type { ModelEntry, ModelTable, Target } from '../route/models.js';
 import type { AttemptPlans } from './attempt-plan.js';
 import type { AttemptReports } from './attempt-reports.js';
+import type { TokenWatch } from './call-timeouts.js';
 import type { Forwarder } from './forward.js';
-import type { TokenWatch } from './held-answer.js';
 import type { KeptBodies } from './kept-bodies.js';
 import type { RetryBudget } from './retry-budget.js';
 

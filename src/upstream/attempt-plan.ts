@@ -23,29 +23,24 @@ export interface EntryPlan {
 export class AttemptPlans {
   /** For error answers that are read to their end. */
   readonly patience: DeadlineList;
-  readonly #plans = new Map<string, EntryPlan>();
-  /** Of the exchange before, which often asked for the same model. */
-  #lastName = '';
-  #lastPlan: EntryPlan | null = null;
+  /** By `ModelEntry.number`. */
+  readonly #plans: readonly EntryPlan[];
 
-  constructor(config: Pick<WeirConfig, 'models' | 'retry'>, deadlines: Deadlines) {
+  /** @param entries of the model table, all of them. */
+  constructor(
+    config: Pick<WeirConfig, 'models' | 'retry'>,
+    entries: readonly ModelEntry[],
+    deadlines: Deadlines,
+  ) {
     this.patience = deadlines.createList(BOUNDS.discardedAnswerMs);
-    for (const model of config.models) {
-      this.#plans.set(model.name, createPlan(model, config.retry.backoffMsMax, deadlines));
-    }
+    const models = new Map(config.models.map((model) => [model.name, model]));
+    this.#plans = entries.map(({ name }) =>
+      createPlan(models.get(name)!, config.retry.backoffMsMax, deadlines),
+    );
   }
 
   of(entry: ModelEntry): EntryPlan {
-    if (this.#lastPlan !== null && entry.name === this.#lastName) {
-      return this.#lastPlan;
-    }
-    const plan = this.#plans.get(entry.name);
-    if (plan === undefined) {
-      throw new Error(`no plan for the model ${entry.name}`);
-    }
-    this.#lastName = entry.name;
-    this.#lastPlan = plan;
-    return plan;
+    return this.#plans[entry.number]!;
   }
 }
 

@@ -107,7 +107,7 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
     this.#state = 'answered';
     const { createWatch, plans } = this.parts;
     const className = this.classifyHead(head);
-    const isAwaited = head.isEventStream && (this.#plan.hedges !== null || this.waitsForToken);
+    const isAwaited = this.awaitsToken(head, this.#plan.hedges !== null);
     const needsBody = className !== null && FAILURE_CLASSES[className].needsBody;
     if (needsBody && mayHold(this.exchange, head)) {
       this.#state = 'gathering';

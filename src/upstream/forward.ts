@@ -56,11 +56,18 @@ export class Forwarder {
     const way = this.#wayTo(target.provider);
     exchange.phase = 'connecting';
     const request = writeRequest(exchange, way.template, target.model, this.#patches);
-    const timeouts = target.timeouts === null ? way.timeouts : this.#timeoutsOf(target, way);
-    return way.provider.send(request, observer, timeouts);
+    return way.provider.send(request, observer, this.#timeoutsOf(target, way));
   }
 
-  #timeoutsOf(target: Target, { provider }: Way): CallTimeouts {
+  /** A call to it fails where its first token is late. */
+  waitsForToken(target: Target): boolean {
+    return this.#timeoutsOf(target, this.#wayTo(target.provider)).firstToken !== null;
+  }
+
+  #timeoutsOf(target: Target, { provider, timeouts: usual }: Way): CallTimeouts {
+    if (target.timeouts === null) {
+      return usual;
+    }
     const known = this.#timeouts.get(target);
     if (known !== undefined) {
       return known;

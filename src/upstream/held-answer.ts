@@ -1,15 +1,10 @@
 /** What came of an answer before it is known whether it goes to the client. */
 import { BOUNDS } from '../core/bounds.js';
 import type { Exchange } from '../exchange.js';
+import type { TokenWatch } from './call-timeouts.js';
 import { classifyErrorAnswer } from './error-body.js';
 import type { FailureClassName } from './failure-classes.js';
 import type { ResponseHead } from './response-head.js';
-
-/** Knows the content of a stream from what only announces it. */
-export interface TokenWatch {
-  /** True from the first content on. */
-  take(chunk: Buffer): boolean;
-}
 
 /** A stream without content, or with `watch` null any answer, as long as it is not too long. */
 export class HeldAnswer {

@@ -4,6 +4,7 @@ import type { Exchange } from '../exchange.js';
 import type { Target } from '../route/models.js';
 import type { AttemptOutcome } from './attempt-outcomes.js';
 import type { AttemptParts } from './attempt-parts.js';
+import { holdsTokens } from './call-timeouts.js';
 import { classifyStatus, type FailureClassName } from './failure-classes.js';
 import type { ResponseHead } from './response-head.js';
 import { readRetryAfterMs } from './retry-after.js';
@@ -64,11 +65,9 @@ export abstract class ReportedAttempt {
     return this.parts.forwarder.configOf(this.target.provider).apiKey !== null;
   }
 
-  /** What only announces content is held until it comes, because another target can still answer in place of this one. */
-  protected get waitsForToken(): boolean {
-    const { timeouts, provider } = this.target;
-    const { firstTokenMs } = this.parts.forwarder.configOf(provider).timeouts;
-    return (timeouts?.firstTokenMs ?? firstTokenMs) !== null;
+  /** What of it only announces content is held until that comes, because another target can still answer instead. */
+  protected awaitsToken(head: ResponseHead, isHedged: boolean): boolean {
+    return holdsTokens(head) && (isHedged || this.parts.forwarder.waitsForToken(this.target));
   }
 
   /** Takes over what another has begun, and its report with it. */

@@ -139,7 +139,7 @@ export class WorkerRuntime implements Stages {
       models,
       balancers: new Balancers(models.entries, { health, load, prices }),
       health,
-      plans: new AttemptPlans(config, deadlines),
+      plans: new AttemptPlans(config, models.entries, deadlines),
       budget: new RetryBudget(config.retry.budgetPercent),
       bodies: new KeptBodies(keptBodies),
       reports: new AttemptReports(health, load, countAttempt),
@@ -152,7 +152,6 @@ export class WorkerRuntime implements Stages {
     return new Admission(
       {
         consumers: config.consumers,
-        providers: config.providers,
         callers: config.callers,
         ledger: new Ledger(new LimitTable(limits, plan, index)),
         prices,

@@ -52,7 +52,7 @@ function openBench(
   const admission = new Admission(
     {
       consumers,
-      providers: [],
+
       callers: config.callers,
       ledger: new Ledger(table),
       prices: createPriceList(createPricedConfig([], {}), {}),

@@ -50,12 +50,13 @@ class Trip {
       }),
     };
     const budget = { tryTake: () => this.taken++ < (setting.budget ?? 99) };
+    const table = new ModelTable({ providers: config.providers, models });
     this.parts = {
       forwarder,
-      models: new ModelTable({ providers: config.providers, models }),
+      models: table,
       balancers: new Turns(health),
       health,
-      plans: new AttemptPlans({ models, retry }, new Deadlines()),
+      plans: new AttemptPlans({ models, retry }, table.entries, new Deadlines()),
       budget,
     } as unknown as AttemptParts;
     this.exchange.model = 'm';

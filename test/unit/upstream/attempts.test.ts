@@ -92,8 +92,8 @@ class Stage {
         dialect: 'openai',
         apiKey: 'k',
         asksUsage: true,
-        timeouts: { firstTokenMs: null },
       }),
+      waitsForToken: () => false,
       forward: (_exchange: unknown, target: { provider: string }, observer: UpstreamObserver) => {
         if (target.provider === 'full') throw new GatewayError('queue_full', 'full');
         const call = new Call(target.provider, observer);
@@ -102,12 +102,13 @@ class Stage {
         return call;
       },
     };
+    const table = new ModelTable({ providers: config.providers, models });
     const parts = {
       forwarder,
-      models: new ModelTable({ providers: config.providers, models }),
+      models: table,
       balancers: new Turns(UNWATCHED_HEALTH),
       health: UNWATCHED_HEALTH,
-      plans: new AttemptPlans({ models, retry }, new Deadlines()),
+      plans: new AttemptPlans({ models, retry }, table.entries, new Deadlines()),
       budget: new RetryBudget(100),
       bodies: new KeptBodies(
         new ByteBudget(1024 * 1024, (bytes) => {
@@ -231,6 +232,12 @@ test('what was held of a stream that broke off is forgotten with it', (context) 
   stage.call(0).head().data('data: role\n\n').fail();
   stage.call(1).head().data('data: token\n\n').end();
   assert.deepEqual(stage.told, ['head 200', 'data: token\n\n', 'end']);
+});
+
+test('a compressed stream, whose tokens nobody sees, is held no longer than its head', (context) => {
+  const stage = new Stage(context, ['p', 'q'], 50);
+  stage.call(0).head(200, 'text/event-stream\r\ncontent-encoding: gzip').data('\x1f\x8b');
+  assert.deepEqual(stage.told, ['head 200', '\x1f\x8b']);
 });
 
 test('a stream that ends without a token is an answer too', (context) => {
