@@ -118,7 +118,8 @@ export function estimateCostNanoDollars(
       ]);
 }
 
-function chooseRates(price: TokenPrice, inputTokens: number): TokenRates {
+/** What a prompt of so many tokens is charged by. */
+export function chooseRates(price: TokenPrice, inputTokens: number): TokenRates {
   for (let i = price.tiers.length - 1; i >= 0; i -= 1) {
     const tier = price.tiers[i] as PriceTier;
     if (inputTokens > tier.aboveInputTokens) {

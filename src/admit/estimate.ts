@@ -1,7 +1,8 @@
 /**
  * How many tokens a request will use, before anybody has counted them: what is reserved from the limits until the
  * provider says the truth. Learned for each model from what its providers have reported; one for each worker, fed by
- * its own settlements, of busy models by a hundred of them a second. Costs an addition or two for each request and never looks at the body.
+ * its own settlements, of busy models by a hundred of them a second. Costs an addition or two for each request and never
+ * looks at the body.
  *
  * Pictures and sound inside a body (base64) have a hundred times fewer tokens a byte than text. So the two are told
  * apart (attachments.ts) and learned apart. What is odd in spite of that is cut down to four deviations

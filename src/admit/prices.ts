@@ -7,7 +7,7 @@
  */
 import type { ModelConfig, TargetConfig, WeirConfig } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
-import { type TokenPrice, type TokenRates, toTokenPrice } from './cost.js';
+import { chooseRates, type TokenPrice, type TokenRates, toTokenPrice } from './cost.js';
 import { matchesName, spellDays } from './name-match.js';
 import type { PriceCatalog, ProviderPrices } from './price-catalog.js';
 
@@ -53,6 +53,17 @@ export class PriceList {
   priceOf(entryName: string, position: number, asked: string | null): TokenPrice | null {
     const priced = this.#entries.get(entryName)?.targets[position];
     return priced === undefined ? null : readPrice(priced, asked);
+  }
+
+  /** The same, as a prompt of so many tokens is charged. */
+  ratesOf(
+    entryName: string,
+    position: number,
+    asked: string | null,
+    inputTokens: number,
+  ): TokenRates | null {
+    const price = this.priceOf(entryName, position, asked);
+    return price === null ? null : chooseRates(price, inputTokens);
   }
 
   /**

@@ -7,6 +7,7 @@
  * takes says nothing about how much of a guessed one is right.
  */
 import { randomInt } from 'node:crypto';
+import { finish } from '../core/murmur.js';
 
 const SLOTS_MIN = 256;
 const BYTES_MIN = 4096;
@@ -65,9 +66,7 @@ export class RememberedKeys {
     for (let i = 0; i < value.length; i += 1) {
       hash = Math.imul(hash ^ value.charCodeAt(i), 0x01000193);
     }
-    hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-    return (hash ^ (hash >>> 16)) >>> 0 || 1;
+    return finish(hash) || 1;
   }
 
   #isAt(at: number, value: string): boolean {

@@ -2,7 +2,7 @@
 import type { BreakerState, Reason } from './breaker.js';
 
 const STATE_MASK = 0x3;
-const DRAINED = 0x4;
+export const DRAINED = 0x4;
 /** Of the lower word: 0 where a target is closed and not drained, the one thing that hot code asks. */
 export const UNFIT_MASK = STATE_MASK | DRAINED;
 const REASON_AT = 3;

@@ -33,7 +33,7 @@ import {
 } from './layout.js';
 import { EjectedPlaces } from './places.js';
 import type { HealthPlan } from './plan.js';
-import { StateWord, stateOf, TURNS, turnOf, UNFIT_MASK } from './state-word.js';
+import { DRAINED, StateWord, stateOf, TURNS, turnOf, UNFIT_MASK } from './state-word.js';
 import { FailureWindows } from './windows.js';
 
 /** @param epochMs shared milliseconds (core/clock.ts); from now on, so that no time lies before it. */
@@ -99,7 +99,7 @@ export class HealthTable implements TargetHealth {
 
   /** 0 for one that an operator has drained, so that it is the last of those that are unusable. */
   weightFactor(index: number, nowMs: number): number {
-    if ((this.#low(index) & UNFIT_MASK) !== 0 && this.peek(index).isDrained) return 0;
+    if ((this.#low(index) & DRAINED) !== 0) return 0;
     const row = this.#row(index);
     const recoveredMs = this.#floats[row + ROW.recoveredAt]!;
     if (nowMs >= recoveredMs) return 1;

@@ -1,3 +1,5 @@
+import { finish, mixBlock, turn } from '../core/murmur.js';
+
 /**
  * A 64-bit hash of a text, keyed with two numbers that nobody outside knows. Two lanes of MurmurHash3's mixing:
  * no cryptography, but without the seeds nobody can choose texts that meet.
@@ -19,26 +21,13 @@ export class KeyHash {
     let high = this.#seedHigh;
     for (let at = 0; at < text.length; at += 1) {
       const code = text.charCodeAt(at) + 1;
-      low = turn(low ^ Math.imul(turn(Math.imul(code, 0xcc9e2d51), 15), 0x1b873593), 13);
-      low = (Math.imul(low, 5) + 0xe6546b64) | 0;
+      low = mixBlock(low, code);
       high = turn(high ^ Math.imul(turn(Math.imul(code, 0x239b961b), 16), 0x38b34ae5), 17);
       high = (Math.imul(high + low, 5) + 0x561ccd1b) | 0;
     }
     low = finish(low ^ text.length);
     high = finish(high ^ low);
-    this.low = finish((low + high) | 0) >>> 0;
-    this.high = high >>> 0;
+    this.low = finish((low + high) | 0);
+    this.high = high;
   }
-}
-
-function turn(value: number, bits: number): number {
-  return (value << bits) | (value >>> (32 - bits));
-}
-
-function finish(value: number): number {
-  let mixed = value ^ (value >>> 16);
-  mixed = Math.imul(mixed, 0x85ebca6b);
-  mixed ^= mixed >>> 13;
-  mixed = Math.imul(mixed, 0xc2b2ae35);
-  return mixed ^ (mixed >>> 16);
 }

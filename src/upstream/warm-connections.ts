@@ -4,6 +4,7 @@
  */
 import { BOUNDS } from '../core/bounds.js';
 import type { DeadlineList, Timed } from '../core/deadlines.js';
+import { Backoff } from './backoff.js';
 import type { Dial } from './dial.js';
 
 export interface WarmHost {
@@ -19,7 +20,7 @@ export class WarmConnections {
   readonly #host: WarmHost;
   readonly #count: number;
   readonly #connectDeadlines: DeadlineList;
-  readonly #random: () => number;
+  readonly #backoff: Backoff;
   readonly #dials = new Set<WarmDial>();
   #failures = 0;
   #timer: NodeJS.Timeout | null = null;
@@ -35,7 +36,12 @@ export class WarmConnections {
     this.#host = host;
     this.#count = count;
     this.#connectDeadlines = connectDeadlines;
-    this.#random = random;
+    // Between half of a wait and all, so that workers and gateways do not come back at the same moment.
+    this.#backoff = new Backoff(
+      BOUNDS.warmBackoffMs,
+      BOUNDS.warmBackoffMsMax,
+      () => 0.5 + random() / 2,
+    );
   }
 
   /** To be called whenever there may be fewer than there should be. */
@@ -91,18 +97,13 @@ export class WarmConnections {
     if (this.#isClosed || this.#timer !== null) {
       return;
     }
-    const doubled = BOUNDS.warmBackoffMs * 2 ** Math.min(this.#failures, DOUBLINGS_MAX);
     this.#failures += 1;
-    // Between half of it and all, so that workers and gateways do not come back at the same moment.
-    const waitMs = Math.min(doubled, BOUNDS.warmBackoffMsMax) * (0.5 + this.#random() / 2);
     this.#timer = setTimeout(() => {
       this.#timer = null;
       this.fill();
-    }, waitMs).unref();
+    }, this.#backoff.delayMs(this.#failures)).unref();
   }
 }
-
-const DOUBLINGS_MAX = 20;
 
 /** An opening that waits for `timeouts.connect` at most. */
 class WarmDial implements Timed {

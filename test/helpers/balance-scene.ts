@@ -1,5 +1,5 @@
 /** One model with several targets, and everything that a choice among them hangs on, in a test's hand. */
-import { type TokenPrice, toRates } from '../../src/admit/cost.js';
+import { chooseRates, type TokenPrice, toRates } from '../../src/admit/cost.js';
 import type { BalanceName, HashBy } from '../../src/config/model.js';
 import type { Exchange } from '../../src/exchange.js';
 import { type BalancerParts, Balancers } from '../../src/route/balancers.js';
@@ -71,7 +71,12 @@ export class BalanceScene {
         tokenMs: () => 0,
         noteTrial: () => {},
       },
-      prices: { priceOf: (_entry, position) => this.prices.get(position) ?? null },
+      prices: {
+        ratesOf: (_entry, position, _asked, inputTokens) => {
+          const price = this.prices.get(position) ?? null;
+          return price === null ? null : chooseRates(price, inputTokens);
+        },
+      },
       random: () => random.next(),
     };
     this.balancers = new Balancers(table.entries, parts);

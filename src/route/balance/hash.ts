@@ -12,11 +12,12 @@
  * `hashBusyMin` load doesn't matter: two requests at the same time would part already.
  */
 import { BOUNDS } from '../../core/bounds.js';
+import { finish } from '../../core/murmur.js';
 import type { ModelEntry, Target } from '../models.js';
 import type { LoadView } from '../target-load.js';
 import type { Candidates } from './candidates.js';
 import { NO_KEY, type ReadKey } from './hash-key.js';
-import { finish, hashText } from './key-hash.js';
+import { hashText } from './key-hash.js';
 import type { BalancePolicy, BalanceRequest, Random } from './policy.js';
 import { pickByWeight } from './weighted.js';
 

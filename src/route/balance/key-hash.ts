@@ -3,13 +3,14 @@
  * gateways side by side and the same gateway after a restart agree. Whoever sends texts that meet on purpose crowds one
  * target with their own requests, up to the bound on its load.
  */
+import { finish, mixBlock, turn } from '../../core/murmur.js';
 
 /** Of a text's last `charsMax` characters: tokens of one issuer begin alike and end in a signature. */
 export function hashText(text: string, charsMax: number): number {
   let hash = 0;
   const from = Math.max(0, text.length - charsMax);
   for (let at = from; at < text.length; at += 1) {
-    hash = mixIn(hash, text.charCodeAt(at));
+    hash = mixBlock(hash, text.charCodeAt(at));
   }
   return finish(hash ^ text.length);
 }
@@ -37,21 +38,5 @@ function readWord(bytes: Uint8Array, at: number): number {
 }
 
 function step(hash: number, block: number): number {
-  const mixed = Math.imul(hash ^ block, 0x9e3779b1);
-  return (mixed << 15) | (mixed >>> 17);
-}
-
-function mixIn(hash: number, block: number): number {
-  const scrambled = Math.imul(block, 0xcc9e2d51);
-  const mixed = hash ^ Math.imul((scrambled << 15) | (scrambled >>> 17), 0x1b873593);
-  return (Math.imul((mixed << 13) | (mixed >>> 19), 5) + 0xe6546b64) | 0;
-}
-
-/** From 0 to 2^32 - 1; each bit of the input changes half of the output's. */
-export function finish(hash: number): number {
-  let mixed = hash ^ (hash >>> 16);
-  mixed = Math.imul(mixed, 0x85ebca6b);
-  mixed ^= mixed >>> 13;
-  mixed = Math.imul(mixed, 0xc2b2ae35);
-  return (mixed ^ (mixed >>> 16)) >>> 0;
+  return turn(Math.imul(hash ^ block, 0x9e3779b1), 15);
 }

@@ -5,14 +5,19 @@
  * How long the answer will be is not known, so targets are compared by three parts of prompt and one of answer, the mix
  * that price comparisons use; the ratio matters only where one target's prompts are cheaper and another's answers.
  */
-import type { TokenPrice } from '../../admit/cost.js';
+import type { TokenRates } from '../../admit/cost.js';
 import type { ModelEntry } from '../models.js';
 import type { Candidates } from './candidates.js';
 import type { BalancePolicy, BalanceRequest } from './policy.js';
 
 /** What the price list of src/admit/prices.ts gives; null: not known. */
 export interface TargetPrices {
-  priceOf(entryName: string, position: number, asked: string | null): TokenPrice | null;
+  ratesOf(
+    entryName: string,
+    position: number,
+    asked: string | null,
+    inputTokens: number,
+  ): TokenRates | null;
 }
 
 const PROMPT_PARTS = 3;
@@ -38,8 +43,8 @@ export class LowestCost implements BalancePolicy {
     let tied = 0;
     for (let at = 0; at < count; at += 1) {
       const { position } = this.#entry.targets[positions[at]!]!;
-      const price = this.#prices.priceOf(this.#entry.name, position, request.model);
-      const rate = price === null ? Number.POSITIVE_INFINITY : blendRate(price, tokens);
+      const rates = this.#prices.ratesOf(this.#entry.name, position, request.model, tokens);
+      const rate = rates === null ? Number.POSITIVE_INFINITY : blendRate(rates);
       this.#rates[at] = rate;
       if (rate < least) {
         least = rate;
@@ -66,13 +71,6 @@ export class LowestCost implements BalancePolicy {
   }
 }
 
-function blendRate({ rates, tiers }: TokenPrice, promptTokens: number): number {
-  let chosen = rates;
-  for (let at = 0; at < tiers.length; at += 1) {
-    const tier = tiers[at]!;
-    if (promptTokens > tier.aboveInputTokens) {
-      chosen = tier.rates;
-    }
-  }
-  return chosen.input * PROMPT_PARTS + chosen.output;
+function blendRate({ input, output }: TokenRates): number {
+  return input * PROMPT_PARTS + output;
 }

@@ -16,7 +16,8 @@
  * It reads bytes that nobody validated: whatever they are it ends, within `hashedPromptSearchBytesMax`.
  */
 import { BOUNDS } from '../../core/bounds.js';
-import { finish, hashBytes } from './key-hash.js';
+import { finish } from '../../core/murmur.js';
+import { hashBytes } from './key-hash.js';
 import type { BalanceRequest } from './policy.js';
 import { findValueEnd, JsonFields, skipSpace } from './top-level-fields.js';
 
