@@ -6,7 +6,6 @@
  * goes out in one cork, hence in one send. uWebSockets.js sends a head only together with the first byte
  * of the body (docs/decisions/0003).
  */
-
 import type { HttpResponse } from 'uWebSockets.js';
 import { Buffer } from 'node:buffer'; // As a global it is an accessor, which V8 asks each time.
 import type { AnswerHead } from '../core/answer-head.js';
