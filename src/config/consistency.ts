@@ -5,10 +5,10 @@
 import { doAddressesClash, isHost, parseAddress } from './address.js';
 import type { Path } from './document.js';
 import { readNumber } from './fields.js';
+import { ADMIN_HOST_DEFAULT, PUBLIC_HOST_DEFAULT } from './listen-schema.js';
 import type { ListenAddress } from './model.js';
 import { isRecord, type Problems } from './problems.js';
 import { Refusal } from './refusal.js';
-import { ADMIN_HOST_DEFAULT, PUBLIC_HOST_DEFAULT } from './schema.js';
 import { parseDurationMs } from './units.js';
 
 const LIMIT_KINDS = [

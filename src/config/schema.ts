@@ -4,122 +4,29 @@
  */
 import { z } from 'zod';
 import { BOUNDS } from '../core/bounds.js';
-import { PORT_MAX } from './address.js';
 import {
-  address,
   amount,
   choice,
   duration,
-  hasControlCharacters,
   hashBy,
-  host,
-  off,
-  onOff,
   price as priceField,
-  requestPath,
   text,
   wholeNumber,
   workerCount,
 } from './fields.js';
-import { apiKey, baseUrl, consumerKey, proxyUrl } from './secrets.js';
+import { admin, listen, log } from './listen-schema.js';
+import { provider } from './provider-schema.js';
+import { mapping, named, PERIOD_MS_MAX, TIMEOUT_MS_MAX } from './schema-parts.js';
+import { consumerKey } from './secrets.js';
 
-const DAY_MS = 86_400_000;
-/** A timer of Node's holds at most 2^31 - 1 ms, a bit more than this. */
-const TIMEOUT_MS_MAX = 24 * DAY_MS;
-const PERIOD_MS_MAX = 366 * DAY_MS;
 /** Beyond it a typing error is likelier than a limit, and sums would lose precision. */
 const AMOUNT_MAX = 1e15;
-const NAME_CHARS_MAX = 256;
 const WORKERS_MAX = 256;
-const CONNECTIONS_MAX = 1_000_000;
 /** US dollars for a million tokens. */
 const PRICE_MAX = 1e6;
 const WEIGHT_MAX = 65_535;
-const COUNT_MAX = 1_000_000;
 const PRIORITY_MAX = 65_535;
 const ATTEMPTS_MAX = 16;
-
-export const PUBLIC_HOST_DEFAULT = '0.0.0.0';
-export const ADMIN_HOST_DEFAULT = '127.0.0.1';
-
-/** A mapping with these keys only. Its message for an unknown key is the list of the known ones. */
-function mapping<const Shape extends z.core.$ZodLooseShape>(shape: Shape) {
-  const known = Object.keys(shape).join(' ');
-  return z.strictObject(shape, {
-    error: (issue) => (issue.code === 'unrecognized_keys' ? known : undefined),
-  });
-}
-
-/** A mapping whose keys the operator chooses. */
-function named<Value extends z.ZodType>(value: Value) {
-  const name = z
-    .string()
-    .refine((key) => isName(key), {
-      error: `expected a name of 1 to ${NAME_CHARS_MAX} characters without control characters or spaces around it`,
-    })
-    .meta({ minLength: 1, maxLength: NAME_CHARS_MAX });
-  return z.record(name, value).meta({ minProperties: 1 });
-}
-
-function isName(key: string): boolean {
-  const isBetween = key.length >= 1 && key.length <= NAME_CHARS_MAX;
-  return isBetween && key.trim() === key && !hasControlCharacters(key);
-}
-
-const port = wholeNumber(0, PORT_MAX).describe('TCP port; 0 lets the system choose.');
-
-const tls = mapping({
-  cert: text('the path of a PEM file').describe(
-    'PEM file of the certificate chain, relative to this file.',
-  ),
-  key: text('the path of a PEM file').describe(
-    'PEM file of the private key, relative to this file.',
-  ),
-}).describe('Serve TLS with this certificate; left out: clear text.');
-
-const listen = z
-  .union([
-    address(PUBLIC_HOST_DEFAULT),
-    mapping({
-      host: host().prefault(PUBLIC_HOST_DEFAULT).describe('Address or name to listen on.'),
-      port,
-      tls: tls.optional(),
-    }),
-  ])
-  .prefault(`${PUBLIC_HOST_DEFAULT}:8080`)
-  .describe('Where clients connect: host:port, a port, or a mapping with TLS.');
-
-const admin = z
-  .union([
-    address(ADMIN_HOST_DEFAULT),
-    mapping({
-      host: host().prefault(ADMIN_HOST_DEFAULT).describe('Address or name to listen on.'),
-      port,
-    }),
-  ])
-  .prefault(`${ADMIN_HOST_DEFAULT}:8081`)
-  .describe('Health, metrics and dashboard; keep it away from clients.');
-
-const log = mapping({
-  level: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
-    .prefault('info')
-    .describe('The least important lines that are written.'),
-  access: onOff().prefault('on').describe('One line for every exchange.'),
-});
-
-const timeouts = mapping({
-  connect: duration(TIMEOUT_MS_MAX).prefault('5s').describe('To connect, TLS included.'),
-  first_byte: duration(TIMEOUT_MS_MAX)
-    .prefault('600s')
-    .describe('From the request sent to the first byte of the answer.'),
-  first_token: duration(TIMEOUT_MS_MAX)
-    .optional()
-    .describe('From the request sent to the first content of the answer; left out: not bounded.'),
-  idle: duration(TIMEOUT_MS_MAX).prefault('300s').describe('Between two pieces of an answer.'),
-  whole: duration(TIMEOUT_MS_MAX)
-    .optional()
-    .describe('The whole exchange, from its head to its end; left out: not bounded.'),
-});
 
 const modelTimeouts = mapping({
   first_byte: duration(TIMEOUT_MS_MAX).optional().describe('In place of the provider’s.'),
@@ -127,98 +34,6 @@ const modelTimeouts = mapping({
   idle: duration(TIMEOUT_MS_MAX).optional().describe('In place of the provider’s.'),
   whole: duration(TIMEOUT_MS_MAX).optional().describe('In place of the provider’s.'),
 }).describe('How long Weir waits for this model, in place of its providers’ `timeouts`.');
-
-const connections = mapping({
-  max: wholeNumber(1, CONNECTIONS_MAX)
-    .prefault(16_384)
-    .describe('Connections of the whole gateway to this provider.'),
-  queue: wholeNumber(0, CONNECTIONS_MAX)
-    .prefault(1024)
-    .describe('Exchanges of the whole gateway that may wait for a connection.'),
-  queue_timeout: duration(TIMEOUT_MS_MAX)
-    .prefault('5s')
-    .describe('The longest that an exchange waits for a connection.'),
-  keep_alive: duration(TIMEOUT_MS_MAX)
-    .prefault('4s')
-    .describe('How long an unused connection is kept; keep it below what the provider allows.'),
-  warm: wholeNumber(0, CONNECTIONS_MAX)
-    .prefault(0)
-    .describe('Connections of the whole gateway that are kept open in advance.'),
-});
-
-const percent = wholeNumber(1, 100);
-const breaker = z
-  .union([
-    off(),
-    mapping({
-      failures: wholeNumber(1, COUNT_MAX)
-        .prefault(5)
-        .describe('So many failures in a row eject a target.'),
-      rate: percent
-        .prefault(50)
-        .describe('So many percent of the requests of a window eject it, too.'),
-      min_requests: wholeNumber(1, COUNT_MAX)
-        .prefault(20)
-        .describe('A window with fewer requests is not judged by its rate.'),
-      window: duration(TIMEOUT_MS_MAX).prefault('10s').describe('What the rate is taken over.'),
-      eject: duration(TIMEOUT_MS_MAX)
-        .prefault('5s')
-        .describe('How long the first ejection takes; each further one takes twice as long.'),
-      eject_max: duration(TIMEOUT_MS_MAX).prefault('5m').describe('The longest ejection.'),
-      share_max: percent
-        .prefault(50)
-        .describe('Percent of a model’s targets that may be ejected at a time; never all.'),
-    }),
-  ])
-  .prefault({})
-  .describe('When its targets get no requests for a while because they fail; off: never.');
-
-const health = mapping({
-  path: requestPath().optional().describe('Asked for with GET; 2xx and 3xx are well.'),
-  model: text('the name of a model')
-    .optional()
-    .describe('Asked for one token, by the name that the provider knows; costs a little.'),
-  every: duration(TIMEOUT_MS_MAX).prefault('10s').describe('From one check to the next.'),
-  timeout: duration(TIMEOUT_MS_MAX).prefault('5s').describe('The longest that a check may take.'),
-})
-  .meta({ oneOf: [{ required: ['path'] }, { required: ['model'] }] })
-  .describe('Requests of Weir’s own that tell whether the provider is well; left out: none.');
-const pemFile = text('the path of a PEM file');
-const providerTls = mapping({
-  ca: pemFile
-    .optional()
-    .describe('PEM file of the authorities to trust, in place of the built-in ones.'),
-  cert: pemFile.optional().describe('PEM file of the certificate chain that Weir shows.'),
-  key: pemFile.optional().describe('PEM file of its private key, without a passphrase.'),
-})
-  .meta({ dependentRequired: { cert: ['key'], key: ['cert'] } })
-  .describe('Whom to trust, and who Weir is; paths are relative to this file.');
-
-const provider = mapping({
-  dialect: choice(['openai', 'anthropic']).describe('The wire format that the provider speaks.'),
-  base_url: baseUrl().describe('Where its API begins, such as https://api.openai.com/v1.'),
-  api_key: apiKey()
-    .optional()
-    .describe('The credential for the provider. Left out or empty: the caller’s own is passed on.'),
-  timeouts: timeouts.prefault({}).describe('How long Weir waits for the provider.'),
-  connections: connections
-    .prefault({})
-    .describe('How many connections Weir keeps to the provider.'),
-  tls: providerTls.optional(),
-  proxy_url: proxyUrl()
-    .optional()
-    .describe('An HTTP proxy to tunnel through: http://user:password@host:port. Empty: none.'),
-  engine: choice(['auto', 'lean', 'undici'])
-    .prefault('auto')
-    .describe('Who speaks HTTP to the provider: auto takes lean; undici is the reference.'),
-  ask_usage: onOff()
-    .prefault('on')
-    .describe(
-      'Ask for stream_options.include_usage where limits need it and the client did not; off for providers that refuse it.',
-    ),
-  breaker,
-  health: health.optional(),
-}).describe('An upstream API.');
 
 const providerName = text('the name of a provider').describe('A name under `providers`.');
 const upstreamModel = text('the name of a model').describe(

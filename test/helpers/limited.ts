@@ -89,9 +89,15 @@ export async function readLimit(gateway: Gateway, consumer: string, limit: strin
 /** Settled and refunded may come a moment after the answer's last byte. */
 export async function untilSettled(gateway: Gateway, consumer: string): Promise<LimitRow[]> {
   const untilMs = performance.now() + 5000;
+  let last = '';
   for (;;) {
     const rows = await readLimits(gateway, consumer);
-    if (rows.every(({ held }) => held === 0)) return rows;
+    // What is held is cleared a moment before it is counted as settled, so that one reading may fall in between.
+    const text = JSON.stringify(
+      rows.map(({ held, settled, refunded }) => [held, settled, refunded]),
+    );
+    if (rows.every(({ held }) => held === 0) && text === last) return rows;
+    last = text;
     assert.ok(performance.now() < untilMs, `still held: ${JSON.stringify(rows)}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

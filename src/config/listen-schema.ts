@@ -1,0 +1,49 @@
+/** The schema of where Weir listens, and of what it logs. */
+import { z } from 'zod';
+import { PORT_MAX } from './address.js';
+import { address, choice, host, onOff, text, wholeNumber } from './fields.js';
+import { mapping } from './schema-parts.js';
+
+export const PUBLIC_HOST_DEFAULT = '0.0.0.0';
+export const ADMIN_HOST_DEFAULT = '127.0.0.1';
+
+const port = wholeNumber(0, PORT_MAX).describe('TCP port; 0 lets the system choose.');
+
+const tls = mapping({
+  cert: text('the path of a PEM file').describe(
+    'PEM file of the certificate chain, relative to this file.',
+  ),
+  key: text('the path of a PEM file').describe(
+    'PEM file of the private key, relative to this file.',
+  ),
+}).describe('Serve TLS with this certificate; left out: clear text.');
+
+export const listen = z
+  .union([
+    address(PUBLIC_HOST_DEFAULT),
+    mapping({
+      host: host().prefault(PUBLIC_HOST_DEFAULT).describe('Address or name to listen on.'),
+      port,
+      tls: tls.optional(),
+    }),
+  ])
+  .prefault(`${PUBLIC_HOST_DEFAULT}:8080`)
+  .describe('Where clients connect: host:port, a port, or a mapping with TLS.');
+
+export const admin = z
+  .union([
+    address(ADMIN_HOST_DEFAULT),
+    mapping({
+      host: host().prefault(ADMIN_HOST_DEFAULT).describe('Address or name to listen on.'),
+      port,
+    }),
+  ])
+  .prefault(`${ADMIN_HOST_DEFAULT}:8081`)
+  .describe('Health, metrics and dashboard; keep it away from clients.');
+
+export const log = mapping({
+  level: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+    .prefault('info')
+    .describe('The least important lines that are written.'),
+  access: onOff().prefault('on').describe('One line for every exchange.'),
+});
