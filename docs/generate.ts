@@ -1,6 +1,6 @@
 /**
  * Prints docs/errors.md, docs/bounds.md and docs/failure-classes.md from the tables in src, so that they can't disagree
- * with the code. `npm run docs` writes them; with `--check` it only says whether they are up to date.
+ * with the code, and docs/endurance.md from what the long runs have measured. `npm run docs` writes them; with `--check` it only says whether they are up to date.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +13,7 @@ import {
   FAILURE_CLASSES,
   type FailureRow,
 } from '../src/upstream/failure-classes.js';
+import { renderEndurance } from './endurance.js';
 
 /** docs/ of the repository, seen from `.test-build/docs/generate.js`. */
 const FOLDER = fileURLToPath(new URL('../../docs/', import.meta.url));
@@ -136,6 +137,7 @@ export const PAGES: readonly { readonly name: string; readonly render: () => str
   { name: 'errors.md', render: renderErrors },
   { name: 'bounds.md', render: renderBounds },
   { name: 'failure-classes.md', render: renderFailureClasses },
+  { name: 'endurance.md', render: renderEndurance },
 ];
 
 /** Names of the committed pages that the tables no longer agree with. */
