@@ -12,6 +12,8 @@ const USAGE = `Weir, an AI gateway.
   weir [--config FILE]            serve; FILE is weir.yaml if left out
        [--demo-without-keys]      where no provider has a key, put the built-in simulated LLM in their place
   weir check FILE                 validate a configuration and print what it means
+  weir usage [--by consumer,model,day] [--from TIME] [--to TIME] [--format ndjson|csv]
+                                  print or sum the usage records; weir usage --help tells more
   weir demo-upstream [--listen HOST:PORT]
                                   serve the built-in simulated LLM alone
   weir --version | --help
@@ -26,6 +28,10 @@ async function run(args: readonly string[]): Promise<number | null> {
   if (command === 'demo-upstream') {
     const { runDemoUpstream } = await import('./demo-upstream/command.js');
     return runDemoUpstream(args.slice(1));
+  }
+  if (command === 'usage') {
+    const { runUsage } = await import('./usage/command.js');
+    return runUsage(args.slice(1));
   }
   if (command === 'check') {
     return check(args.slice(1));

@@ -24,6 +24,9 @@ export interface AdmissionParts {
   readonly ledger: Ledger;
   readonly prices: PriceList;
   readonly estimator: Estimator;
+  /** What every exchange has used is recorded, whoever calls; and whether its end user is. */
+  readonly recordsUsage: boolean;
+  readonly recordsUsers: boolean;
   /** The prompt's tokens, counted; null where that can't be had in time. */
   readonly countTokens: (body: Uint8Array, model: string) => Promise<number | null>;
 }
@@ -67,9 +70,11 @@ export class Admission {
   prepare(exchange: Exchange): void {
     const ofCallers = this.#callersManner;
     const isKnown = (exchange.identity?.consumerIndex ?? -1) >= 0;
-    exchange.isMetered = isKnown || ofCallers.isMeasured;
-    exchange.asksUsage = this.#mannerOf(exchange).isMeasured || ofCallers.isMeasured;
-    exchange.asksUser = this.#parts.callers?.by === 'user';
+    const { recordsUsage, recordsUsers, callers } = this.#parts;
+    exchange.isMetered = isKnown || ofCallers.isMeasured || recordsUsage;
+    exchange.asksUsage =
+      this.#mannerOf(exchange).isMeasured || ofCallers.isMeasured || recordsUsage;
+    exchange.asksUser = callers?.by === 'user' || recordsUsers;
   }
 
   /**
@@ -84,13 +89,13 @@ export class Admission {
     const caller = callers === null ? null : nameCaller(callers.by, exchange);
     const ofConsumer = this.#mannerOf(exchange);
     const ofCaller = caller === null ? NO_LIMITS : this.#callersManner;
+    if (ofConsumer.isMeasured || ofCaller.isMeasured || this.#parts.recordsUsage) {
+      exchange.estimate = this.#estimate(exchange);
+    }
     if (!ofConsumer.hasLimits && !ofCaller.hasLimits) {
       return null;
     }
     exchange.endsWhenExhausted = ofConsumer.hasStreamLimits || ofCaller.hasStreamLimits;
-    if (ofConsumer.isMeasured || ofCaller.isMeasured) {
-      exchange.estimate = this.#estimate(exchange);
-    }
     const denial = this.#reserve(exchange, caller, exchange.readyMs);
     if (denial === null) {
       return null;

@@ -19,9 +19,10 @@ import type {
   ProviderTls,
   PublicListen,
   RetryConfig,
+  UsageConfig,
   WeirConfig,
 } from './model.js';
-import { formatDuration } from './units.js';
+import { formatDuration, formatSize } from './units.js';
 
 const HIDDEN = '***';
 /** Such that it can be read back. */
@@ -46,6 +47,7 @@ export function formatEffective(config: WeirConfig): string {
     models: byName(config.models, (model) => formatModel(model, config.retry)),
     ...(config.consumers === null ? {} : { consumers: byName(config.consumers, formatConsumer) }),
     ...(config.callers === null ? {} : { callers: formatCallers(config.callers) }),
+    ...(config.usage === null ? {} : { usage: formatUsage(config.usage) }),
   });
   if (config.consumers === null)
     document.comment = ' consumers: left out, nobody is asked for a key';
@@ -204,6 +206,30 @@ function formatConsumer(consumer: ConsumerConfig): object {
 
 function formatCallers({ by, slots, limits }: CallersConfig): object {
   return { by, slots, limits: limits.map(formatLimit) };
+}
+
+function formatUsage({ deliver, ...usage }: UsageConfig): object {
+  return {
+    dir: escapeVariables(usage.dir),
+    flush_every: formatDuration(usage.flushEveryMs),
+    segment: formatSize(usage.segmentBytes),
+    keep: formatDuration(usage.keepMs),
+    keep_size: formatSize(usage.keepBytes),
+    users: usage.namesUsers ? 'on' : 'off',
+    ...(deliver === null
+      ? {}
+      : {
+          deliver: {
+            url: escapeVariables(deliver.url),
+            ...(deliver.token === null ? {} : { token: HIDDEN }),
+            format: deliver.format,
+            every: formatDuration(deliver.everyMs),
+            batch: deliver.batchRecords,
+            timeout: formatDuration(deliver.timeoutMs),
+            retry_max: formatDuration(deliver.retryMsMax),
+          },
+        }),
+  };
 }
 
 function formatLimit(limit: LimitConfig): object {

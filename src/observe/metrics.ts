@@ -14,6 +14,7 @@ import {
 import { countUpTo, MEASURE, type Measure, type MergedSeries } from './histograms.js';
 import { LIMIT_METRICS, type LimitSample } from './limit-metrics.js';
 import { mergeTargets, TARGET_METRICS, type TargetSample } from './target-metrics.js';
+import { USAGE_METRICS, type UsageSample } from './usage-metrics.js';
 
 export interface MetricsSource {
   readonly layout: CounterLayout;
@@ -25,6 +26,8 @@ export interface MetricsSource {
   readonly readLimitTableFull: () => number;
   /** By Target.index. */
   readonly readTargets: () => readonly TargetSample[];
+  /** null: no usage records are written. */
+  readonly readUsage: () => UsageSample | null;
   /** Lines that the primary's sink could not write. */
   readonly readLogLinesLost: () => number;
   readonly build: { readonly version: string; readonly node: string; readonly uws: string };
@@ -281,6 +284,9 @@ export function createMetrics(source: MetricsSource): Metrics {
         value: sample[figure],
       })),
     );
+  }
+  for (const [name, type, figure, help] of source.readUsage() === null ? [] : USAGE_METRICS) {
+    add(type, name, help, () => plain(source.readUsage()?.[figure] ?? 0));
   }
   add('gauge', 'weir_build_info', 'Always 1; the labels say what runs.', () => [
     { labels: { ...source.build }, value: 1 },

@@ -150,11 +150,15 @@ function describeUsage({ usage, costNanoDollars, isPriced, isEstimated }: Settle
 }
 
 /** Every credential that the configuration holds, so that none of them gets into a line. */
-export function listSecrets(config: Pick<WeirConfig, 'providers'>): string[] {
-  return config.providers.flatMap(({ apiKey, proxyUrl }) => [
+export function listSecrets(
+  config: Pick<WeirConfig, 'providers'> & Partial<Pick<WeirConfig, 'usage'>>,
+): string[] {
+  const token = config.usage?.deliver?.token ?? null;
+  const ofProviders = config.providers.flatMap(({ apiKey, proxyUrl }) => [
     ...(apiKey === null ? [] : [apiKey]),
     ...(proxyUrl === null ? [] : listProxySecrets(proxyUrl)),
   ]);
+  return token === null ? ofProviders : [...ofProviders, token];
 }
 
 /** The URL, and in all forms in which they are sent or may be repeated, what stands before the `@` of it. */

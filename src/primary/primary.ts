@@ -20,6 +20,7 @@ import { listSecrets } from '../observe/recorder.js';
 import { createRedact } from '../observe/redact.js';
 import { countTargets } from '../route/models.js';
 import { createTargetLoadBuffer, reclaimTargetLoad } from '../route/target-load.js';
+import { UsageKeeper } from '../usage/keeper.js';
 import type { WorkerStart } from '../worker/messages.js';
 import { type AcceptMode, Acceptor, chooseAcceptMode } from './acceptor.js';
 import { type AdminServer, createAdminServer, type Readiness } from './admin.js';
@@ -51,6 +52,7 @@ export class Primary {
   readonly #counters: SharedArrayBuffer;
   readonly #limits: LimitKeeper;
   readonly #targets: TargetKeeper;
+  readonly #usage: UsageKeeper | null;
   #checks: HealthChecks | null = null;
   readonly #targetLoad: SharedArrayBuffer;
   readonly #tokenCounter = new TokenCounter();
@@ -68,6 +70,14 @@ export class Primary {
     this.#counters = createCounterBuffer(this.#layout, config.workers);
     this.#limits = new LimitKeeper(config, this.logger);
     this.#targets = new TargetKeeper(config, this.logger);
+    this.#usage =
+      config.usage === null
+        ? null
+        : new UsageKeeper({
+            config: config.usage,
+            version: options.version,
+            logger: this.logger,
+          });
     this.#targetLoad = createTargetLoadBuffer(countTargets(config), config.workers);
     this.#workers = new WorkerSet({
       onLog: (lines, lineCount, onTaken) => this.#sink.writeBatch(lines, lineCount, onTaken),
@@ -75,6 +85,7 @@ export class Primary {
       onCountTokens: (body, model) => this.#tokenCounter.count(body, model),
       onEnded: (index) => {
         this.#limits.reclaim(index);
+        this.#usage?.retire(index);
         reclaimTargetLoad(this.#targetLoad, countTargets(config), index);
       },
       onLost: (index, exitCode) =>
@@ -87,6 +98,7 @@ export class Primary {
       readLimits: () => this.#limits.readSamples(),
       readLimitTableFull: () => this.#limits.tableFullCount,
       readTargets: () => this.#targets.readSamples(),
+      readUsage: () => this.#usage?.readSample() ?? null,
       readLogLinesLost: () => this.#sink.linesLost,
       build: {
         version: options.version,
@@ -130,6 +142,7 @@ export class Primary {
       throw error;
     }
     this.#limits.startSaving();
+    this.#usage?.start();
     this.#targets.startLooking();
     this.#warmTokenCounter();
     this.#readiness = { ready: true, reason: '' };
@@ -158,6 +171,7 @@ export class Primary {
     await this.#tokenCounter.close();
     this.#targets.stop();
     await this.#limits.stop();
+    await this.#usage?.stop();
     await this.#admin.close();
     if (cut > 0) {
       this.logger.warn({ cut }, 'exchanges were cut because drain_timeout was over');
@@ -198,6 +212,7 @@ export class Primary {
   async #loadPrices(): Promise<PriceCatalog> {
     const isAskedFor =
       this.#config.consumers !== null ||
+      this.#config.usage !== null ||
       this.#config.models.some(({ balance }) => balance === 'lowest-cost');
     return isAskedFor ? loadPriceCatalog(this.#config, wallClockMs()) : {};
   }
@@ -233,6 +248,7 @@ export class Primary {
         health: this.#targets.buffer,
         targetLoad: this.#targetLoad,
         log: createLogMemory(),
+        usage: this.#usage?.openRing(index) ?? null,
         prices,
         port: mode === 'acceptor' ? null : port,
       }),

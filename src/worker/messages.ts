@@ -19,6 +19,8 @@ export interface WorkerStart {
   readonly targetLoad: SharedArrayBuffer;
   /** This worker's alone: its log lines on their way to the primary. */
   readonly log: SharedArrayBuffer;
+  /** This worker's alone: its usage records on their way to the primary; null: there are none. */
+  readonly usage: SharedArrayBuffer | null;
   /** List prices of the configured providers. */
   readonly prices: PriceCatalog;
   /** The port to listen on, or null where the primary's acceptor hands connections over. */

@@ -41,6 +41,7 @@ import { KeptBodies } from '../upstream/kept-bodies.js';
 import { Provider, type ProviderEvents, shareOfWorker } from '../upstream/provider.js';
 import { formatStatus } from '../upstream/response-head.js';
 import { RetryBudget } from '../upstream/retry-budget.js';
+import { UsageRecords } from '../usage/worker-records.js';
 import type { ToPrimary, WorkerStart } from './messages.js';
 
 const BASE_36 = '0123456789abcdefghijklmnopqrstuvwxyz';
@@ -58,6 +59,8 @@ export class WorkerRuntime implements Stages {
   isDraining = false;
   isClosing = false;
   readonly #recorder: Recorder;
+  /** null: none are written. */
+  readonly #usage: UsageRecords | null;
   readonly #providers: readonly Provider[];
   readonly #send: (message: ToPrimary) => void;
   readonly #countConnections: (delta: number) => void;
@@ -88,6 +91,10 @@ export class WorkerRuntime implements Stages {
       ? createAccessLine(this.log, createRedact(listSecrets(config)))
       : null;
     this.#recorder = new Recorder(layout, column, this.histograms, writeLine);
+    this.#usage =
+      start.usage === null
+        ? null
+        : new UsageRecords(start.usage, createRedact(listSecrets(config)));
     this.keys = createKeyTable(config.consumers);
     let inspectedBytes = 0;
     let keptBytes = 0;
@@ -156,6 +163,8 @@ export class WorkerRuntime implements Stages {
         ledger: new Ledger(new LimitTable(limits, plan, index)),
         prices,
         estimator: new Estimator(),
+        recordsUsage: config.usage !== null,
+        recordsUsers: config.usage?.namesUsers === true,
         countTokens: (body, model) => this.tokenCounts.count(body, model),
       },
       plan.longestList,
@@ -191,6 +200,7 @@ export class WorkerRuntime implements Stages {
   onEnded(exchange: Exchange, endedMs: number): void {
     this.admission.settle(exchange, endedMs);
     this.#recorder.end(exchange, endedMs);
+    this.#usage?.write(exchange, endedMs);
   }
 
   isExhausted(exchange: Exchange): boolean {

@@ -54,6 +54,8 @@ export const EDGES: Readonly<Record<string, Edges>> = {
   // Of targets it knows what the configuration says; who asks and who tells it is others' business.
   health: { uses: ['core', 'config/model'] },
   observe: { uses: [...GROUND, 'upstream/attempt-outcomes'] },
+  // config: the command finds its files by the configuration, and reads durations as that does.
+  usage: { uses: [...GROUND, 'config'], types: ['observe', 'route'] },
   pipeline: { uses: [...GROUND, ...WAY, 'dialects', 'limits', 'observe'] },
   // The built-in simulated provider listens as the gateway does, and shares nothing else with it.
   'demo-upstream': { uses: ['core', 'accept', 'config/model'], types: ['exchange'] },
@@ -61,7 +63,7 @@ export const EDGES: Readonly<Record<string, Edges>> = {
     uses: [
       ...GROUND,
       ...WAY,
-      ...['config', 'dialects', 'health', 'limits', 'observe', 'pipeline'],
+      ...['config', 'dialects', 'health', 'limits', 'observe', 'pipeline', 'usage'],
       'upstream/attempt-outcomes',
     ],
   },
@@ -79,13 +81,17 @@ export const EDGES: Readonly<Record<string, Edges>> = {
       'observe',
       'route',
       'upstream',
+      'usage',
       'worker',
       'demo-upstream',
     ],
   },
   supervisor: { uses: ['core', 'config', 'config/model', 'observe'] },
   main: {
-    uses: ['core', 'config', 'config/model', 'demo-upstream', 'observe', 'primary', 'supervisor'],
+    uses: [
+      ...['core', 'config', 'config/model', 'demo-upstream', 'observe', 'primary', 'supervisor'],
+      'usage',
+    ],
   },
 };
 

@@ -57,6 +57,8 @@ function openBench(
       ledger: new Ledger(table),
       prices: createPriceList(createPricedConfig([], {}), {}),
       estimator: new Estimator(),
+      recordsUsage: false,
+      recordsUsers: false,
       countTokens: () => Promise.resolve(null),
     },
     plan.longestList,

@@ -70,6 +70,7 @@ test('defaults of the smallest file', () => {
     ],
     consumers: null,
     callers: null,
+    usage: null,
     warnings: [],
   });
 });

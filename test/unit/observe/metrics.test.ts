@@ -45,6 +45,7 @@ function createBench(models: Readonly<Record<string, readonly string[]>>): Bench
     readLimits: () => [],
     readLimitTableFull: () => 3,
     readTargets: () => TARGETS,
+    readUsage: () => null,
     readLogLinesLost: () => 5,
     build: { version: '0.1.0', node: process.version, uws: '20.0' },
   });

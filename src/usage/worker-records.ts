@@ -1,0 +1,23 @@
+/** A worker's part in usage records: one for each exchange that is over, in the memory that the primary takes it from. */
+import type { Exchange } from '../exchange.js';
+import { UsageEncoder } from './encoder.js';
+import { UsageRingWriter } from './ring.js';
+
+export class UsageRecords {
+  readonly #ring: UsageRingWriter;
+  readonly #encoder: UsageEncoder;
+
+  /** @param redact masks keys in what a client wrote. */
+  constructor(memory: SharedArrayBuffer, redact: (text: string) => string) {
+    this.#ring = new UsageRingWriter(memory);
+    this.#encoder = new UsageEncoder(redact);
+  }
+
+  /** After it was settled; exactly once. Never waits: where there is no room, the record is lost, and counted. */
+  write(exchange: Exchange, endedMs: number): void {
+    const at = this.#ring.reserve();
+    if (at >= 0) {
+      this.#ring.commit(this.#encoder.encode(exchange, endedMs, this.#ring.bytes, at));
+    }
+  }
+}
