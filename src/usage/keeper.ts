@@ -92,7 +92,6 @@ export class UsageKeeper {
     }
     clearInterval(this.#timer);
     this.#timer = null;
-    this.#bounds.stop();
     const deadlineMs = nowMs() + BOUNDS.usageStopMs;
     // A disk that hangs, and a receiver that does, must not hold up the end of the process.
     const isFlushed = await within(this.#flushLast(), deadlineMs - nowMs());
@@ -131,6 +130,7 @@ export class UsageKeeper {
     this.#retryAtMs = 0;
     await this.flush();
     await this.#writer.close();
+    await this.#bounds.stop();
   }
 
   async #write(): Promise<void> {

@@ -11,7 +11,7 @@ import type { UsageLogger } from './keeper.js';
 import { countRecords, isClosed, listSegments, mayBeWritten, type SegmentFile } from './spool.js';
 
 export interface SpoolBoundsOptions {
-  readonly config: Pick<UsageConfig, 'dir' | 'keepMs' | 'keepBytes'>;
+  readonly config: Pick<UsageConfig, 'dir' | 'keepMs' | 'keepBytes' | 'segmentBytes'>;
   /** null: nothing is delivered. */
   readonly deliverer: Pick<Deliverer, 'isInCharge' | 'findDelivered'> | null;
   /** Whether this process writes to the segment. */
@@ -54,11 +54,13 @@ export class SpoolBounds {
     this.#timer = setInterval(() => this.lookSoon(), BOUNDS.usageBoundsMs);
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     if (this.#timer !== null) {
       clearInterval(this.#timer);
       this.#timer = null;
     }
+    this.#isAskedAgain = false;
+    await this.#looking;
   }
 
   onAppended(bytes: number, isNewSegment: boolean): void {
@@ -99,8 +101,9 @@ export class SpoolBounds {
   async #look(): Promise<void> {
     const { config, deliverer } = this.#options;
     const files = await listSegments(config.dir);
-    let total = files.reduce((sum, { bytes }) => sum + bytes, 0);
-    this.#spoolBytes = total;
+    this.#spoolBytes = files.reduce((sum, { bytes }) => sum + bytes, 0);
+    // The segment that is written to has room to grow before it is looked again.
+    let total = files.reduce((sum, file) => sum + this.#measure(file), 0);
     const delivered = deliverer === null ? null : await deliverer.findDelivered();
     this.#undeliveredBytes =
       delivered === null
@@ -122,9 +125,14 @@ export class SpoolBounds {
         }
         await rm(file.path, { force: true });
         total -= file.bytes;
+        this.#spoolBytes -= file.bytes;
       }
     }
-    this.#spoolBytes = total;
+  }
+
+  #measure({ name, bytes }: SegmentFile): number {
+    const { config, isOpen } = this.#options;
+    return isOpen(name) ? Math.max(bytes, config.segmentBytes) : bytes;
   }
 
   /** What another process may still write to is left alone for as long as a segment can be open. */

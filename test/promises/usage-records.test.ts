@@ -102,39 +102,43 @@ describe('usage records', { timeout: 90_000 }, () => {
     const dir = join(folder, 'mixed');
     const gateway = await start(dir);
     const random = createRandom();
+    // By the request's number, so that every kind is among them.
+    const kinds: ((request: MockRequest) => Script)[] = [
+      () => [send(renderJson({ ...chatBody(100, 20), usage: USAGE }))],
+      (request) => streamScript(request, 5),
+      (request) => [...streamScript(request, 9).slice(0, 8), rst()],
+      (request) => [...streamScript(request, 9).slice(0, random.pick([1, 4, 8])), stall()],
+      () => [rst()],
+      () => [send(renderJson({ error: { message: 'busy' } }, { status: 503 }))],
+      () => [send(renderJson({ error: { message: 'no' } }, { status: 400 }))],
+    ];
+    const kindOf = (seed: number): number => seed % kinds.length;
+    answer = (request) => {
+      const { seed } = JSON.parse(request.text) as { seed: number };
+      return kinds[kindOf(seed)]?.(request) ?? [];
+    };
     let number = 0;
-    answer = (request) =>
-      random.pick<() => Script>([
-        () => [send(renderJson({ ...chatBody(100, 20), usage: USAGE }))],
-        () => streamScript(request, 5),
-        () => [
-          ...streamScript(request, 9).slice(0, random.pick([1, 4, 8])),
-          random.pick([rst, stall])(),
-        ],
-        () => [rst()],
-        () => [send(renderJson({ error: { message: 'busy' } }, { status: 503 }))],
-        () => [send(renderJson({ error: { message: 'no' } }, { status: 400 }))],
-      ])();
     const ask = async (): Promise<void> => {
       number += 1;
       const response = await fetch(`${gateway.baseUrl}/chat/completions`, {
         method: 'POST',
-        signal: AbortSignal.timeout(random.pick([5, 50, 300])),
+        signal: AbortSignal.timeout(kindOf(number) === 3 ? 100 : 5000),
         headers: {
           authorization: `Bearer wk-${random.pick(['one', 'two', 'none', 'few', 'stranger'])}`,
           'content-type': 'application/json',
         },
         body: JSON.stringify({
           model: random.pick(['gpt-4o', 'gpt-4o', 'free', 'missing']),
-          stream: number % 2 === 0,
+          stream: kindOf(number) > 0,
           max_tokens: 50,
+          seed: number,
         }),
       }).catch(() => null);
       await response?.text().catch(() => '');
     };
     await Promise.all(
-      Array.from({ length: 20 }, async () => {
-        for (let count = 0; count < 25; count += 1) await ask();
+      Array.from({ length: 14 }, async () => {
+        for (let count = 0; count < 20; count += 1) await ask();
       }),
     );
     await untilSettled(gateway, 'one');

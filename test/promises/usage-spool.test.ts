@@ -66,7 +66,7 @@ describe('the spool of usage records', { timeout: 90_000, concurrency: true }, (
     const dir = join(folder, 'killed');
     const flushed = new Set<string>();
     let answered = 0;
-    for (let round = 0; round < 3; round += 1) {
+    for (let round = 0; round < 2; round += 1) {
       const gateway = await start(dir);
       const own: string[] = [];
       let isOver = false;
@@ -76,7 +76,7 @@ describe('the spool of usage records', { timeout: 90_000, concurrency: true }, (
           if (id !== '') own.push(id);
         }
       });
-      await pollUntil(() => own.length >= 60, 10_000, 'some exchanges');
+      await pollUntil(() => own.length >= 40, 10_000, 'some exchanges');
       const known = [...own];
       // The metric counts what is on the disk; when it has passed all that was begun, those known are.
       const begun = await readMetric(gateway, 'weir_exchanges_total');
@@ -93,14 +93,13 @@ describe('the spool of usage records', { timeout: 90_000, concurrency: true }, (
     const byId = indexById(readRecords(dir));
     const missing = [...flushed].filter((id) => !byId.has(id));
     assert.deepEqual(missing, []);
-    assert.ok(byId.size <= answered + 3 * 6);
+    assert.ok(byId.size <= answered + 2 * 6);
 
     // The end of a file may be missing, or never have been written.
-    const [first = '', second = '', third = ''] = listSpool(dir);
+    const [first = '', second = ''] = listSpool(dir);
     const whole = (await runWeir(['usage', '--dir', dir])).stdout.trimEnd().split('\n').length;
     truncateSync(first, readFileSync(first).length - 3);
     appendFileSync(second, Buffer.alloc(500));
-    appendFileSync(third, readFileSync(third).subarray(-200));
     const read = await runWeir(['usage', '--dir', dir]);
     assert.deepEqual([read.code, read.stderr], [0, '']);
     const left = read.stdout.trimEnd().split('\n').length;
