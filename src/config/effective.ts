@@ -6,6 +6,7 @@ import { Document, isMap, type YAMLMap } from 'yaml';
 import { formatAddress } from './address.js';
 import { escapeVariables } from './environment.js';
 import type {
+  AdminListen,
   BreakerConfig,
   CallersConfig,
   ConsumerConfig,
@@ -25,17 +26,23 @@ import { formatDuration } from './units.js';
 
 const HIDDEN = '***';
 /** Such that it can be read back. */
+const HIDDEN_TOKEN = '*'.repeat(16);
 const HIDDEN_URL = `http://${HIDDEN}`;
 
 export function formatEffective(config: WeirConfig): string {
   const document = new Document({
     listen: formatListen(config.listen),
-    admin: formatAddress(config.admin),
+    admin: formatAdmin(config.admin),
+    trusted_proxies: config.trustedProxies,
     workers: config.workers,
     accept: config.accept,
     ...(config.stateDir === null ? {} : { state_dir: escapeVariables(config.stateDir) }),
     drain_timeout: formatDuration(config.drainTimeoutMs),
-    log: { level: config.log.level, access: config.log.access ? 'on' : 'off' },
+    log: {
+      level: config.log.level,
+      access: config.log.access ? 'on' : 'off',
+      client: config.log.client ? 'on' : 'off',
+    },
     retry: {
       attempts: config.retry.attemptsMax,
       backoff: formatDuration(config.retry.backoffMs),
@@ -76,9 +83,17 @@ function noteTiers(document: Document, consumers: readonly ConsumerConfig[]): vo
 
 function formatListen(listen: PublicListen): string | object {
   if (listen.tls === null) return formatAddress(listen);
-  const { cert, key } = listen.tls;
-  const tls = { cert: escapeVariables(cert), key: escapeVariables(key) };
+  const { cert, key, clientCa, clientAuth } = listen.tls;
+  const tls = {
+    cert: escapeVariables(cert),
+    key: escapeVariables(key),
+    ...(clientCa === null ? {} : { client_ca: escapeVariables(clientCa), client_auth: clientAuth }),
+  };
   return { host: listen.host, port: listen.port, tls };
+}
+
+function formatAdmin({ host, port, token }: AdminListen): string | object {
+  return token === null ? formatAddress({ host, port }) : { host, port, token: HIDDEN_TOKEN };
 }
 
 function formatProvider(provider: ProviderConfig): object {
@@ -105,6 +120,7 @@ function formatProvider(provider: ProviderConfig): object {
     ...(provider.proxyUrl === null ? {} : { proxy_url: HIDDEN_URL }),
     engine: provider.engine,
     ask_usage: provider.asksUsage ? 'on' : 'off',
+    tell_client: provider.tellsClient ? 'on' : 'off',
     breaker: provider.breaker === null ? 'off' : formatBreaker(provider.breaker),
     ...(provider.health === null ? {} : { health: formatHealth(provider.health) }),
   };

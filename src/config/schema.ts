@@ -14,7 +14,7 @@ import {
   wholeNumber,
   workerCount,
 } from './fields.js';
-import { admin, listen, log } from './listen-schema.js';
+import { admin, listen, log, trustedProxies } from './listen-schema.js';
 import { provider } from './provider-schema.js';
 import { mapping, named, PERIOD_MS_MAX, TIMEOUT_MS_MAX } from './schema-parts.js';
 import { consumerKey } from './secrets.js';
@@ -184,6 +184,7 @@ const callers = mapping({
 export const fileSchema = mapping({
   listen,
   admin,
+  trusted_proxies: trustedProxies,
   workers: workerCount(WORKERS_MAX)
     .prefault('auto')
     .describe('Worker threads; auto is one a core.'),

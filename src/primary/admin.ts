@@ -7,6 +7,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { ListenAddress } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { METRICS_CONTENT_TYPE } from '../observe/metrics.js';
+import { AdminGuard } from './admin-guard.js';
 import { describeListenError } from './endpoint.js';
 
 export interface Readiness {
@@ -36,6 +37,8 @@ export interface ApiRoute {
 
 export interface AdminServerOptions {
   readonly address: ListenAddress;
+  /** What requests must carry; null: none, because only this machine reaches the address. */
+  readonly token?: string | null;
   readonly isReady: () => Readiness;
   readonly renderMetrics: () => Promise<string>;
   readonly api: readonly ApiRoute[];
@@ -55,6 +58,8 @@ interface Answer {
   readonly body: string;
   /** The methods, where another one was used. */
   readonly allow?: string;
+  /** How to be let in, where that is missing. */
+  readonly challenge?: string;
 }
 
 interface Route {
@@ -68,9 +73,16 @@ const READING = ['GET', 'HEAD'];
 const CLOSE_GRACE_MS = 500;
 
 export function createAdminServer(options: AdminServerOptions): AdminServer {
+  const guard = new AdminGuard(options.token ?? null);
   const routes = new Map<string, Route>([
     ['/healthz', reading(() => answerJson(200, { status: 'ok' }))],
-    ['/readyz', reading(() => answerReadiness(options.isReady()))],
+    [
+      '/readyz',
+      reading(({ headers }) => {
+        const { ready, reason } = options.isReady();
+        return answerReadiness({ ready, reason: guard.isTrusted(headers) ? reason : '' });
+      }),
+    ],
     [
       '/metrics',
       reading(async () => ({
@@ -101,7 +113,7 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
     },
     (request, response) => {
       takeBody(request, response, (body) => {
-        handleRequest(routes, request, body).then(
+        handleRequest(routes, guard, request, body).then(
           (answer) => sendAnswer(request, response, answer),
           () => sendAnswer(request, response, answerJson(500, { error: 'internal_error' })),
         );
@@ -116,7 +128,7 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
   };
 }
 
-function reading(handle: () => Answer | Promise<Answer>): Route {
+function reading(handle: Route['handle']): Route {
   return { methods: READING, handle };
 }
 
@@ -146,10 +158,17 @@ function createApiRoute({ method, answer }: ApiRoute): Route {
 
 async function handleRequest(
   routes: ReadonlyMap<string, Route>,
+  guard: AdminGuard,
   request: IncomingMessage,
   body: Buffer,
 ): Promise<Answer> {
   const [path = '/'] = (request.url ?? '/').split('?', 1);
+  // Before anything is said about what there is.
+  const refusal = guard.judge(path, READING.includes(request.method ?? ''), request.headers);
+  if (refusal !== null) {
+    const answer = answerJson(refusal.status, { error: refusal.error });
+    return refusal.status === 401 ? { ...answer, challenge: 'Bearer realm="weir"' } : answer;
+  }
   const route = routes.get(path);
   if (route === undefined) {
     return answerJson(404, { error: 'not_found', paths: [...routes.keys()] });
@@ -164,7 +183,7 @@ async function handleRequest(
 function answerReadiness({ ready, reason }: Readiness): Answer {
   return ready
     ? answerJson(200, { status: 'ready' })
-    : answerJson(503, { status: 'not_ready', reason });
+    : answerJson(503, { status: 'not_ready', ...(reason === '' ? {} : { reason }) });
 }
 
 function answerJson(status: number, value: unknown): Answer {
@@ -183,6 +202,7 @@ function sendAnswer(request: IncomingMessage, response: ServerResponse, answer: 
   response.setHeader('cache-control', 'no-store');
   response.setHeader('x-content-type-options', 'nosniff');
   if (answer.allow !== undefined) response.setHeader('allow', answer.allow);
+  if (answer.challenge !== undefined) response.setHeader('www-authenticate', answer.challenge);
   response.end(request.method === 'HEAD' ? undefined : answer.body);
 }
 

@@ -21,10 +21,11 @@ import { createRedact } from '../observe/redact.js';
 import { countTargets } from '../route/models.js';
 import { createTargetLoadBuffer, reclaimTargetLoad } from '../route/target-load.js';
 import type { WorkerStart } from '../worker/messages.js';
-import { type AcceptMode, Acceptor, chooseAcceptMode } from './acceptor.js';
+import { type AcceptMode, Acceptor, checkClientAuth, chooseAcceptMode } from './acceptor.js';
 import { type AdminServer, createAdminServer, type Readiness } from './admin.js';
+import { CertificateKeeper } from './certificate-keeper.js';
 import { widenInlining } from './compiler.js';
-import { checkCertificate, probeAddress } from './endpoint.js';
+import { probeAddress } from './endpoint.js';
 import { HealthChecks } from './health-checks.js';
 import { LimitKeeper } from './limit-keeper.js';
 import { createLimitsApi } from './limits-api.js';
@@ -52,6 +53,8 @@ export class Primary {
   readonly #limits: LimitKeeper;
   readonly #targets: TargetKeeper;
   #checks: HealthChecks | null = null;
+  /** null: the public port serves no TLS, or nothing runs yet. */
+  #certificate: CertificateKeeper | null = null;
   readonly #targetLoad: SharedArrayBuffer;
   readonly #tokenCounter = new TokenCounter();
   #acceptor: Acceptor | null = null;
@@ -73,6 +76,7 @@ export class Primary {
       onLog: (lines, lineCount, onTaken) => this.#sink.writeBatch(lines, lineCount, onTaken),
       onFault: (index, message, stack) => this.#onFault(index, message, stack),
       onCountTokens: (body, model) => this.#tokenCounter.count(body, model),
+      onCertificateRefused: (index, problem) => this.#certificate?.onRefused(index, problem),
       onEnded: (index) => {
         this.#limits.reclaim(index);
         reclaimTargetLoad(this.#targetLoad, countTargets(config), index);
@@ -96,6 +100,7 @@ export class Primary {
     });
     this.#admin = createAdminServer({
       address: config.admin,
+      token: config.admin.token,
       isReady: () => this.#readiness,
       renderMetrics: async () => {
         await this.#workers.collectHistograms((index, snapshots) => {
@@ -113,7 +118,7 @@ export class Primary {
   async start(): Promise<void> {
     const { config } = this.#options;
     const startedMs = nowMs();
-    checkCertificate(config.listen.tls);
+    this.#openCertificate();
     for (const provider of config.providers) {
       checkTlsFiles(provider);
     }
@@ -131,12 +136,18 @@ export class Primary {
     }
     this.#limits.startSaving();
     this.#targets.startLooking();
+    this.#certificate?.start();
     this.#warmTokenCounter();
     this.#readiness = { ready: true, reason: '' };
     for (const warning of config.warnings) {
       this.logger.warn(warning);
     }
     this.#logReady(mode, { host: config.listen.host, port }, admin, nowMs() - startedMs);
+  }
+
+  /** Reads the public port's certificate anew. @returns what is wrong with it; null: nothing, or there is none. */
+  reloadCertificate(): string | null {
+    return this.#isDraining ? null : (this.#certificate?.look() ?? null);
   }
 
   /** Lets what runs end, bounded by `drain_timeout`, then ends everything. Asked a second time it cuts at once. */
@@ -152,6 +163,7 @@ export class Primary {
     this.logger.info({ reason, timeout_ms: drainTimeoutMs }, 'draining');
     const watchdog = this.#startWatchdog(drainTimeoutMs + BOUNDS.watchdogMs);
     this.#checks?.stop();
+    this.#certificate?.stop();
     this.#acceptor?.stop();
     const cut = await this.#workers.drain(drainTimeoutMs);
     this.#acceptor?.close();
@@ -166,6 +178,17 @@ export class Primary {
     await this.#sink.drain();
     clearTimeout(watchdog);
     this.#options.onEnded(this.#exitCode);
+  }
+
+  #openCertificate(): void {
+    const { tls } = this.#config.listen;
+    if (tls === null) return;
+    checkClientAuth(tls);
+    this.#certificate = new CertificateKeeper({
+      tls,
+      logger: this.logger,
+      distribute: () => this.#workers.reloadCertificate(),
+    });
   }
 
   /** Takes back a start that failed, so that nothing is left running. */

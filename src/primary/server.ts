@@ -49,6 +49,7 @@ export async function runServer(options: ServerOptions): Promise<void> {
     void primary.drain(early);
   }
   process.on('SIGHUP', () => {
+    primary.reloadCertificate();
     primary.logger.warn('SIGHUP: this version can’t reload its configuration; nothing was changed');
   });
   if (demo !== null) {

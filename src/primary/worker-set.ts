@@ -11,6 +11,8 @@ export interface WorkerSetEvents {
   onCountTokens(body: Uint8Array, model: string): Promise<number | null>;
   /** A defect in a worker: something was thrown where nothing may be. */
   onFault(index: number, message: string, stack: string): void;
+  /** A worker could not take up a changed certificate. */
+  onCertificateRefused(index: number, problem: string): void;
   /** A worker's thread has ended, as it should or not. */
   onEnded(index: number): void;
   /** A worker ended without having been asked to. */
@@ -105,6 +107,13 @@ export class WorkerSet {
     return this.#members.reduce((sum, member) => sum + member.cut, 0);
   }
 
+  /** New connections get what the files of `listen.tls` hold now. */
+  reloadCertificate(): void {
+    for (const member of this.#members) {
+      this.#send(member, { kind: 'reload-certificate' });
+    }
+  }
+
   async #untilDeaf(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
@@ -193,6 +202,9 @@ export class WorkerSet {
         });
         break;
       }
+      case 'certificate-refused':
+        this.#events.onCertificateRefused(index, message.problem);
+        break;
       case 'fault':
         this.#events.onFault(index, message.message, message.stack);
         break;

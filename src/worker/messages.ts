@@ -43,6 +43,8 @@ export type ToPrimary =
       readonly model: string;
       readonly body: Uint8Array;
     }
+  /** The answer to `reload-certificate` where it could not be done. */
+  | { readonly kind: 'certificate-refused'; readonly problem: string }
   | { readonly kind: 'fault'; readonly message: string; readonly stack: string }
   /** Nothing is in flight any more and every connection is closed; the thread ends by itself. */
   | { readonly kind: 'drained'; readonly cut: number };
@@ -52,6 +54,8 @@ export type ToWorker =
   | { readonly kind: 'histograms'; readonly request: number }
   /** null: they could not be counted in time. */
   | { readonly kind: 'tokens-counted'; readonly id: number; readonly tokens: number | null }
+  /** Read the files of `listen.tls` again, for new connections. */
+  | { readonly kind: 'reload-certificate' }
   /** New connections are refused from now on; all else goes on. */
   | { readonly kind: 'stop-listening' }
   /** Finish what runs, for at most so long from now, and end. A later one changes the time. */

@@ -85,7 +85,7 @@ export class WorkerRuntime implements Stages {
       countDropped: () => column.add(layout.fixed.logLinesDropped, 1),
     });
     const writeLine = config.log.access
-      ? createAccessLine(this.log, createRedact(listSecrets(config)))
+      ? createAccessLine(this.log, createRedact(listSecrets(config)), config.log.client)
       : null;
     this.#recorder = new Recorder(layout, column, this.histograms, writeLine);
     this.keys = createKeyTable(config.consumers);

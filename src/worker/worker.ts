@@ -1,5 +1,6 @@
 /** The entry of a worker thread: builds the runtime, listens, answers the primary. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { asksForAddress, ClientAddresses } from '../accept/caller-address.js';
 import { Listener } from '../accept/listener.js';
 import { nowMs } from '../core/clock.js';
 import { decodeMessage, encodeMessage } from '../core/wire.js';
@@ -22,7 +23,7 @@ const start = workerData as WorkerStart;
 const runtime = new WorkerRuntime(start, send);
 const listener = new Listener({
   tls: start.config.listen.tls,
-  readsAddress: start.config.callers?.by === 'address',
+  addresses: asksForAddress(start.config) ? new ClientAddresses(start.config.trustedProxies) : null,
   onRequest: (downstream, head) => runExchange(runtime, downstream, head),
   onFault: (error) => runtime.onFault(null, error),
   onConnections: (delta) => runtime.onConnections(delta),
@@ -45,6 +46,13 @@ port.on('message', (bytes: Uint8Array) => {
       break;
     case 'tokens-counted':
       runtime.tokenCounts.onCounted(message.id, message.tokens);
+      break;
+    case 'reload-certificate':
+      try {
+        listener.reloadCertificate();
+      } catch (error) {
+        send({ kind: 'certificate-refused', problem: String(error) });
+      }
       break;
     case 'stop-listening':
       listener.stopListening();
