@@ -20,15 +20,12 @@ export interface DownstreamObserver {
 
 /** Takes in a request's body. */
 export interface BodyReader {
-  /**
-   * A chunk is borrowed: its memory is gone when this returns (U-4). The last call has isLast; a request without a body
-   * gets one empty chunk.
-   */
+  /** A chunk is borrowed: its memory is gone when this returns (U-4). A request without a body gets one that is empty. */
   onBodyChunk(chunk: Buffer, isLast: boolean): void;
 }
 
 export class Downstream {
-  /** Of its connection, by the listener: to end with this answer; without a certificate that was asked for. */
+  /** Both written by the listener: the connection ends with this answer; it lacks a certificate that was asked for. */
   endsConnection = false;
   lacksCertificate = false;
   #response: HttpResponse;

@@ -135,7 +135,7 @@ function createTlsApp(tls: TlsFiles): TemplatedApp {
 function hasCertificate(response: HttpResponse): boolean {
   const { getX509Certificate } = response as CertifiedResponse;
   // A binary that can't tell lets nobody in: Primary refuses to start with it.
-  return getX509Certificate !== undefined && getX509Certificate.call(response).byteLength > 0;
+  return getX509Certificate !== undefined && getX509Certificate.call(response) !== '';
 }
 
 /** The package's types leave out the form with host, port and options, which the binary has. */

@@ -3,6 +3,7 @@
  * request to one function. The caller of a request is never told anything here.
  */
 import { BOUNDS } from '../core/bounds.js';
+import { nowMs } from '../core/clock.js';
 import { FrontApp, type FrontAppOptions } from './front-app.js';
 import { type AcceptorApp, hasAcceptorCalls } from './uws.js';
 
@@ -40,6 +41,9 @@ export class Listener {
    * certificate it was made with, so another one listens beside it (SO_REUSEPORT) before the old one stops. Connections
    * that are open go on; their clients are told to connect anew with the next answer. Where nothing listens: nothing.
    *
+   * What the kernel has accepted for the old socket but not handed over yet is reset when that closes, unless
+   * `net.ipv4.tcp_migrate_req` is on; so it closes when the loop has nothing else to do.
+   *
    * @throws Error when the files can't be used, or too many former certificates are still in use; then nothing changed.
    */
   reloadCertificate(): void {
@@ -59,9 +63,9 @@ export class Listener {
     const former = this.#front;
     this.#front = next;
     this.#retired.add(former);
-    former.retire(() => {
-      if (this.#retired.delete(former)) {
-        former.close();
+    awaitQuietTurn(() => {
+      if (this.#retired.has(former)) {
+        former.retire(() => this.#closeRetired(former));
       }
     });
   }
@@ -102,6 +106,12 @@ export class Listener {
     this.#front.close();
   }
 
+  #closeRetired(former: FrontApp): void {
+    if (this.#retired.delete(former)) {
+      former.close();
+    }
+  }
+
   #acceptorApp(): AcceptorApp {
     const { app } = this.#front;
     if (!hasAcceptorCalls(app)) {
@@ -109,4 +119,25 @@ export class Listener {
     }
     return app;
   }
+}
+
+/** A turn of the loop that takes no longer has had hardly anything to do, and has just asked for new connections. */
+const QUIET_TURN_MS = 0.1;
+const TURNS_MAX = 500;
+
+/** While something is to be done immediately the loop does not wait, so a quiet turn takes some microseconds. */
+function awaitQuietTurn(onQuiet: () => void): void {
+  let turnsLeft = TURNS_MAX;
+  let beforeMs = nowMs();
+  const look = (): void => {
+    const now = nowMs();
+    turnsLeft -= 1;
+    if (now - beforeMs < QUIET_TURN_MS || turnsLeft === 0) {
+      onQuiet();
+    } else {
+      beforeMs = now;
+      setImmediate(look);
+    }
+  };
+  setImmediate(look);
 }

@@ -25,8 +25,8 @@ export function hasAcceptorCalls(app: TemplatedApp): app is AcceptorApp {
 
 /** What the package's own types leave out and older binaries do not have. */
 export interface CertifiedResponse extends HttpResponse {
-  /** In DER; empty where the client has shown none. */
-  getX509Certificate?(): ArrayBuffer;
+  /** In PEM, also where the session was resumed; empty where the client has shown none. */
+  getX509Certificate?(): string;
 }
 
 /** Whether a connection's client certificate can be asked for: the calls came with the same releases. */

@@ -39,10 +39,10 @@ test('an address that Node reads is not read, or another one', () => {
       const written = formatIp(address);
       assert.deepEqual(parseIp(written), address, written);
       if (isIPv4(text)) assert.equal(written, text);
-      else if (isIPv6(written)) {
-        const family = 'ipv6';
-        assert.equal(written, new SocketAddress({ address: text, family }).address, text);
-      }
+      if (!isIPv6(written)) return;
+      const { address: ofNode } = new SocketAddress({ address: text, family: 'ipv6' });
+      // Of ::/96 it writes the end dotted, as if it were an old kind of IPv4.
+      if (!ofNode.includes('.')) assert.equal(written, ofNode, text);
     }),
     RUNS,
   );
@@ -77,7 +77,9 @@ test('an address is within a network where Node says that it is not', () => {
       const address = parseIp(text);
       assert.ok(parsed !== null && address !== null, network);
       const written = formatIp(address);
-      const expected = list.check(written, isIPv4(written) ? 'ipv4' : 'ipv6');
+      // Node finds every address of IPv4 in ::/0.
+      const isOneKind = isIPv4(written) === isIPv4(base);
+      const expected = isOneKind && list.check(written, isIPv4(written) ? 'ipv4' : 'ipv6');
       inside += expected ? 1 : 0;
       assert.equal(isWithin(address, parsed), expected, `${text} in ${network}`);
     }),
