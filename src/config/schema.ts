@@ -184,7 +184,6 @@ const callers = mapping({
 export const fileSchema = mapping({
   listen,
   admin,
-  trusted_proxies: trustedProxies,
   workers: workerCount(WORKERS_MAX)
     .prefault('auto')
     .describe('Worker threads; auto is one a core.'),
@@ -210,6 +209,7 @@ export const fileSchema = mapping({
     .optional()
     .describe('Who may call. Left out: nobody is asked for a key.'),
   callers: callers.optional(),
+  trusted_proxies: trustedProxies,
 });
 
 /** The file after defaults and units, before names are looked up. */
