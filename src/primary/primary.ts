@@ -20,7 +20,7 @@ import { listSecrets } from '../observe/recorder.js';
 import { createRedact } from '../observe/redact.js';
 import { countTargets } from '../route/models.js';
 import { createTargetLoadBuffer, reclaimTargetLoad } from '../route/target-load.js';
-import type { WorkerStart } from '../worker/messages.js';
+import type { GenerationStart, WorkerStart } from '../worker/messages.js';
 import { type AcceptMode, Acceptor, chooseAcceptMode } from './acceptor.js';
 import { type AdminServer, createAdminServer, type Readiness } from './admin.js';
 import { widenInlining } from './compiler.js';
@@ -221,20 +221,24 @@ export class Primary {
     const { config } = this.#options;
     const idPrefix = randomBytes(5).toString('hex');
     const startedWallMs = wallClockMs();
+    const generation: GenerationStart = {
+      number: 1,
+      config,
+      prices,
+      counters: this.#counters,
+      limits: this.#limits.buffer,
+      health: this.#targets.buffer,
+      targetLoad: this.#targetLoad,
+    };
     const starts = Array.from(
       { length: config.workers },
       (_, index): WorkerStart => ({
-        config,
         index,
         idPrefix,
         startedWallMs,
-        counters: this.#counters,
-        limits: this.#limits.buffer,
-        health: this.#targets.buffer,
-        targetLoad: this.#targetLoad,
         log: createLogMemory(),
-        prices,
         port: mode === 'acceptor' ? null : port,
+        generation,
       }),
     );
     const listening = await this.#workers.start(starts);
