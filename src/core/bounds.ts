@@ -100,6 +100,7 @@ export const BOUND_TABLE = {
   snapshotBytesMax: bound(256 * MB, 'bytes', 'Of the file that buckets are saved to; a larger one is not read. 300,000 buckets, none of them full, take about 15 MB.'),
   limitsPerConsumerMax: bound(64, 'count', 'Limits of one consumer, its tier’s included; every call is counted by each, at about 0.2 µs.'),
   limitRowsMax: bound(2_000_000, 'count', 'Rows of the limit table, one for each limit of each consumer: 64 bytes, and 8 for each worker. 100,000 consumers with three limits need 300,000.'),
+  limitRowsRoom: bound(65_536, 'count', 'Rows that the limit table has room for at least; twice as many as the first configuration needs where that is more. What no row is used of costs no memory, and a reload needs rows for new limits while the old ones are still in use.'),
   limitWorkersMax: bound(256, 'count', 'Workers that share the limit table; more than one a core is of no use.'),
   limitSlotsMax: bound(1_000_000, 'count', 'Slots for consumers that are not configured, such as addresses; their rows count as rows of the limit table.'),
   userBytesMax: bound(1024, 'bytes', 'Of the JSON string that names the end user, where users have limits: it is hashed for each request. OpenAI’s own names for them are of at most 64 characters.'),

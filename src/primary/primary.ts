@@ -226,7 +226,7 @@ export class Primary {
       config,
       prices,
       counters: this.#counters,
-      limits: this.#limits.buffer,
+      ...this.#limits.memory,
       health: this.#targets.buffer,
       targetLoad: this.#targetLoad,
     };

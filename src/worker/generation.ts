@@ -19,7 +19,7 @@ import { HealthTable } from '../health/table.js';
 import type { BodyInspector } from '../inspect/body.js';
 import { encodeJsonString } from '../inspect/json-token.js';
 import { Ledger } from '../limits/ledger.js';
-import { planLimits } from '../limits/plan.js';
+import { planCallers, planConsumers } from '../limits/plan.js';
 import { LimitTable } from '../limits/table.js';
 import { createAccessLine, type LineDestination } from '../observe/access-line.js';
 import { attemptSlot, type CounterColumn, createCounterLayout } from '../observe/counters.js';
@@ -205,20 +205,25 @@ export class Generation implements Stages {
 }
 
 function createAdmission(
-  { config, limits }: GenerationStart,
+  { config, limits, limitPlaces, callerLimits }: GenerationStart,
   prices: PriceList,
   { index, estimator, tokenCounts }: GenerationHost,
 ): Admission {
-  const plan = planLimits(config);
+  const plan = planConsumers(config, { places: limitPlaces });
+  const callerPlan = planCallers(config);
   return new Admission(
     {
       consumers: config.consumers,
       callers: config.callers,
       ledger: new Ledger(new LimitTable(limits, plan, index)),
+      callerLedger:
+        callerPlan === null || callerLimits === null
+          ? null
+          : new Ledger(new LimitTable(callerLimits, callerPlan, index)),
       prices,
       estimator,
       countTokens: (body, model) => tokenCounts.count(body, model),
     },
-    plan.longestList,
+    Math.max(plan.longestList, callerPlan?.longestList ?? 0),
   );
 }

@@ -1,6 +1,7 @@
 /** What the primary and its workers say to each other; packed by core/wire.ts. */
 import type { PriceCatalog } from '../admit/price-catalog.js';
 import type { WeirConfig } from '../config/model.js';
+import type { RowPlaces } from '../limits/plan.js';
 import type { SentLines } from '../observe/log-batch.js';
 
 /** What follows from one configuration; the same for all workers. */
@@ -11,7 +12,11 @@ export interface GenerationStart {
   /** List prices of the configured providers. */
   readonly prices: PriceCatalog;
   readonly counters: SharedArrayBuffer;
+  /** Of configured consumers, and where each has its rows in it. */
   readonly limits: SharedArrayBuffer;
+  readonly limitPlaces: RowPlaces;
+  /** Of callers that nobody configured; null: they have no limits. */
+  readonly callerLimits: SharedArrayBuffer | null;
   /** Of all targets; see health/table.ts. */
   readonly health: SharedArrayBuffer;
   /** How busy and how fast targets are. */
