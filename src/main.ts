@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { formatEffective } from './config/effective.js';
 import { loadConfig } from './config/load.js';
+import { previewReload } from './config/reload-preview.js';
 import { BOUNDS } from './core/bounds.js';
 import { OperatorError } from './core/errors.js';
 
@@ -12,10 +13,12 @@ const USAGE = `Weir, an AI gateway.
   weir [--config FILE]            serve; FILE is weir.yaml if left out
        [--demo-without-keys]      where no provider has a key, put the built-in simulated LLM in their place
   weir check FILE                 validate a configuration and print what it means
+       [--diff RUNNING]           print what a reload from the file RUNNING to it would change
   weir demo-upstream [--listen HOST:PORT]
                                   serve the built-in simulated LLM alone
   weir --version | --help
 
+SIGHUP reads the configuration anew.
 SIGTERM and SIGINT let running exchanges end, for at most drain_timeout, and exit with 0.
 `;
 
@@ -34,16 +37,38 @@ async function run(args: readonly string[]): Promise<number | null> {
 }
 
 function check(args: readonly string[]): number {
-  const [file, ...rest] = args;
-  if (file === undefined || file.startsWith('-') || rest.length > 0) {
-    throw new OperatorError('usage: weir check FILE');
-  }
+  const { file, running } = parseCheckArgs(args);
   const config = loadConfig(file, process.env);
   for (const warning of config.warnings) {
     process.stderr.write(`${file}: warning: ${warning}\n`);
   }
-  process.stdout.write(formatEffective(config));
+  if (running === null) {
+    process.stdout.write(formatEffective(config));
+    return 0;
+  }
+  const { text, refusals } = previewReload(loadConfig(running, process.env), config);
+  process.stdout.write(text);
+  if (refusals.length > 0) {
+    throw new OperatorError(refusals.join('\n'));
+  }
   return 0;
+}
+
+function parseCheckArgs(args: readonly string[]): { file: string; running: string | null } {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options: { diff: { type: 'string' } },
+      allowPositionals: true,
+    });
+    const [file, ...rest] = positionals;
+    if (file !== undefined && rest.length === 0) {
+      return { file, running: values.diff ?? null };
+    }
+  } catch {
+    // The usage says it.
+  }
+  throw new OperatorError('usage: weir check FILE [--diff RUNNING]');
 }
 
 /** @returns null once the server runs; it ends the process by itself. */
@@ -58,11 +83,17 @@ async function serve(args: readonly string[]): Promise<number | null> {
     process.stdout.write(`${version}\n`);
     return 0;
   }
-  const config = loadConfig(options.config ?? CONFIG_DEFAULT, process.env);
+  const load = () => loadConfig(options.config ?? CONFIG_DEFAULT, process.env);
+  const config = load();
   // Read by uWebSockets.js when it is loaded, from the environment of the process and not of a worker (U-14).
   process.env['UWS_HTTP_MAX_HEADERS_SIZE'] ??= String(BOUNDS.headerBlockBytesMax);
   const { runServer } = await import('./primary/server.js');
-  await runServer({ config, version, usesDemo: options['demo-without-keys'] === true });
+  await runServer({
+    config,
+    loadConfig: load,
+    version,
+    usesDemo: options['demo-without-keys'] === true,
+  });
   return null;
 }
 

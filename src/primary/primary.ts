@@ -4,55 +4,66 @@
  */
 import { randomBytes } from 'node:crypto';
 import { TokenCounter } from '../admit/exact-count.js';
-import { loadPriceCatalog, type PriceCatalog } from '../admit/price-catalog.js';
 import { formatAddress } from '../config/address.js';
 import type { ListenAddress, WeirConfig } from '../config/model.js';
 import { checkTlsFiles, readTlsFiles } from '../config/pem-files.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs, toSharedMs, wallClockMs } from '../core/clock.js';
-import { createCounterBuffer, createCounterLayout, readCounters } from '../observe/counters.js';
+import { createCounterBuffer, readCounters } from '../observe/counters.js';
 import { HistogramStore } from '../observe/histograms.js';
 import { createLogMemory } from '../observe/log-batch.js';
 import { LogSink } from '../observe/log-sink.js';
 import { createLogger, type Logger } from '../observe/logger.js';
 import { createMetrics } from '../observe/metrics.js';
-import { listSecrets } from '../observe/recorder.js';
-import { createRedact } from '../observe/redact.js';
-import { countTargets } from '../route/models.js';
+import type { ReloadSample } from '../observe/reload-metrics.js';
 import { createTargetLoadBuffer, reclaimTargetLoad } from '../route/target-load.js';
-import type { GenerationStart, WorkerStart } from '../worker/messages.js';
+import type { WorkerStart } from '../worker/messages.js';
 import { type AcceptMode, Acceptor, chooseAcceptMode } from './acceptor.js';
 import { type AdminServer, createAdminServer, type Readiness } from './admin.js';
 import { widenInlining } from './compiler.js';
+import { ConfigWatch } from './config-watch.js';
 import { checkCertificate, probeAddress } from './endpoint.js';
+import { type Kept, planNext, startFirst } from './generation-plan.js';
+import { Generations } from './generations.js';
 import { HealthChecks } from './health-checks.js';
 import { LimitKeeper } from './limit-keeper.js';
 import { createLimitsApi } from './limits-api.js';
+import { LivingSecrets } from './living-secrets.js';
+import { Reloader, type ReloadResult } from './reload.js';
+import { createReloadApi } from './reload-api.js';
+import { logReload } from './reload-log.js';
 import { TargetKeeper } from './target-keeper.js';
+import { TargetPlaces } from './target-places.js';
 import { createTargetsApi } from './targets-api.js';
 import { WorkerSet } from './worker-set.js';
 
 export interface PrimaryOptions {
   readonly config: WeirConfig;
+  /** Reads the configuration anew. @throws OperatorError with a line for each problem. */
+  readonly loadConfig: () => WeirConfig;
   readonly version: string;
   /** Called with the exit code when everything has ended. */
   readonly onEnded: (exitCode: number) => void;
 }
 
 export class Primary {
-  readonly #config: WeirConfig;
+  /** The one in force. */
+  #config: WeirConfig;
   readonly #options: PrimaryOptions;
   readonly #sink = new LogSink();
   readonly #workers: WorkerSet;
   readonly #admin: AdminServer;
   readonly logger: Logger;
   readonly #histograms = new HistogramStore();
-  readonly #layout;
-  readonly #counters: SharedArrayBuffer;
+  readonly #secrets = new LivingSecrets();
   readonly #limits: LimitKeeper;
   readonly #targets: TargetKeeper;
+  /** What lasts from one configuration to the next. */
+  readonly #kept: Kept;
+  #generations: Generations | null = null;
+  #reloader: Reloader | null = null;
+  #watch: ConfigWatch | null = null;
   #checks: HealthChecks | null = null;
-  readonly #targetLoad: SharedArrayBuffer;
   readonly #tokenCounter = new TokenCounter();
   #acceptor: Acceptor | null = null;
   #readiness: Readiness = { ready: false, reason: 'starting' };
@@ -63,30 +74,36 @@ export class Primary {
     const { config } = options;
     this.#options = options;
     this.#config = config;
-    this.logger = createLogger(config.log.level, this.#sink, createRedact(listSecrets(config)));
-    this.#layout = createCounterLayout(config);
-    this.#counters = createCounterBuffer(this.#layout, config.workers);
+    this.#secrets.add(1, config);
+    this.logger = createLogger(config.log.level, this.#sink, this.#secrets.redact);
     this.#limits = new LimitKeeper(config, this.logger);
     this.#targets = new TargetKeeper(config, this.logger);
-    this.#targetLoad = createTargetLoadBuffer(countTargets(config), config.workers);
+    const places = new TargetPlaces(config);
+    const counters = createCounterBuffer(places.layout, config.workers);
+    const targetLoad = createTargetLoadBuffer(places.targetsMax, config.workers);
+    const [limits, targets] = [this.#limits, this.#targets];
+    this.#kept = { limits, targets, places, counters, targetLoad };
     this.#workers = new WorkerSet({
       onLog: (lines, lineCount, onTaken) => this.#sink.writeBatch(lines, lineCount, onTaken),
       onFault: (index, message, stack) => this.#onFault(index, message, stack),
       onCountTokens: (body, model) => this.#tokenCounter.count(body, model),
       onEnded: (index) => {
         this.#limits.reclaim(index);
-        reclaimTargetLoad(this.#targetLoad, countTargets(config), index);
+        reclaimTargetLoad(targetLoad, places.targetsMax, index);
+        this.#reloader?.onWorkerEnded(index);
       },
+      onGeneration: (index, report) => this.#reloader?.onReport(index, report),
       onLost: (index, exitCode) =>
         this.#onFault(index, `the thread ended with code ${exitCode}`, ''),
     });
     const metrics = createMetrics({
-      layout: this.#layout,
-      readCounters: () => readCounters(this.#layout, this.#counters, config.workers),
+      readLayout: () => places.layout,
+      readCounters: () => readCounters(places.layout, counters, config.workers),
       readHistograms: () => this.#histograms.merge(),
       readLimits: () => this.#limits.readSamples(),
       readLimitTableFull: () => this.#limits.tableFullCount,
       readTargets: () => this.#targets.readSamples(),
+      readReloads: () => this.#reloader?.readSample() ?? NOT_STARTED,
       readLogLinesLost: () => this.#sink.linesLost,
       build: {
         version: options.version,
@@ -105,7 +122,11 @@ export class Primary {
         });
         return metrics.render();
       },
-      api: [...createLimitsApi(this.#limits), ...createTargetsApi(this.#targets)],
+      api: [
+        ...createLimitsApi(this.#limits),
+        ...createTargetsApi(this.#targets),
+        ...createReloadApi((cause) => this.reload(cause)),
+      ],
     });
   }
 
@@ -123,7 +144,7 @@ export class Primary {
     try {
       await this.#limits.restore();
       widenInlining();
-      await this.#startWorkers(mode, port, await this.#loadPrices());
+      await this.#startWorkers(mode, port);
       await this.#startChecks();
     } catch (error) {
       await this.#abandon();
@@ -132,11 +153,17 @@ export class Primary {
     this.#limits.startSaving();
     this.#targets.startLooking();
     this.#warmTokenCounter();
+    this.#followWatch();
     this.#readiness = { ready: true, reason: '' };
-    for (const warning of config.warnings) {
-      this.logger.warn(warning);
-    }
+    this.#logWarnings();
     this.#logReady(mode, { host: config.listen.host, port }, admin, nowMs() - startedMs);
+  }
+
+  /** Reads the configuration anew and turns to it; what is wrong with it is in the result and in the log. */
+  reload(cause: string): Promise<ReloadResult> {
+    if (this.#reloader !== null) return this.#reloader.request(cause);
+    const problems = [this.#readiness.reason];
+    return Promise.resolve({ outcome: 'busy', generation: 0, problems });
   }
 
   /** Lets what runs end, bounded by `drain_timeout`, then ends everything. Asked a second time it cuts at once. */
@@ -151,6 +178,7 @@ export class Primary {
     const { drainTimeoutMs } = this.#config;
     this.logger.info({ reason, timeout_ms: drainTimeoutMs }, 'draining');
     const watchdog = this.#startWatchdog(drainTimeoutMs + BOUNDS.watchdogMs);
+    this.#watch?.stop();
     this.#checks?.stop();
     this.#acceptor?.stop();
     const cut = await this.#workers.drain(drainTimeoutMs);
@@ -194,14 +222,6 @@ export class Primary {
     }
   }
 
-  /** Where nobody's use is counted, and no target chosen by its price, the list need not be read. */
-  async #loadPrices(): Promise<PriceCatalog> {
-    const isAskedFor =
-      this.#config.consumers !== null ||
-      this.#config.models.some(({ balance }) => balance === 'lowest-cost');
-    return isAskedFor ? loadPriceCatalog(this.#config, wallClockMs()) : {};
-  }
-
   /** What talks to providers is loaded only where the primary has to. */
   async #startChecks(): Promise<void> {
     const { providers } = this.#config;
@@ -217,19 +237,18 @@ export class Primary {
     this.#checks.start();
   }
 
-  async #startWorkers(mode: AcceptMode, port: number, prices: PriceCatalog): Promise<void> {
+  async #startWorkers(mode: AcceptMode, port: number): Promise<void> {
     const { config } = this.#options;
+    const generation = await startFirst(config, this.#kept);
+    const indexes = Array.from({ length: config.workers }, (_, index) => index);
+    this.#generations = new Generations(generation, indexes, (oldest) => {
+      this.#limits.retire(oldest);
+      this.#secrets.retire(oldest);
+    });
+    const { inForce } = this.#generations;
+    this.#reloader = this.#createReloader(this.#generations);
     const idPrefix = randomBytes(5).toString('hex');
     const startedWallMs = wallClockMs();
-    const generation: GenerationStart = {
-      number: 1,
-      config,
-      prices,
-      counters: this.#counters,
-      ...this.#limits.memory,
-      health: this.#targets.buffer,
-      targetLoad: this.#targetLoad,
-    };
     const starts = Array.from(
       { length: config.workers },
       (_, index): WorkerStart => ({
@@ -238,6 +257,7 @@ export class Primary {
         startedWallMs,
         log: createLogMemory(),
         port: mode === 'acceptor' ? null : port,
+        inForce,
         generation,
       }),
     );
@@ -249,6 +269,54 @@ export class Primary {
       }
       this.#acceptor.listen(config.listen.host, port);
     }
+  }
+
+  #createReloader(generations: Generations): Reloader {
+    const workers = this.#workers;
+    return new Reloader({
+      generations,
+      load: this.#options.loadConfig,
+      refuse: () => (this.#readiness.ready ? null : `the server is ${this.#readiness.reason}`),
+      plan: (config, number) =>
+        planNext(config, number, this.#kept, (changed) => this.#adopt(config, number, changed)),
+      livingWorkers: () => workers.living,
+      prepare: (start) => workers.prepare(start),
+      discard: (number) => workers.tellAll({ kind: 'discard', number }),
+      turn: () => workers.tellAll({ kind: 'turn' }),
+      onOutcome: (cause, result, tookMs) => logReload(this.logger, cause, result, tookMs),
+    });
+  }
+
+  /** What of the primary follows from the configuration, and is not in what is kept. */
+  #adopt(config: WeirConfig, number: number, changed: ReadonlySet<string>): void {
+    this.#config = config;
+    this.#secrets.add(number, config);
+    this.logger.level = config.log.level;
+    this.#logWarnings();
+    this.#warmTokenCounter();
+    this.#followWatch();
+    if (this.#checks === null) void this.#startChecks();
+    else this.#checks.adopt(config.providers, changed, this.#targets.table);
+  }
+
+  #followWatch(): void {
+    const { file, watch } = this.#config;
+    if (watch === (this.#watch !== null)) return;
+    this.#watch?.stop();
+    this.#watch = null;
+    if (!watch) return;
+    this.#watch = new ConfigWatch({
+      file,
+      onChange: () => void this.reload('the file has changed'),
+      onDeaf: (reason) => {
+        this.logger.warn({ reason }, 'changes of the file are not told, it is looked at instead');
+      },
+    });
+    this.#watch.start();
+  }
+
+  #logWarnings(): void {
+    for (const warning of this.#config.warnings) this.logger.warn(warning);
   }
 
   #logReady(mode: AcceptMode, listen: ListenAddress, admin: ListenAddress, startMs: number): void {
@@ -282,3 +350,10 @@ export class Primary {
     }
   }
 }
+
+const NOT_STARTED: ReloadSample = {
+  generation: 0,
+  generationsLiving: 0,
+  lastOkWallMs: 0,
+  counts: { ok: 0, refused: 0, busy: 0, failed: 0 },
+};

@@ -5,6 +5,8 @@ import { Primary } from './primary.js';
 
 export interface ServerOptions {
   readonly config: WeirConfig;
+  /** Reads the file anew. @throws OperatorError */
+  readonly loadConfig: () => WeirConfig;
   readonly version: string;
   /** Where no provider has a key, all of them are replaced by the simulated LLM. */
   readonly usesDemo: boolean;
@@ -12,11 +14,12 @@ export interface ServerOptions {
 
 /** @throws OperatorError when the server can't be started. Resolves once it serves. */
 export async function runServer(options: ServerOptions): Promise<void> {
-  const hasKey = options.config.providers.some(({ apiKey }) => apiKey !== null);
-  const demo = options.usesDemo && !hasKey ? startDemo() : null;
-  const config = demo === null ? options.config : pointAt(options.config, demo.port);
+  const demo = options.usesDemo && !hasKey(options.config) ? startDemo() : null;
+  const complete = (config: WeirConfig): WeirConfig =>
+    demo === null || hasKey(config) ? config : pointAt(config, demo.port);
   const primary = new Primary({
-    config,
+    config: complete(options.config),
+    loadConfig: () => complete(options.loadConfig()),
     version: options.version,
     onEnded: (exitCode) => {
       demo?.close();
@@ -38,6 +41,11 @@ export async function runServer(options: ServerOptions): Promise<void> {
       }
     });
   }
+  let wantsReload = false;
+  process.on(RELOAD_SIGNAL, () => {
+    if (isUp) void primary.reload(RELOAD_SIGNAL);
+    else wantsReload = true;
+  });
   try {
     await primary.start();
   } catch (error) {
@@ -48,9 +56,9 @@ export async function runServer(options: ServerOptions): Promise<void> {
   if (early !== null) {
     void primary.drain(early);
   }
-  process.on('SIGHUP', () => {
-    primary.logger.warn('SIGHUP: this version can’t reload its configuration; nothing was changed');
-  });
+  if (wantsReload) {
+    void primary.reload(RELOAD_SIGNAL);
+  }
   if (demo !== null) {
     primary.logger.warn(
       'no provider key is in the environment: the built-in simulated LLM answers in place of all providers',
@@ -59,6 +67,11 @@ export async function runServer(options: ServerOptions): Promise<void> {
 }
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+const RELOAD_SIGNAL = 'SIGHUP';
+
+function hasKey({ providers }: WeirConfig): boolean {
+  return providers.some(({ apiKey }) => apiKey !== null);
+}
 
 function startDemo(): DemoUpstream {
   return startDemoUpstream({

@@ -3,12 +3,21 @@ import { Worker } from 'node:worker_threads';
 import { BOUNDS } from '../core/bounds.js';
 import { decodeMessage, encodeMessage } from '../core/wire.js';
 import { viewLines } from '../observe/log-batch.js';
-import type { ToPrimary, ToWorker, WorkerStart } from '../worker/messages.js';
+import type {
+  GenerationReport,
+  GenerationStart,
+  PrepareGeneration,
+  ToPrimary,
+  ToWorker,
+  WorkerStart,
+} from '../worker/messages.js';
 
 export interface WorkerSetEvents {
   onLog(lines: Uint8Array, lineCount: number, onTaken: () => void): void;
   /** A worker asks for the tokens of a prompt; null: they can't be had. */
   onCountTokens(body: Uint8Array, model: string): Promise<number | null>;
+  /** What a worker says of the configuration that it was sent, or that it has left. */
+  onGeneration(index: number, report: GenerationReport): void;
   /** A defect in a worker: something was thrown where nothing may be. */
   onFault(index: number, message: string, stack: string): void;
   /** A worker's thread has ended, as it should or not. */
@@ -54,6 +63,23 @@ export class WorkerSet {
   /** Resolves when every worker listens, or can be handed connections. */
   start(starts: readonly WorkerStart[]): Promise<ListeningWorker[]> {
     return Promise.all(starts.map((start) => this.#startOne(start)));
+  }
+
+  /** Of workers that live, those that are still starting included. */
+  get living(): number[] {
+    return [...this.#members.keys()].filter((index) => this.#members[index]?.isAlive === true);
+  }
+
+  /** A worker that is still starting takes it when it has started. */
+  prepare(generation: GenerationStart): void {
+    const message: PrepareGeneration = { kind: 'prepare', generation };
+    for (const { isAlive, worker } of this.#members) {
+      if (isAlive) worker.postMessage(message);
+    }
+  }
+
+  tellAll(message: ToWorker): void {
+    for (const member of this.#members) this.#send(member, message);
   }
 
   get isAnyAlive(): boolean {
@@ -195,6 +221,11 @@ export class WorkerSet {
       }
       case 'fault':
         this.#events.onFault(index, message.message, message.stack);
+        break;
+      case 'prepared':
+      case 'unprepared':
+      case 'retired':
+        this.#events.onGeneration(index, message);
         break;
       case 'drained':
         member.cut = message.cut;

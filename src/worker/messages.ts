@@ -1,7 +1,8 @@
 /** What the primary and its workers say to each other; packed by core/wire.ts. */
 import type { PriceCatalog } from '../admit/price-catalog.js';
-import type { WeirConfig } from '../config/model.js';
+import type { TlsMaterial, WeirConfig } from '../config/model.js';
 import type { RowPlaces } from '../limits/plan.js';
+import type { CounterPlaces } from '../observe/counters.js';
 import type { SentLines } from '../observe/log-batch.js';
 
 /** What follows from one configuration; the same for all workers. */
@@ -11,7 +12,11 @@ export interface GenerationStart {
   readonly config: WeirConfig;
   /** List prices of the configured providers. */
   readonly prices: PriceCatalog;
+  /** By provider: what the files of its `tls` hold. */
+  readonly tls: readonly (TlsMaterial | null)[];
   readonly counters: SharedArrayBuffer;
+  /** Where targets and providers count; also where their load stands. */
+  readonly places: CounterPlaces;
   /** Of configured consumers, and where each has its rows in it. */
   readonly limits: SharedArrayBuffer;
   readonly limitPlaces: RowPlaces;
@@ -34,7 +39,23 @@ export interface WorkerStart {
   readonly log: SharedArrayBuffer;
   /** The port to listen on, or null where the primary's acceptor hands connections over. */
   readonly port: number | null;
-  /** The one that is in force. */
+  /** A number of 32 bits: of the generation that is in force, for all workers in the same instant. */
+  readonly inForce: SharedArrayBuffer;
+  /** That one. */
+  readonly generation: GenerationStart;
+}
+
+/** What a worker says of a generation, by its number. */
+export type GenerationReport =
+  /** It is built and can be turned to. */
+  | { readonly kind: 'prepared'; readonly number: number }
+  | { readonly kind: 'unprepared'; readonly number: number; readonly reason: string }
+  /** It is not in force any more, and its last exchange has ended. */
+  | { readonly kind: 'retired'; readonly number: number };
+
+/** Sent as it is, not packed: memory that threads share can't be. */
+export interface PrepareGeneration {
+  readonly kind: 'prepare';
   readonly generation: GenerationStart;
 }
 
@@ -57,6 +78,7 @@ export type ToPrimary =
       readonly body: Uint8Array;
     }
   | { readonly kind: 'fault'; readonly message: string; readonly stack: string }
+  | GenerationReport
   /** Nothing is in flight any more and every connection is closed; the thread ends by itself. */
   | { readonly kind: 'drained'; readonly cut: number };
 
@@ -65,6 +87,10 @@ export type ToWorker =
   | { readonly kind: 'histograms'; readonly request: number }
   /** null: they could not be counted in time. */
   | { readonly kind: 'tokens-counted'; readonly id: number; readonly tokens: number | null }
+  /** What is in force has changed; who had no request since would not notice. */
+  | { readonly kind: 'turn' }
+  /** What was to be prepared does not come into force. */
+  | { readonly kind: 'discard'; readonly number: number }
   /** New connections are refused from now on; all else goes on. */
   | { readonly kind: 'stop-listening' }
   /** Finish what runs, for at most so long from now, and end. A later one changes the time. */
