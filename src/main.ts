@@ -2,16 +2,15 @@
 /** The command line. Exit codes: 0 well, 1 failed while running, 2 bad usage or configuration. */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { formatEffective } from './config/effective.js';
-import { loadConfig } from './config/load.js';
-import { previewReload } from './config/reload-preview.js';
 import { BOUNDS } from './core/bounds.js';
 import { OperatorError } from './core/errors.js';
+import { runSupervisor, SERVE_COMMAND } from './supervisor/run-supervisor.js';
 
 const USAGE = `Weir, an AI gateway.
 
   weir [--config FILE]            serve; FILE is weir.yaml if left out
        [--demo-without-keys]      where no provider has a key, put the built-in simulated LLM in their place
+       [--no-supervisor]          serve in this process: no restart after a crash, no upgrade
   weir check FILE                 validate a configuration and print what it means
        [--diff RUNNING]           print what a reload from the file RUNNING to it would change
   weir demo-upstream [--listen HOST:PORT]
@@ -20,6 +19,7 @@ const USAGE = `Weir, an AI gateway.
 
 SIGHUP reads the configuration anew.
 SIGTERM and SIGINT let running exchanges end, for at most drain_timeout, and exit with 0.
+SIGUSR2 puts the installed release and its configuration in the place of what runs, without a lost request.
 `;
 
 const CONFIG_DEFAULT = 'weir.yaml';
@@ -33,11 +33,13 @@ async function run(args: readonly string[]): Promise<number | null> {
   if (command === 'check') {
     return check(args.slice(1));
   }
-  return serve(args);
+  return command === SERVE_COMMAND ? serve(args.slice(1)) : supervise(args);
 }
 
-function check(args: readonly string[]): number {
+async function check(args: readonly string[]): Promise<number> {
   const { file, running } = parseCheckArgs(args);
+  const { formatEffective } = await import('./config/effective.js');
+  const { loadConfig } = await import('./config/load.js');
   const config = loadConfig(file, process.env);
   for (const warning of config.warnings) {
     process.stderr.write(`${file}: warning: ${warning}\n`);
@@ -46,6 +48,7 @@ function check(args: readonly string[]): number {
     process.stdout.write(formatEffective(config));
     return 0;
   }
+  const { previewReload } = await import('./config/reload-preview.js');
   const { text, refusals } = previewReload(loadConfig(running, process.env), config);
   process.stdout.write(text);
   if (refusals.length > 0) {
@@ -71,18 +74,28 @@ function parseCheckArgs(args: readonly string[]): { file: string; running: strin
   throw new OperatorError('usage: weir check FILE [--diff RUNNING]');
 }
 
-/** @returns null once the server runs; it ends the process by itself. */
-async function serve(args: readonly string[]): Promise<number | null> {
+/** Loads nothing that a server needs: this process stays small. @returns null once there is a server. */
+async function supervise(args: readonly string[]): Promise<number | null> {
   const options = parseServeArgs(args);
   if (options.help === true) {
     process.stdout.write(USAGE);
     return 0;
   }
-  const version = readVersion();
   if (options.version === true) {
-    process.stdout.write(`${version}\n`);
+    process.stdout.write(`${readVersion()}\n`);
     return 0;
   }
+  if (options['no-supervisor'] === true) {
+    return serve(args);
+  }
+  runSupervisor(args);
+  return null;
+}
+
+/** @returns null once the server runs; it ends the process by itself. */
+async function serve(args: readonly string[]): Promise<number | null> {
+  const options = parseServeArgs(args);
+  const { loadConfig } = await import('./config/load.js');
   const load = () => loadConfig(options.config ?? CONFIG_DEFAULT, process.env);
   const config = load();
   // Read by uWebSockets.js when it is loaded, from the environment of the process and not of a worker (U-14).
@@ -91,7 +104,7 @@ async function serve(args: readonly string[]): Promise<number | null> {
   await runServer({
     config,
     loadConfig: load,
-    version,
+    version: readVersion(),
     usesDemo: options['demo-without-keys'] === true,
   });
   return null;
@@ -105,6 +118,7 @@ function parseServeArgs(args: readonly string[]) {
         config: { type: 'string', short: 'c' },
         'demo-without-keys': { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
+        'no-supervisor': { type: 'boolean' },
         version: { type: 'boolean' },
       },
     }).values;

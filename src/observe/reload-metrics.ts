@@ -13,6 +13,14 @@ export interface ReloadSample {
   readonly counts: Readonly<Record<ReloadOutcome, number>>;
 }
 
+/** Of a server that is starting. */
+export const NO_RELOADS: ReloadSample = {
+  generation: 0,
+  generationsLiving: 0,
+  lastOkWallMs: 0,
+  counts: { ok: 0, refused: 0, busy: 0, failed: 0 },
+};
+
 interface Sample {
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;

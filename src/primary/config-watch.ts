@@ -5,8 +5,10 @@
 import { createHash } from 'node:crypto';
 import { type FSWatcher, readFileSync, statSync, watch } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import type { WeirConfig } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs } from '../core/clock.js';
+import type { Logger } from '../observe/logger.js';
 
 export interface ConfigWatchOptions {
   readonly file: string;
@@ -82,6 +84,37 @@ export class ConfigWatch {
     if (digest === null || digest === this.#digest) return;
     this.#digest = digest;
     this.#options.onChange();
+  }
+}
+
+/** Watches while the configuration in force says so. */
+export class WatchKeeper {
+  readonly #logger: Logger;
+  readonly #onChange: () => void;
+  #watch: ConfigWatch | null = null;
+
+  constructor(logger: Logger, onChange: () => void) {
+    this.#logger = logger;
+    this.#onChange = onChange;
+  }
+
+  follow({ file, watch: isWanted }: Pick<WeirConfig, 'file' | 'watch'>): void {
+    if (isWanted === (this.#watch !== null)) return;
+    this.stop();
+    if (!isWanted) return;
+    this.#watch = new ConfigWatch({
+      file,
+      onChange: this.#onChange,
+      onDeaf: (reason) => {
+        this.#logger.warn({ reason }, 'changes of the file are not told, it is looked at instead');
+      },
+    });
+    this.#watch.start();
+  }
+
+  stop(): void {
+    this.#watch?.stop();
+    this.#watch = null;
   }
 }
 

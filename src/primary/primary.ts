@@ -3,35 +3,37 @@
  * worker listens.
  */
 import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
 import { TokenCounter } from '../admit/exact-count.js';
 import { formatAddress } from '../config/address.js';
 import type { ListenAddress, WeirConfig } from '../config/model.js';
-import { checkTlsFiles, readTlsFiles } from '../config/pem-files.js';
+import { checkTlsFiles } from '../config/pem-files.js';
 import { BOUNDS } from '../core/bounds.js';
-import { nowMs, toSharedMs, wallClockMs } from '../core/clock.js';
+import { nowMs, wallClockMs } from '../core/clock.js';
 import { createCounterBuffer, readCounters } from '../observe/counters.js';
 import { HistogramStore } from '../observe/histograms.js';
 import { createLogMemory } from '../observe/log-batch.js';
 import { LogSink } from '../observe/log-sink.js';
 import { createLogger, type Logger } from '../observe/logger.js';
 import { createMetrics } from '../observe/metrics.js';
-import type { ReloadSample } from '../observe/reload-metrics.js';
+import { NO_RELOADS } from '../observe/reload-metrics.js';
 import { createTargetLoadBuffer, reclaimTargetLoad } from '../route/target-load.js';
 import type { WorkerStart } from '../worker/messages.js';
 import { type AcceptMode, Acceptor, chooseAcceptMode } from './acceptor.js';
 import { type AdminServer, createAdminServer, type Readiness } from './admin.js';
+import { CheckKeeper } from './check-keeper.js';
 import { widenInlining } from './compiler.js';
-import { ConfigWatch } from './config-watch.js';
+import { WatchKeeper } from './config-watch.js';
 import { checkCertificate, probeAddress } from './endpoint.js';
 import { type Kept, planNext, startFirst } from './generation-plan.js';
 import { Generations } from './generations.js';
-import { HealthChecks } from './health-checks.js';
 import { LimitKeeper } from './limit-keeper.js';
 import { createLimitsApi } from './limits-api.js';
 import { LivingSecrets } from './living-secrets.js';
 import { Reloader, type ReloadResult } from './reload.js';
 import { createReloadApi } from './reload-api.js';
 import { logReload } from './reload-log.js';
+import type { SupervisorLink } from './supervisor-link.js';
 import { TargetKeeper } from './target-keeper.js';
 import { TargetPlaces } from './target-places.js';
 import { createTargetsApi } from './targets-api.js';
@@ -42,6 +44,8 @@ export interface PrimaryOptions {
   /** Reads the configuration anew. @throws OperatorError with a line for each problem. */
   readonly loadConfig: () => WeirConfig;
   readonly version: string;
+  /** null: this process has no supervisor. */
+  readonly link: SupervisorLink | null;
   /** Called with the exit code when everything has ended. */
   readonly onEnded: (exitCode: number) => void;
 }
@@ -62,8 +66,8 @@ export class Primary {
   readonly #kept: Kept;
   #generations: Generations | null = null;
   #reloader: Reloader | null = null;
-  #watch: ConfigWatch | null = null;
-  #checks: HealthChecks | null = null;
+  readonly #watch: WatchKeeper;
+  readonly #checks: CheckKeeper;
   readonly #tokenCounter = new TokenCounter();
   #acceptor: Acceptor | null = null;
   #readiness: Readiness = { ready: false, reason: 'starting' };
@@ -78,6 +82,8 @@ export class Primary {
     this.logger = createLogger(config.log.level, this.#sink, this.#secrets.redact);
     this.#limits = new LimitKeeper(config, this.logger);
     this.#targets = new TargetKeeper(config, this.logger);
+    this.#checks = new CheckKeeper(this.logger);
+    this.#watch = new WatchKeeper(this.logger, () => void this.reload('the file has changed'));
     const places = new TargetPlaces(config);
     const counters = createCounterBuffer(places.layout, config.workers);
     const targetLoad = createTargetLoadBuffer(places.targetsMax, config.workers);
@@ -103,7 +109,7 @@ export class Primary {
       readLimits: () => this.#limits.readSamples(),
       readLimitTableFull: () => this.#limits.tableFullCount,
       readTargets: () => this.#targets.readSamples(),
-      readReloads: () => this.#reloader?.readSample() ?? NOT_STARTED,
+      readReloads: () => this.#reloader?.readSample() ?? NO_RELOADS,
       readLogLinesLost: () => this.#sink.linesLost,
       build: {
         version: options.version,
@@ -132,20 +138,20 @@ export class Primary {
 
   /** @throws OperatorError for whatever the operator can put right. */
   async start(): Promise<void> {
-    const { config } = this.#options;
+    const { config, link } = this.#options;
     const startedMs = nowMs();
     checkCertificate(config.listen.tls);
     for (const provider of config.providers) {
       checkTlsFiles(provider);
     }
     const mode = chooseAcceptMode(config);
-    const port = await probeAddress(config.listen);
-    const admin = await this.#admin.listen();
+    const port = await this.#findPort();
+    const admin = await (link?.listenAdmin(config.admin) ?? this.#admin.listen());
     try {
       await this.#limits.restore();
       widenInlining();
       await this.#startWorkers(mode, port);
-      await this.#startChecks();
+      await this.#checks.adopt(config.providers, new Set(), this.#targets.table);
     } catch (error) {
       await this.#abandon();
       throw error;
@@ -153,8 +159,10 @@ export class Primary {
     this.#limits.startSaving();
     this.#targets.startLooking();
     this.#warmTokenCounter();
-    this.#followWatch();
+    this.#watch.follow(config);
     this.#readiness = { ready: true, reason: '' };
+    const { host, port: asked } = config.listen;
+    link?.send({ kind: 'ready', listen: { host, port: asked, boundPort: port } });
     this.#logWarnings();
     this.#logReady(mode, { host: config.listen.host, port }, admin, nowMs() - startedMs);
   }
@@ -164,6 +172,14 @@ export class Primary {
     if (this.#reloader !== null) return this.#reloader.request(cause);
     const problems = [this.#readiness.reason];
     return Promise.resolve({ outcome: 'busy', generation: 0, problems });
+  }
+
+  /** After a crash the port is the one of before, also where the system chose it. */
+  #findPort(): Promise<number> {
+    const { host, port } = this.#config.listen;
+    const before = this.#options.link?.inheritance.listen ?? null;
+    const isSame = before !== null && before.host === host && before.port === port;
+    return probeAddress({ host, port: isSame ? before.boundPort : port });
   }
 
   /** Lets what runs end, bounded by `drain_timeout`, then ends everything. Asked a second time it cuts at once. */
@@ -178,8 +194,8 @@ export class Primary {
     const { drainTimeoutMs } = this.#config;
     this.logger.info({ reason, timeout_ms: drainTimeoutMs }, 'draining');
     const watchdog = this.#startWatchdog(drainTimeoutMs + BOUNDS.watchdogMs);
-    this.#watch?.stop();
-    this.#checks?.stop();
+    this.#watch.stop();
+    this.#checks.stop();
     this.#acceptor?.stop();
     const cut = await this.#workers.drain(drainTimeoutMs);
     this.#acceptor?.close();
@@ -194,6 +210,11 @@ export class Primary {
     await this.#sink.drain();
     clearTimeout(watchdog);
     this.#options.onEnded(this.#exitCode);
+  }
+
+  /** One that the supervisor accepted on the admin port. */
+  takeAdminConnection(socket: Socket): void {
+    this.#admin.take(socket);
   }
 
   /** Takes back a start that failed, so that nothing is left running. */
@@ -220,21 +241,6 @@ export class Primary {
     if (limits.some(({ kind }) => kind !== 'requests' && kind !== 'concurrency')) {
       void this.#tokenCounter.warm(this.#config.models[0]?.name ?? '');
     }
-  }
-
-  /** What talks to providers is loaded only where the primary has to. */
-  async #startChecks(): Promise<void> {
-    const { providers } = this.#config;
-    if (providers.every(({ health }) => health === null)) return;
-    const { Prober } = await import('../upstream/probe.js');
-    this.#checks = new HealthChecks({
-      providers,
-      openProber: (provider, check) => new Prober(provider, check, readTlsFiles(provider)),
-      table: this.#targets.table,
-      logger: this.logger,
-      now: () => toSharedMs(nowMs()),
-    });
-    this.#checks.start();
   }
 
   async #startWorkers(mode: AcceptMode, port: number): Promise<void> {
@@ -294,25 +300,8 @@ export class Primary {
     this.logger.level = config.log.level;
     this.#logWarnings();
     this.#warmTokenCounter();
-    this.#followWatch();
-    if (this.#checks === null) void this.#startChecks();
-    else this.#checks.adopt(config.providers, changed, this.#targets.table);
-  }
-
-  #followWatch(): void {
-    const { file, watch } = this.#config;
-    if (watch === (this.#watch !== null)) return;
-    this.#watch?.stop();
-    this.#watch = null;
-    if (!watch) return;
-    this.#watch = new ConfigWatch({
-      file,
-      onChange: () => void this.reload('the file has changed'),
-      onDeaf: (reason) => {
-        this.logger.warn({ reason }, 'changes of the file are not told, it is looked at instead');
-      },
-    });
-    this.#watch.start();
+    this.#watch.follow(config);
+    void this.#checks.adopt(config.providers, changed, this.#targets.table);
   }
 
   #logWarnings(): void {
@@ -350,10 +339,3 @@ export class Primary {
     }
   }
 }
-
-const NOT_STARTED: ReloadSample = {
-  generation: 0,
-  generationsLiving: 0,
-  lastOkWallMs: 0,
-  counts: { ok: 0, refused: 0, busy: 0, failed: 0 },
-};
