@@ -14,7 +14,7 @@ const LIMITS = [
   { tokens: 1000, per: '1h' },
 ];
 
-describe('P-29 reload', { timeout: 60_000 }, () => {
+describe('P-29 reload', { timeout: 60_000, concurrency: 3 }, () => {
   let upstream: MockUpstream;
   let other: MockUpstream;
   let streams: MockUpstream;
