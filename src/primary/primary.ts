@@ -11,7 +11,12 @@ import type { ListenAddress, WeirConfig } from '../config/model.js';
 import { checkTlsFiles, readTlsFiles } from '../config/pem-files.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs, toSharedMs, wallClockMs } from '../core/clock.js';
-import { createCounterBuffer, createCounterLayout, readCounters } from '../observe/counters.js';
+import {
+  createCounterBuffer,
+  createCounterLayout,
+  readCounters,
+  resetGauges,
+} from '../observe/counters.js';
 import { HistogramStore } from '../observe/histograms.js';
 import { createLogMemory } from '../observe/log-batch.js';
 import { LogSink } from '../observe/log-sink.js';
@@ -32,7 +37,8 @@ import { createLimitsApi } from './limits-api.js';
 import type { SupervisorLink } from './supervisor-link.js';
 import { TargetKeeper } from './target-keeper.js';
 import { createTargetsApi } from './targets-api.js';
-import { WorkerSet } from './worker-set.js';
+import { WorkerCare } from './worker-care.js';
+import { type ListeningWorker, WorkerSet } from './worker-set.js';
 
 export interface PrimaryOptions {
   readonly config: WeirConfig;
@@ -58,7 +64,10 @@ export class Primary {
   #checks: HealthChecks | null = null;
   readonly #targetLoad: SharedArrayBuffer;
   readonly #tokenCounter = new TokenCounter();
+  readonly #care: WorkerCare;
   #acceptor: Acceptor | null = null;
+  /** What the next worker of that index is started with; the one place that knows. */
+  #createStart: ((index: number) => WorkerStart) | null = null;
   #readiness: Readiness = { ready: false, reason: 'starting' };
   #exitCode = 0;
   #isDraining = false;
@@ -75,14 +84,26 @@ export class Primary {
     this.#targetLoad = createTargetLoadBuffer(countTargets(config), config.workers);
     this.#workers = new WorkerSet({
       onLog: (lines, lineCount, onTaken) => this.#sink.writeBatch(lines, lineCount, onTaken),
-      onFault: (index, message, stack) => this.#onFault(index, message, stack),
+      onFault: (index, message, stack, isContained) =>
+        this.#onFault(index, message, stack, isContained),
       onCountTokens: (body, model) => this.#tokenCounter.count(body, model),
       onEnded: (index) => {
         this.#limits.reclaim(index);
         reclaimTargetLoad(this.#targetLoad, countTargets(config), index);
+        resetGauges(this.#layout, this.#counters, index);
+        this.#histograms.retire(index);
       },
       onLost: (index, exitCode) =>
-        this.#onFault(index, `the thread ended with code ${exitCode}`, ''),
+        this.#onFault(index, `the thread ended with code ${exitCode}`, '', false),
+    });
+    this.#care = new WorkerCare({
+      logger: this.logger,
+      takeOff: (index) => this.#acceptor?.removeWorker(index),
+      retire: (index) => this.#workers.retire(index),
+      start: (index) => this.#startWorker(index),
+      putOn: (index, { descriptor }) => this.#acceptor?.addWorker(index, descriptor),
+      giveUp: (reason) => this.#fail(reason),
+      abandon: (reason) => void this.#die(reason),
     });
     const metrics = createMetrics({
       layout: this.#layout,
@@ -100,7 +121,7 @@ export class Primary {
     });
     this.#admin = createAdminServer({
       address: config.admin,
-      isReady: () => this.#readiness,
+      isReady: () => this.#describeReadiness(),
       renderMetrics: async () => {
         await this.#workers.collectHistograms((index, snapshots) => {
           for (const snapshot of snapshots) {
@@ -166,6 +187,7 @@ export class Primary {
     this.logger.info({ reason, timeout_ms: drainTimeoutMs }, 'draining');
     const watchdog = this.#startWatchdog(drainTimeoutMs + BOUNDS.watchdogMs);
     this.#checks?.stop();
+    this.#care.stop();
     this.#acceptor?.stop();
     const cut = await this.#workers.drain(drainTimeoutMs);
     this.#acceptor?.close();
@@ -238,32 +260,36 @@ export class Primary {
 
   async #startWorkers(mode: AcceptMode, port: number, prices: PriceCatalog): Promise<void> {
     const { config } = this.#options;
-    const idPrefix = randomBytes(5).toString('hex');
     const startedWallMs = wallClockMs();
-    const starts = Array.from(
-      { length: config.workers },
-      (_, index): WorkerStart => ({
-        config,
-        index,
-        idPrefix,
-        startedWallMs,
-        counters: this.#counters,
-        limits: this.#limits.buffer,
-        health: this.#targets.buffer,
-        targetLoad: this.#targetLoad,
-        log: createLogMemory(),
-        prices,
-        port: mode === 'acceptor' ? null : port,
-      }),
-    );
-    const listening = await this.#workers.start(starts);
+    this.#createStart = (index) => ({
+      config,
+      index,
+      // A worker that takes another's place counts its exchanges from the beginning, so its ids begin otherwise.
+      idPrefix: randomBytes(5).toString('hex'),
+      startedWallMs,
+      counters: this.#counters,
+      limits: this.#limits.buffer,
+      health: this.#targets.buffer,
+      targetLoad: this.#targetLoad,
+      log: createLogMemory(),
+      prices,
+      port: mode === 'acceptor' ? null : port,
+    });
+    const indexes = Array.from({ length: config.workers }, (_, index) => index);
+    const listening = await Promise.all(indexes.map((index) => this.#startWorker(index)));
     if (mode === 'acceptor') {
-      this.#acceptor = new Acceptor();
-      for (const { descriptor } of listening) {
-        this.#acceptor.addWorker(descriptor);
-      }
-      this.#acceptor.listen(config.listen.host, port);
+      const acceptor = new Acceptor();
+      this.#acceptor = acceptor;
+      listening.forEach(({ descriptor }, index) => {
+        acceptor.addWorker(index, descriptor);
+      });
+      acceptor.listen(config.listen.host, port);
     }
+  }
+
+  #startWorker(index: number): Promise<ListeningWorker> {
+    if (this.#createStart === null) throw new Error('workers are started with the server');
+    return this.#workers.start(this.#createStart(index));
   }
 
   #logReady(mode: AcceptMode, listen: ListenAddress, admin: ListenAddress, startMs: number): void {
@@ -288,12 +314,39 @@ export class Primary {
     );
   }
 
-  /** A defect leaves a worker in a state that nobody knows: what runs may end, then a supervisor starts anew. */
-  #onFault(index: number, message: string, stack: string): void {
-    this.logger.fatal({ worker: index, stack }, `worker ${index}: ${message}`);
-    this.#exitCode = 1;
-    if (!this.#isDraining && this.#readiness.ready) {
-      void this.drain('a worker failed');
+  #onFault(index: number, message: string, stack: string, isContained: boolean): void {
+    this.logger.error({ worker: index, stack }, `worker ${index}: ${message}`);
+    if (!isContained && this.#readiness.ready) {
+      this.#care.onFailed(index);
     }
+  }
+
+  /** What runs may end; then a supervisor starts anew. */
+  #fail(reason: string): void {
+    this.logger.fatal(reason);
+    this.#exitCode = 1;
+    if (!this.#isDraining) {
+      void this.drain(reason);
+    }
+  }
+
+  /** Whoever does not answer any more can't be waited for: what the limits know is saved, and the process ends as it is. */
+  async #die(reason: string): Promise<void> {
+    this.logger.fatal(reason);
+    const watchdog = this.#startWatchdog(BOUNDS.watchdogMs);
+    await this.#limits.stop();
+    clearTimeout(watchdog);
+    this.#sink.flushSync();
+    process.kill(process.pid, 'SIGKILL');
+  }
+
+  #describeReadiness(): Readiness {
+    const configured = this.#config.workers;
+    const { missing } = this.#care;
+    if (missing === 0 || !this.#readiness.ready) return this.#readiness;
+    const workers = { serving: configured - missing, configured };
+    return missing < configured
+      ? { ...this.#readiness, workers }
+      : { ready: false, reason: 'every worker is being replaced', workers };
   }
 }

@@ -3,14 +3,14 @@ import { Worker } from 'node:worker_threads';
 import { BOUNDS } from '../core/bounds.js';
 import { decodeMessage, encodeMessage } from '../core/wire.js';
 import { viewLines } from '../observe/log-batch.js';
-import type { ToPrimary, ToWorker, WorkerStart } from '../worker/messages.js';
+import type { ClosingReason, ToPrimary, ToWorker, WorkerStart } from '../worker/messages.js';
 
 export interface WorkerSetEvents {
   onLog(lines: Uint8Array, lineCount: number, onTaken: () => void): void;
   /** A worker asks for the tokens of a prompt; null: they can't be had. */
   onCountTokens(body: Uint8Array, model: string): Promise<number | null>;
-  /** A defect in a worker: something was thrown where nothing may be. */
-  onFault(index: number, message: string, stack: string): void;
+  /** A defect in a worker: something was thrown where nothing may be. Contained: it cost one exchange and no more. */
+  onFault(index: number, message: string, stack: string, isContained: boolean): void;
   /** A worker's thread has ended, as it should or not. */
   onEnded(index: number): void;
   /** A worker ended without having been asked to. */
@@ -49,11 +49,6 @@ export class WorkerSet {
 
   constructor(events: WorkerSetEvents) {
     this.#events = events;
-  }
-
-  /** Resolves when every worker listens, or can be handed connections. */
-  start(starts: readonly WorkerStart[]): Promise<ListeningWorker[]> {
-    return Promise.all(starts.map((start) => this.#startOne(start)));
   }
 
   get isAnyAlive(): boolean {
@@ -99,10 +94,29 @@ export class WorkerSet {
     }
     await this.#untilDeaf();
     for (const member of this.#members) {
-      this.#send(member, { kind: 'drain', timeoutMs: this.#drainTimeoutMs });
+      this.#sendDrain(member, this.#drainTimeoutMs, 'draining');
     }
     await Promise.all(this.#members.map((member) => member.exited));
     return this.#members.reduce((sum, member) => sum + member.cut, 0);
+  }
+
+  /** Ends one worker, whose exchanges are cut. @returns false where its thread does not end within the bound. */
+  async retire(index: number): Promise<boolean> {
+    const member = this.#members[index];
+    if (member === undefined) return true;
+    member.isAskedToEnd = true;
+    this.#sendDrain(member, 0, 'worker_failed');
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<false>((resolve) => {
+      timer = setTimeout(() => resolve(false), BOUNDS.workerEndMs);
+    });
+    const hasEnded = await Promise.race([member.exited.then(() => true), late]);
+    clearTimeout(timer);
+    return hasEnded;
+  }
+
+  #sendDrain(member: Member, timeoutMs: number, reason: ClosingReason): void {
+    this.#send(member, { kind: 'drain', timeoutMs, reason });
   }
 
   async #untilDeaf(): Promise<void> {
@@ -115,7 +129,8 @@ export class WorkerSet {
     clearTimeout(timer);
   }
 
-  #startOne(start: WorkerStart): Promise<ListeningWorker> {
+  /** Resolves when the worker listens, or can be handed connections. One in the place of another has its index. */
+  start(start: WorkerStart): Promise<ListeningWorker> {
     return new Promise((resolve, reject) => {
       const worker = new Worker(new URL('../worker/worker.js', import.meta.url), {
         workerData: start,
@@ -147,7 +162,7 @@ export class WorkerSet {
       this.#members[start.index] = member;
       worker.on('error', (error) => {
         reject(error);
-        this.#events.onFault(start.index, error.message, error.stack ?? '');
+        this.#events.onFault(start.index, error.message, error.stack ?? '', false);
       });
       worker.on('message', (bytes: Uint8Array) => {
         const message = decodeMessage(bytes) as ToPrimary;
@@ -194,7 +209,7 @@ export class WorkerSet {
         break;
       }
       case 'fault':
-        this.#events.onFault(index, message.message, message.stack);
+        this.#events.onFault(index, message.message, message.stack, message.isContained);
         break;
       case 'drained':
         member.cut = message.cut;

@@ -5,6 +5,7 @@
 import type { Listener } from '../accept/listener.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs } from '../core/clock.js';
+import type { ClosingReason } from './messages.js';
 import type { WorkerRuntime } from './runtime.js';
 
 /** @param onDrained told how many exchanges had to be cut; called once, after everything is closed. */
@@ -22,8 +23,9 @@ export class Drain {
   }
 
   /** Asked again, only the time that is left changes: a second signal cuts at once. */
-  begin(timeoutMs: number): void {
+  begin(timeoutMs: number, reason: ClosingReason): void {
     const hasBegun = this.#deadlineMs !== null;
+    this.#runtime.closingReason = reason;
     this.#deadlineMs = nowMs() + timeoutMs;
     if (hasBegun) {
       return;

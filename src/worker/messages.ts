@@ -25,6 +25,9 @@ export interface WorkerStart {
   readonly port: number | null;
 }
 
+/** Why exchanges are cut that are still under way when a worker ends; told in the access log. */
+export type ClosingReason = 'draining' | 'worker_failed';
+
 export type ToPrimary =
   | { readonly kind: 'listening'; readonly descriptor: unknown; readonly startMs: number }
   /** The answer to `stop-listening`. */
@@ -43,7 +46,13 @@ export type ToPrimary =
       readonly model: string;
       readonly body: Uint8Array;
     }
-  | { readonly kind: 'fault'; readonly message: string; readonly stack: string }
+  | {
+      readonly kind: 'fault';
+      readonly message: string;
+      readonly stack: string;
+      /** It was caught where it concerns one exchange only, which has been answered. */
+      readonly isContained: boolean;
+    }
   /** Nothing is in flight any more and every connection is closed; the thread ends by itself. */
   | { readonly kind: 'drained'; readonly cut: number };
 
@@ -55,4 +64,4 @@ export type ToWorker =
   /** New connections are refused from now on; all else goes on. */
   | { readonly kind: 'stop-listening' }
   /** Finish what runs, for at most so long from now, and end. A later one changes the time. */
-  | { readonly kind: 'drain'; readonly timeoutMs: number };
+  | { readonly kind: 'drain'; readonly timeoutMs: number; readonly reason: ClosingReason };

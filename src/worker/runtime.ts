@@ -41,7 +41,7 @@ import { KeptBodies } from '../upstream/kept-bodies.js';
 import { Provider, type ProviderEvents, shareOfWorker } from '../upstream/provider.js';
 import { formatStatus } from '../upstream/response-head.js';
 import { RetryBudget } from '../upstream/retry-budget.js';
-import type { ToPrimary, WorkerStart } from './messages.js';
+import type { ClosingReason, ToPrimary, WorkerStart } from './messages.js';
 
 const BASE_36 = '0123456789abcdefghijklmnopqrstuvwxyz';
 
@@ -57,6 +57,7 @@ export class WorkerRuntime implements Stages {
   readonly deadlines = new Deadlines();
   isDraining = false;
   isClosing = false;
+  closingReason: ClosingReason = 'draining';
   readonly #recorder: Recorder;
   readonly #providers: readonly Provider[];
   readonly #send: (message: ToPrimary) => void;
@@ -225,7 +226,7 @@ export class WorkerRuntime implements Stages {
   onFault(where: Exchange | null, thrown: unknown): void {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
     const message = where === null ? error.message : `${error.message} (exchange ${where.id})`;
-    this.#send({ kind: 'fault', message, stack: error.stack ?? '' });
+    this.#send({ kind: 'fault', message, stack: error.stack ?? '', isContained: where !== null });
   }
 
   /** One snapshot after another, with a turn of the loop in between, so that none holds it up. */

@@ -51,7 +51,7 @@ port.on('message', (bytes: Uint8Array) => {
       send({ kind: 'not-listening' });
       break;
     case 'drain':
-      drain.begin(message.timeoutMs);
+      drain.begin(message.timeoutMs, message.reason);
       break;
   }
 });
