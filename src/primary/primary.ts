@@ -26,7 +26,7 @@ import { listSecrets } from '../observe/recorder.js';
 import { createRedact } from '../observe/redact.js';
 import { countTargets } from '../route/models.js';
 import { createTargetLoadBuffer, reclaimTargetLoad } from '../route/target-load.js';
-import type { WorkerStart } from '../worker/messages.js';
+import type { GenerationStart, WorkerStart } from '../worker/messages.js';
 import { type AcceptMode, Acceptor, chooseAcceptMode } from './acceptor.js';
 import { type AdminServer, createAdminServer, type Readiness } from './admin.js';
 import { widenInlining } from './compiler.js';
@@ -261,19 +261,23 @@ export class Primary {
   async #startWorkers(mode: AcceptMode, port: number, prices: PriceCatalog): Promise<void> {
     const { config } = this.#options;
     const startedWallMs = wallClockMs();
-    this.#createStart = (index) => ({
+    const generation: GenerationStart = {
+      number: 1,
       config,
-      index,
-      // A worker that takes another's place counts its exchanges from the beginning, so its ids begin otherwise.
-      idPrefix: randomBytes(5).toString('hex'),
-      startedWallMs,
+      prices,
       counters: this.#counters,
       limits: this.#limits.buffer,
       health: this.#targets.buffer,
       targetLoad: this.#targetLoad,
+    };
+    this.#createStart = (index) => ({
+      index,
+      // A worker that takes another's place counts its exchanges from the beginning, so its ids begin otherwise.
+      idPrefix: randomBytes(5).toString('hex'),
+      startedWallMs,
       log: createLogMemory(),
-      prices,
       port: mode === 'acceptor' ? null : port,
+      generation,
     });
     const indexes = Array.from({ length: config.workers }, (_, index) => index);
     const listening = await Promise.all(indexes.map((index) => this.#startWorker(index)));
