@@ -35,6 +35,7 @@ export function formatEffective(config: WeirConfig): string {
     accept: config.accept,
     ...(config.stateDir === null ? {} : { state_dir: escapeVariables(config.stateDir) }),
     drain_timeout: formatDuration(config.drainTimeoutMs),
+    upgrade_drain_timeout: formatDuration(config.upgradeDrainTimeoutMs),
     log: { level: config.log.level, access: config.log.access ? 'on' : 'off' },
     retry: {
       attempts: config.retry.attemptsMax,

@@ -225,6 +225,7 @@ export interface WeirConfig {
   readonly accept: 'auto' | 'acceptor' | 'reuseport';
   readonly stateDir: string | null;
   readonly drainTimeoutMs: number;
+  readonly upgradeDrainTimeoutMs: number;
   readonly log: {
     readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
     readonly access: boolean;

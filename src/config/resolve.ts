@@ -37,6 +37,7 @@ export function resolveConfig(file: string, parsed: ParsedFile): WeirConfig {
     accept: parsed.accept,
     stateDir: parsed.state_dir ? resolve(directory, parsed.state_dir) : null,
     drainTimeoutMs: parsed.drain_timeout,
+    upgradeDrainTimeoutMs: parsed.upgrade_drain_timeout,
     log: parsed.log,
     retry,
     providers: Object.entries(parsed.providers).map(([name, entry]) =>

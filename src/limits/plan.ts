@@ -61,7 +61,9 @@ export function planLimits({
   callers,
   workers,
 }: Pick<WeirConfig, 'consumers' | 'callers' | 'workers'>): TablePlan {
-  return planTable(consumers, callers === null ? { workers } : { workers, dynamic: callers });
+  // The last column is the primary's own; see hand-over.ts.
+  const columns = { workers: workers + 1 };
+  return planTable(consumers, callers === null ? columns : { ...columns, dynamic: callers });
 }
 
 /** @throws RangeError where a limit can't be kept (see planRate), or there are too many of something. */

@@ -53,7 +53,7 @@ export class Acceptor {
   }
 
   listen(host: string, port: number): void {
-    this.#listener.listen(host, port, true);
+    this.#listener.listen(host, port);
   }
 
   /** New connections are refused; must come before the workers are asked to end (T-1, T-2). */

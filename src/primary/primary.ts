@@ -6,11 +6,10 @@ import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { TokenCounter } from '../admit/exact-count.js';
 import { loadPriceCatalog, type PriceCatalog } from '../admit/price-catalog.js';
-import { formatAddress } from '../config/address.js';
-import type { ListenAddress, WeirConfig } from '../config/model.js';
-import { checkTlsFiles, readTlsFiles } from '../config/pem-files.js';
+import type { WeirConfig } from '../config/model.js';
+import { checkTlsFiles } from '../config/pem-files.js';
 import { BOUNDS } from '../core/bounds.js';
-import { nowMs, toSharedMs, wallClockMs } from '../core/clock.js';
+import { nowMs, wallClockMs } from '../core/clock.js';
 import {
   createCounterBuffer,
   createCounterLayout,
@@ -26,14 +25,18 @@ import { listSecrets } from '../observe/recorder.js';
 import { createRedact } from '../observe/redact.js';
 import { countTargets } from '../route/models.js';
 import { createTargetLoadBuffer, reclaimTargetLoad } from '../route/target-load.js';
+import { Gate } from '../worker/gate.js';
 import type { GenerationStart, WorkerStart } from '../worker/messages.js';
 import { type AcceptMode, Acceptor, chooseAcceptMode } from './acceptor.js';
 import { type AdminServer, createAdminServer, type Readiness } from './admin.js';
 import { widenInlining } from './compiler.js';
-import { checkCertificate, probeAddress } from './endpoint.js';
-import { HealthChecks } from './health-checks.js';
+import { checkCertificate, findPort } from './endpoint.js';
+import { HandOver } from './hand-over.js';
+import type { HealthChecks } from './health-checks.js';
 import { LimitKeeper } from './limit-keeper.js';
 import { createLimitsApi } from './limits-api.js';
+import { startProviderChecks } from './provider-checks.js';
+import { sayReady } from './ready-line.js';
 import type { SupervisorLink } from './supervisor-link.js';
 import { TargetKeeper } from './target-keeper.js';
 import { createTargetsApi } from './targets-api.js';
@@ -71,6 +74,11 @@ export class Primary {
   #readiness: Readiness = { ready: false, reason: 'starting' };
   #exitCode = 0;
   #isDraining = false;
+  #isHandingOver = false;
+  readonly #gateMemory = Gate.createMemory();
+  readonly #gate = new Gate(this.#gateMemory);
+  /** null: there is no supervisor, so nobody to hand over to or to take over from. */
+  readonly handOver: HandOver | null;
 
   constructor(options: PrimaryOptions) {
     const { config } = options;
@@ -105,6 +113,17 @@ export class Primary {
       giveUp: (reason) => this.#fail(reason),
       abandon: (reason) => void this.#die(reason),
     });
+    const { link } = options;
+    this.handOver =
+      link === null
+        ? null
+        : new HandOver({
+            link,
+            limits: this.#limits,
+            workers: this.#workers,
+            gate: this.#gate,
+            logger: this.logger,
+          });
     const metrics = createMetrics({
       layout: this.#layout,
       readCounters: () => readCounters(this.#layout, this.#counters, config.workers),
@@ -143,13 +162,21 @@ export class Primary {
       checkTlsFiles(provider);
     }
     const mode = chooseAcceptMode(config);
-    const port = await this.#findPort();
+    const port = await findPort(config.listen, link?.inheritance ?? null);
     const admin = await (link?.listenAdmin(config.admin) ?? this.#admin.listen());
     try {
-      await this.#limits.restore();
+      const isSuccessor = link?.inheritance.isSuccessor === true;
+      if (!isSuccessor) {
+        await this.#limits.restore();
+        this.#gate.open();
+      }
       widenInlining();
       await this.#startWorkers(mode, port, await this.#loadPrices());
-      await this.#startChecks();
+      this.#checks = await startProviderChecks(config.providers, this.#targets.table, this.logger);
+      if (isSuccessor) {
+        await this.handOver?.take();
+        this.#gate.open();
+      }
     } catch (error) {
       await this.#abandon();
       throw error;
@@ -163,45 +190,78 @@ export class Primary {
     for (const warning of config.warnings) {
       this.logger.warn(warning);
     }
-    this.#logReady(mode, { host: config.listen.host, port }, admin, nowMs() - startedMs);
-  }
-
-  /** After a crash the port is the one of before, also where the system chose it. */
-  #findPort(): Promise<number> {
-    const { host, port } = this.#config.listen;
-    const before = this.#options.link?.inheritance.listen ?? null;
-    const isSame = before !== null && before.host === host && before.port === port;
-    return probeAddress({ host, port: isSame ? before.boundPort : port });
+    sayReady(this.logger, {
+      config,
+      version: this.#options.version,
+      mode,
+      listen: { host, port },
+      admin,
+      startMs: nowMs() - startedMs,
+      isSupervised: link !== null,
+    });
   }
 
   /** Lets what runs end, bounded by `drain_timeout`, then ends everything. Asked a second time it cuts at once. */
   async drain(reason: string): Promise<void> {
+    const { drainTimeoutMs } = this.#config;
+    if (this.#isHandingOver) {
+      this.#isHandingOver = false;
+      this.logger.info({ reason, timeout_ms: drainTimeoutMs }, 'draining');
+      await this.#workers.drain(drainTimeoutMs);
+      return;
+    }
     if (this.#isDraining) {
       this.logger.warn({ reason }, 'asked again, not waiting any longer');
       await this.#workers.drain(0);
       return;
     }
     this.#isDraining = true;
-    this.#readiness = { ready: false, reason: 'draining' };
-    const { drainTimeoutMs } = this.#config;
     this.logger.info({ reason, timeout_ms: drainTimeoutMs }, 'draining');
     const watchdog = this.#startWatchdog(drainTimeoutMs + BOUNDS.watchdogMs);
+    this.#stopAccepting('draining');
+    const cut = await this.#workers.drain(drainTimeoutMs);
+    await this.#end(cut);
+    clearTimeout(watchdog);
+    this.#options.onEnded(this.#exitCode);
+  }
+
+  /** Another server takes over: it gets the buckets, and what runs may end, bounded by `upgrade_drain_timeout`. */
+  async giveOver(): Promise<void> {
+    const { handOver } = this;
+    if (handOver === null || this.#isDraining) return;
+    this.#isDraining = true;
+    this.#isHandingOver = true;
+    const { upgradeDrainTimeoutMs } = this.#config;
+    this.logger.info({ timeout_ms: upgradeDrainTimeoutMs }, 'handing over to another server');
+    const watchdog = this.#startWatchdog(upgradeDrainTimeoutMs + BOUNDS.watchdogMs);
+    this.#stopAccepting('another server has taken over');
+    await handOver.give();
+    const cut = await this.#workers.drain(upgradeDrainTimeoutMs, BOUNDS.upgradeLingerMs);
+    handOver.finish();
+    await this.#end(cut);
+    clearTimeout(watchdog);
+    this.#options.onEnded(this.#exitCode);
+  }
+
+  #stopAccepting(reason: string): void {
+    this.#readiness = { ready: false, reason };
     this.#checks?.stop();
     this.#care.stop();
     this.#acceptor?.stop();
-    const cut = await this.#workers.drain(drainTimeoutMs);
+  }
+
+  /** All workers have ended, and `cut` exchanges with them. */
+  async #end(cut: number): Promise<void> {
     this.#acceptor?.close();
     await this.#tokenCounter.close();
     this.#targets.stop();
     await this.#limits.stop();
     await this.#admin.close();
     if (cut > 0) {
-      this.logger.warn({ cut }, 'exchanges were cut because drain_timeout was over');
+      this.logger.warn({ cut }, 'exchanges were cut because the time for draining was over');
     }
     this.logger.info('ended');
     await this.#sink.drain();
-    clearTimeout(watchdog);
-    this.#options.onEnded(this.#exitCode);
   }
 
   /** One that the supervisor accepted on the admin port. */
@@ -212,6 +272,7 @@ export class Primary {
   /** Takes back a start that failed, so that nothing is left running. */
   async #abandon(): Promise<void> {
     const watchdog = this.#startWatchdog(BOUNDS.watchdogMs);
+    this.#gate.open();
     this.#acceptor?.stop();
     await this.#workers.drain(0);
     this.#acceptor?.close();
@@ -243,21 +304,6 @@ export class Primary {
     return isAskedFor ? loadPriceCatalog(this.#config, wallClockMs()) : {};
   }
 
-  /** What talks to providers is loaded only where the primary has to. */
-  async #startChecks(): Promise<void> {
-    const { providers } = this.#config;
-    if (providers.every(({ health }) => health === null)) return;
-    const { Prober } = await import('../upstream/probe.js');
-    this.#checks = new HealthChecks({
-      providers,
-      openProber: (provider, check) => new Prober(provider, check, readTlsFiles(provider)),
-      table: this.#targets.table,
-      logger: this.logger,
-      now: () => toSharedMs(nowMs()),
-    });
-    this.#checks.start();
-  }
-
   async #startWorkers(mode: AcceptMode, port: number, prices: PriceCatalog): Promise<void> {
     const { config } = this.#options;
     const startedWallMs = wallClockMs();
@@ -277,6 +323,8 @@ export class Primary {
       startedWallMs,
       log: createLogMemory(),
       port: mode === 'acceptor' ? null : port,
+      gate: this.#gateMemory,
+      isHeld: this.#options.link?.inheritance.isSuccessor === true,
       generation,
     });
     const indexes = Array.from({ length: config.workers }, (_, index) => index);
@@ -294,28 +342,6 @@ export class Primary {
   #startWorker(index: number): Promise<ListeningWorker> {
     if (this.#createStart === null) throw new Error('workers are started with the server');
     return this.#workers.start(this.#createStart(index));
-  }
-
-  #logReady(mode: AcceptMode, listen: ListenAddress, admin: ListenAddress, startMs: number): void {
-    const { config } = this.#options;
-    this.logger.info(
-      {
-        listen: formatAddress(listen),
-        admin: formatAddress(admin),
-        tls: config.listen.tls !== null,
-        workers: config.workers,
-        accept: mode,
-        providers: config.providers.map(({ name }) => name),
-        models: config.models.length,
-        consumers: config.consumers?.length ?? 0,
-        config: config.file,
-        version: this.#options.version,
-        node: process.versions.node,
-        pid: process.pid,
-        start_ms: Math.round(startMs),
-      },
-      'ready',
-    );
   }
 
   #onFault(index: number, message: string, stack: string, isContained: boolean): void {

@@ -26,6 +26,8 @@ interface Member {
   isAskedToEnd: boolean;
   /** Resolves when it listens no more. */
   readonly deaf: Promise<void>;
+  /** Resolves when it stands still for a hand-over. */
+  readonly paused: Promise<void>;
   /** Exchanges that were cut at the end of its draining. */
   cut: number;
 }
@@ -86,18 +88,31 @@ export class WorkerSet {
    *
    * @returns how many exchanges had to be cut, after every thread has ended.
    */
-  async drain(timeoutMs: number): Promise<number> {
+  async drain(timeoutMs: number, lingerMs: number = BOUNDS.lingerMs): Promise<number> {
     this.#drainTimeoutMs = Math.min(this.#drainTimeoutMs, timeoutMs);
+    await this.stopListening();
+    for (const member of this.#members) {
+      this.#sendDrain(member, this.#drainTimeoutMs, lingerMs, 'draining');
+    }
+    await Promise.all(this.#members.map((member) => member.exited));
+    return this.#members.reduce((sum, member) => sum + member.cut, 0);
+  }
+
+  /** Resolves when no worker listens, or after a bounded time. */
+  async stopListening(): Promise<void> {
     for (const member of this.#members) {
       member.isAskedToEnd = true;
       this.#send(member, { kind: 'stop-listening' });
     }
-    await this.#untilDeaf();
+    await this.#untilAll(({ deaf }) => deaf, BOUNDS.stopListeningMs);
+  }
+
+  /** Resolves when all stand still at the gate, to false where they do not within the bound. */
+  pauseForHandOver(): Promise<boolean> {
     for (const member of this.#members) {
-      this.#sendDrain(member, this.#drainTimeoutMs, 'draining');
+      this.#send(member, { kind: 'hand-over' });
     }
-    await Promise.all(this.#members.map((member) => member.exited));
-    return this.#members.reduce((sum, member) => sum + member.cut, 0);
+    return this.#untilAll(({ paused }) => paused, BOUNDS.pauseMs);
   }
 
   /** Ends one worker, whose exchanges are cut. @returns false where its thread does not end within the bound. */
@@ -105,7 +120,7 @@ export class WorkerSet {
     const member = this.#members[index];
     if (member === undefined) return true;
     member.isAskedToEnd = true;
-    this.#sendDrain(member, 0, 'worker_failed');
+    this.#sendDrain(member, 0, 0, 'worker_failed');
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<false>((resolve) => {
       timer = setTimeout(() => resolve(false), BOUNDS.workerEndMs);
@@ -115,18 +130,19 @@ export class WorkerSet {
     return hasEnded;
   }
 
-  #sendDrain(member: Member, timeoutMs: number, reason: ClosingReason): void {
-    this.#send(member, { kind: 'drain', timeoutMs, reason });
+  #sendDrain(member: Member, timeoutMs: number, lingerMs: number, reason: ClosingReason): void {
+    this.#send(member, { kind: 'drain', timeoutMs, lingerMs, reason });
   }
 
-  async #untilDeaf(): Promise<void> {
+  async #untilAll(pick: (member: Member) => Promise<void>, timeoutMs: number): Promise<boolean> {
     let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, BOUNDS.stopListeningMs);
+    const late = new Promise<false>((resolve) => {
+      timer = setTimeout(() => resolve(false), timeoutMs);
     });
-    const all = this.#members.map(({ deaf, exited }) => Promise.race([deaf, exited]));
-    await Promise.race([Promise.all(all), late]);
+    const all = this.#members.map((member) => Promise.race([pick(member), member.exited]));
+    const isInTime = await Promise.race([Promise.all(all).then(() => true), late]);
     clearTimeout(timer);
+    return isInTime;
   }
 
   /** Resolves when the worker listens, or can be handed connections. One in the place of another has its index. */
@@ -156,9 +172,13 @@ export class WorkerSet {
       const deaf = new Promise<void>((resolveDeaf) => {
         onDeaf = resolveDeaf;
       });
+      let onPaused = (): void => {};
+      const paused = new Promise<void>((resolvePaused) => {
+        onPaused = resolvePaused;
+      });
       const { log } = start;
       const state = { isAlive: true, isAskedToEnd: false, cut: 0 };
-      const member: Member = { worker, log, exited, deaf, ...state };
+      const member: Member = { worker, log, exited, deaf, paused, ...state };
       this.#members[start.index] = member;
       worker.on('error', (error) => {
         reject(error);
@@ -171,6 +191,8 @@ export class WorkerSet {
           resolve({ descriptor: message.descriptor });
         } else if (message.kind === 'not-listening') {
           onDeaf();
+        } else if (message.kind === 'paused') {
+          onPaused();
         } else {
           this.#onMessage(start.index, member, message);
         }
@@ -181,7 +203,7 @@ export class WorkerSet {
   #onMessage(
     index: number,
     member: Member,
-    message: Exclude<ToPrimary, { kind: 'listening' | 'not-listening' }>,
+    message: Exclude<ToPrimary, { kind: 'listening' | 'not-listening' | 'paused' }>,
   ): void {
     switch (message.kind) {
       case 'log': {

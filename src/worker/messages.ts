@@ -27,6 +27,10 @@ export interface WorkerStart {
   readonly startedWallMs: number;
   /** This worker's alone: its log lines on their way to the primary. */
   readonly log: SharedArrayBuffer;
+  /** A word: while it is 0, workers stand still where they are told to. */
+  readonly gate: SharedArrayBuffer;
+  /** Once it listens, it stands still. */
+  readonly isHeld: boolean;
   /** The port to listen on, or null where the primary's acceptor hands connections over. */
   readonly port: number | null;
   /** The one that is in force. */
@@ -40,6 +44,8 @@ export type ToPrimary =
   | { readonly kind: 'listening'; readonly descriptor: unknown; readonly startMs: number }
   /** The answer to `stop-listening`. */
   | { readonly kind: 'not-listening' }
+  /** The answer to `hand-over`: it stands still. */
+  | { readonly kind: 'paused' }
   /** Lines that stand in the worker's log memory. */
   | ({ readonly kind: 'log' } & SentLines)
   | {
@@ -71,5 +77,15 @@ export type ToWorker =
   | { readonly kind: 'tokens-counted'; readonly id: number; readonly tokens: number | null }
   /** New connections are refused from now on; all else goes on. */
   | { readonly kind: 'stop-listening' }
-  /** Finish what runs, for at most so long from now, and end. A later one changes the time. */
-  | { readonly kind: 'drain'; readonly timeoutMs: number; readonly reason: ClosingReason };
+  /** Another server takes over: clients are told to connect anew. Stand still until the gate opens. */
+  | { readonly kind: 'hand-over' }
+  /**
+   * Finish what runs, for at most so long from now, and end; idle connections are closed when all have been quiet for
+   * `lingerMs`. A later one changes the times.
+   */
+  | {
+      readonly kind: 'drain';
+      readonly timeoutMs: number;
+      readonly lingerMs: number;
+      readonly reason: ClosingReason;
+    };

@@ -5,6 +5,7 @@ import { nowMs } from '../core/clock.js';
 import { decodeMessage, encodeMessage } from '../core/wire.js';
 import { runExchange } from '../pipeline.js';
 import { Drain } from './drain.js';
+import { Gate } from './gate.js';
 import type { ToPrimary, ToWorker, WorkerStart } from './messages.js';
 import { WorkerRuntime } from './runtime.js';
 
@@ -33,6 +34,7 @@ const listener = new Listener({
 
 process.on('uncaughtException', (error) => runtime.onFault(null, error));
 
+const gate = new Gate(start.gate);
 const drain = new Drain(listener, runtime, (cut) => {
   send({ kind: 'drained', cut });
   port.close();
@@ -53,8 +55,13 @@ port.on('message', (bytes: Uint8Array) => {
       listener.stopListening();
       send({ kind: 'not-listening' });
       break;
+    case 'hand-over':
+      runtime.isDraining = true;
+      send({ kind: 'paused' });
+      gate.wait();
+      break;
     case 'drain':
-      drain.begin(message.timeoutMs, message.reason);
+      drain.begin(message);
       break;
   }
 });
@@ -67,3 +74,6 @@ send({
   descriptor: start.port === null ? listener.getDescriptor() : null,
   startMs: nowMs(),
 });
+if (start.isHeld) {
+  gate.wait();
+}

@@ -32,6 +32,7 @@ test('defaults of the smallest file', () => {
     accept: 'auto',
     stateDir: null,
     drainTimeoutMs: 60_000,
+    upgradeDrainTimeoutMs: 600_000,
     log: { level: 'info', access: true },
     retry: { attemptsMax: 3, backoffMs: 100, backoffMsMax: 5000, budgetPercent: 20 },
     providers: [
