@@ -48,6 +48,7 @@ export function describeConfig(config: WeirConfig, hide: Hide): object {
     watch: config.watch ? 'on' : 'off',
     ...(config.stateDir === null ? {} : { state_dir: escapeVariables(config.stateDir) }),
     drain_timeout: formatDuration(config.drainTimeoutMs),
+    upgrade_drain_timeout: formatDuration(config.upgradeDrainTimeoutMs),
     log: { level: config.log.level, access: config.log.access ? 'on' : 'off' },
     retry: {
       attempts: config.retry.attemptsMax,

@@ -227,6 +227,7 @@ export interface WeirConfig {
   readonly watch: boolean;
   readonly stateDir: string | null;
   readonly drainTimeoutMs: number;
+  readonly upgradeDrainTimeoutMs: number;
   readonly log: {
     readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
     readonly access: boolean;

@@ -38,6 +38,7 @@ export function resolveConfig(file: string, parsed: ParsedFile): WeirConfig {
     watch: parsed.watch,
     stateDir: parsed.state_dir ? resolve(directory, parsed.state_dir) : null,
     drainTimeoutMs: parsed.drain_timeout,
+    upgradeDrainTimeoutMs: parsed.upgrade_drain_timeout,
     log: parsed.log,
     retry,
     providers: Object.entries(parsed.providers).map(([name, entry]) =>

@@ -202,6 +202,9 @@ export const fileSchema = mapping({
   drain_timeout: duration(TIMEOUT_MS_MAX)
     .prefault('60s')
     .describe('How long running exchanges may take to end when Weir stops.'),
+  upgrade_drain_timeout: duration(TIMEOUT_MS_MAX)
+    .prefault('10m')
+    .describe('How long running exchanges may take to end when a newer server has taken over.'),
   log: log.prefault({}).describe('What is logged.'),
   retry: retry.prefault({}).describe('How calls that failed are tried again.'),
   providers: named(provider).describe('The upstream APIs, by name.'),

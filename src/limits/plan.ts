@@ -77,7 +77,8 @@ export function planConsumers(
   { consumers, workers }: Pick<WeirConfig, 'consumers' | 'workers'>,
   more: Pick<PlanOptions, 'places' | 'capacity'> = {},
 ): TablePlan {
-  return planTable(consumers, { workers, ...more });
+  // The last column is the primary's own; see hand-over.ts.
+  return planTable(consumers, { workers: workers + 1, ...more });
 }
 
 /** Of callers that nobody configured, who have a table of their own; null: they have no limits. */

@@ -236,6 +236,21 @@ export class CounterColumn {
   }
 }
 
+/** Sets to zero what goes up and down; the rest is totals. Only of a thread that has ended. */
+export function resetGauges(
+  layout: CounterLayout,
+  buffer: SharedArrayBuffer,
+  worker: number,
+): void {
+  const column = viewColumn(layout, buffer, worker);
+  const { connectionsOpen, exchangesInFlight, bodyBytesHeld } = layout.fixed;
+  for (const slot of [connectionsOpen, exchangesInFlight, bodyBytesHeld]) column[slot] = 0;
+  for (const provider of layout.providers.values()) {
+    column[provider.connectionsOpen] = 0;
+    column[provider.queueLength] = 0;
+  }
+}
+
 /** The sum over all workers, by slot. Off the hot path: one pass over the buffer. */
 export function readCounters(
   layout: CounterLayout,

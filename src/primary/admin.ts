@@ -15,6 +15,8 @@ export interface Readiness {
   readonly ready: boolean;
   /** Why not; in the answer of /readyz. */
   readonly reason: string;
+  /** Where fewer workers serve than are configured: how many. */
+  readonly workers?: { readonly serving: number; readonly configured: number };
 }
 
 /** What an operator asked of a path under /api; `body` is the JSON that came along, undefined without one. */
@@ -176,10 +178,10 @@ async function handleRequest(
   return route.handle(request, body);
 }
 
-function answerReadiness({ ready, reason }: Readiness): Answer {
+function answerReadiness({ ready, reason, workers }: Readiness): Answer {
   return ready
-    ? answerJson(200, { status: 'ready' })
-    : answerJson(503, { status: 'not_ready', reason });
+    ? answerJson(200, { status: 'ready', workers })
+    : answerJson(503, { status: 'not_ready', reason, workers });
 }
 
 function answerJson(status: number, value: unknown): Answer {

@@ -9,6 +9,14 @@ import { BOUNDS } from '../core/bounds.js';
 import { nowMs, toSharedMs, wallClockMs } from '../core/clock.js';
 import { OperatorError } from '../core/errors.js';
 import {
+  applyHeldChange,
+  type HeldChange,
+  HeldWatch,
+  heldElsewhere,
+  packBuckets,
+  unpackBuckets,
+} from '../limits/hand-over.js';
+import {
   findLimit,
   findRow,
   pickPlaces,
@@ -62,6 +70,13 @@ export interface PlannedLimits extends LimitMemory {
 }
 
 type LimitConfigs = Pick<WeirConfig, 'consumers' | 'callers' | 'workers' | 'stateDir'>;
+
+/** The table as it was at one moment. */
+export interface CopiedLimits {
+  pack(): Buffer;
+  /** Of what is held of it. */
+  watch(): HeldWatch;
+}
 
 export class LimitKeeper {
   readonly #buffer: SharedArrayBuffer;
@@ -184,6 +199,45 @@ export class LimitKeeper {
       await this.#saving;
       await this.#save();
     }
+  }
+
+  /**
+   * The buckets for the server that takes over, all workers standing still. From now on nothing is saved here: the next
+   * server does, and a file of this one must not come after its own.
+   */
+  copy(): CopiedLimits {
+    const bytes = new SharedArrayBuffer(this.#buffer.byteLength);
+    new Uint8Array(bytes).set(new Uint8Array(this.#buffer));
+    const copied = new LimitTable(bytes, this.#plan, -1);
+    const [now, wall] = [sharedNowMs(), wallClockMs()];
+    return {
+      pack: () => packBuckets(copied, this.#plan, now, wall),
+      watch: () => new HeldWatch(this.#table, copied, this.#plan),
+    };
+  }
+
+  /** Ends what startSaving() began, without saving. */
+  async stopSaving(): Promise<void> {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+    await this.#saving;
+  }
+
+  /** What the server before this one handed over. @throws Error where it is of no use. */
+  takeOver(bytes: Uint8Array): void {
+    const [now, wall] = [sharedNowMs(), wallClockMs()];
+    const { buckets, unknown } = unpackBuckets(bytes, this.#table, this.#plan, now, wall);
+    this.#logger.info({ buckets, unknown }, 'limits taken over from the server before');
+  }
+
+  /** The server before this one tells what became of what it held. */
+  applyHeldChange(change: HeldChange): void {
+    applyHeldChange(this.#table, this.#plan, change, sharedNowMs());
+  }
+
+  /** Those before this one are gone: what they still held is given back. */
+  reclaimElsewhere(): void {
+    this.#table.reclaim(heldElsewhere(this.#plan));
   }
 
   /** Only of a thread that has ended. */

@@ -64,11 +64,11 @@ export async function runServer(options: ServerOptions): Promise<void> {
       else stop(signal);
     },
     onAdminConnection: (socket) => primary.takeAdminConnection(socket),
-    onHandOver: () => {},
-    onTakeOver: () => {},
+    onHandOver: () => void primary.giveOver(),
+    onTakeOver: (payload) => primary.handOver?.onTakeOver(payload),
     onAsk: () => null,
-    onTell: () => {},
-    onAlone: () => {},
+    onTell: (payload) => primary.handOver?.onTell(payload),
+    onAlone: () => primary.handOver?.onAlone(),
     onOrphaned: () => stop('the supervisor is gone'),
   });
   try {

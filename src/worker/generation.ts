@@ -58,6 +58,7 @@ export interface GenerationHost {
   readonly providers: ProviderPool;
   readonly isDraining: boolean;
   readonly isClosing: boolean;
+  readonly closingReason: string;
   createId(): string;
   onFault(where: Exchange | null, thrown: unknown): void;
   /** The last exchange of a generation has ended; there may be more, unless it is not in force any longer. */
@@ -143,6 +144,10 @@ export class Generation implements Stages {
 
   get isClosing(): boolean {
     return this.#host.isClosing;
+  }
+
+  get closingReason(): string {
+    return this.#host.closingReason;
   }
 
   createId(): string {

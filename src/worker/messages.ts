@@ -37,6 +37,10 @@ export interface WorkerStart {
   readonly startedWallMs: number;
   /** This worker's alone: its log lines on their way to the primary. */
   readonly log: SharedArrayBuffer;
+  /** A word: while it is 0, workers stand still where they are told to. */
+  readonly gate: SharedArrayBuffer;
+  /** Once it listens, it stands still. */
+  readonly isHeld: boolean;
   /** The port to listen on, or null where the primary's acceptor hands connections over. */
   readonly port: number | null;
   /** A number of 32 bits: of the generation that is in force, for all workers in the same instant. */
@@ -59,10 +63,15 @@ export interface PrepareGeneration {
   readonly generation: GenerationStart;
 }
 
+/** Why exchanges are cut that are still under way when a worker ends; told in the access log. */
+export type ClosingReason = 'draining' | 'worker_failed';
+
 export type ToPrimary =
   | { readonly kind: 'listening'; readonly descriptor: unknown; readonly startMs: number }
   /** The answer to `stop-listening`. */
   | { readonly kind: 'not-listening' }
+  /** The answer to `hand-over`: it stands still. */
+  | { readonly kind: 'paused' }
   /** Lines that stand in the worker's log memory. */
   | ({ readonly kind: 'log' } & SentLines)
   | {
@@ -77,7 +86,13 @@ export type ToPrimary =
       readonly model: string;
       readonly body: Uint8Array;
     }
-  | { readonly kind: 'fault'; readonly message: string; readonly stack: string }
+  | {
+      readonly kind: 'fault';
+      readonly message: string;
+      readonly stack: string;
+      /** It was caught where it concerns one exchange only, which has been answered. */
+      readonly isContained: boolean;
+    }
   | GenerationReport
   /** Nothing is in flight any more and every connection is closed; the thread ends by itself. */
   | { readonly kind: 'drained'; readonly cut: number };
@@ -93,5 +108,15 @@ export type ToWorker =
   | { readonly kind: 'discard'; readonly number: number }
   /** New connections are refused from now on; all else goes on. */
   | { readonly kind: 'stop-listening' }
-  /** Finish what runs, for at most so long from now, and end. A later one changes the time. */
-  | { readonly kind: 'drain'; readonly timeoutMs: number };
+  /** Another server takes over: clients are told to connect anew. Stand still until the gate opens. */
+  | { readonly kind: 'hand-over' }
+  /**
+   * Finish what runs, for at most so long from now, and end; idle connections are closed when all have been quiet for
+   * `lingerMs`. A later one changes the times.
+   */
+  | {
+      readonly kind: 'drain';
+      readonly timeoutMs: number;
+      readonly lingerMs: number;
+      readonly reason: ClosingReason;
+    };

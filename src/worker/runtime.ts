@@ -15,7 +15,7 @@ import { WorkerHistograms } from '../observe/histograms.js';
 import { LogBatch } from '../observe/log-batch.js';
 import { KeptBodies } from '../upstream/kept-bodies.js';
 import { Generation, type GenerationHost } from './generation.js';
-import type { GenerationStart, ToPrimary, WorkerStart } from './messages.js';
+import type { ClosingReason, GenerationStart, ToPrimary, WorkerStart } from './messages.js';
 import { ProviderPool } from './provider-pool.js';
 
 const BASE_36 = '0123456789abcdefghijklmnopqrstuvwxyz';
@@ -34,6 +34,7 @@ export class WorkerRuntime implements GenerationHost {
   readonly providers = new ProviderPool(this.deadlines);
   isDraining = false;
   isClosing = false;
+  closingReason: ClosingReason = 'draining';
   readonly #send: (message: ToPrimary) => void;
   readonly #countConnections: (delta: number) => void;
   readonly #idPrefix: string;
@@ -170,7 +171,7 @@ export class WorkerRuntime implements GenerationHost {
   onFault(where: Exchange | null, thrown: unknown): void {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
     const message = where === null ? error.message : `${error.message} (exchange ${where.id})`;
-    this.#send({ kind: 'fault', message, stack: error.stack ?? '' });
+    this.#send({ kind: 'fault', message, stack: error.stack ?? '', isContained: where !== null });
   }
 
   /** One snapshot after another, with a turn of the loop in between, so that none holds it up. */

@@ -5,6 +5,7 @@ import { nowMs } from '../core/clock.js';
 import { decodeMessage, encodeMessage } from '../core/wire.js';
 import { runExchange } from '../pipeline.js';
 import { Drain } from './drain.js';
+import { Gate } from './gate.js';
 import type { PrepareGeneration, ToPrimary, ToWorker, WorkerStart } from './messages.js';
 import { WorkerRuntime } from './runtime.js';
 
@@ -33,6 +34,7 @@ const listener = new Listener({
 
 process.on('uncaughtException', (error) => runtime.onFault(null, error));
 
+const gate = new Gate(start.gate);
 const drain = new Drain(listener, runtime, (cut) => {
   send({ kind: 'drained', cut });
   port.close();
@@ -62,8 +64,13 @@ port.on('message', (sent: Uint8Array | PrepareGeneration) => {
       listener.stopListening();
       send({ kind: 'not-listening' });
       break;
+    case 'hand-over':
+      runtime.isDraining = true;
+      send({ kind: 'paused' });
+      gate.wait();
+      break;
     case 'drain':
-      drain.begin(message.timeoutMs);
+      drain.begin(message);
       break;
   }
 });
@@ -76,3 +83,6 @@ send({
   descriptor: start.port === null ? listener.getDescriptor() : null,
   startMs: nowMs(),
 });
+if (start.isHeld) {
+  gate.wait();
+}

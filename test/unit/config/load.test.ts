@@ -33,6 +33,7 @@ test('defaults of the smallest file', () => {
     watch: false,
     stateDir: null,
     drainTimeoutMs: 60_000,
+    upgradeDrainTimeoutMs: 600_000,
     log: { level: 'info', access: true },
     retry: { attemptsMax: 3, backoffMs: 100, backoffMsMax: 5000, budgetPercent: 20 },
     providers: [
