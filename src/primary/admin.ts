@@ -9,6 +9,7 @@ import type { Socket } from 'node:net';
 import type { ListenAddress } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { METRICS_CONTENT_TYPE } from '../observe/metrics.js';
+import { PAGE_POLICY, type StaticFile } from './dashboard-files.js';
 import { describeListenError } from './endpoint.js';
 
 export interface Readiness {
@@ -23,17 +24,23 @@ export interface ApiRequest {
   readonly body: unknown;
 }
 
-export interface ApiAnswer {
-  readonly status: number;
+export type ApiAnswer =
   /** Answered as JSON. */
-  readonly value: unknown;
-}
+  | { readonly status: number; readonly value: unknown }
+  | { readonly status: number; readonly contentType: string; readonly body: string };
 
 /** One path under /api. */
 export interface ApiRoute {
   readonly path: string;
   readonly method: 'GET' | 'POST';
-  readonly answer: (request: ApiRequest) => ApiAnswer;
+  readonly answer: (request: ApiRequest) => ApiAnswer | Promise<ApiAnswer>;
+}
+
+/** One path whose answer does not end by itself. */
+export interface StreamRoute {
+  readonly path: string;
+  /** Answers; false, and nothing was written, where as many are open as may be. */
+  readonly open: (response: ServerResponse) => boolean;
 }
 
 export interface AdminServerOptions {
@@ -41,6 +48,9 @@ export interface AdminServerOptions {
   readonly isReady: () => Readiness;
   readonly renderMetrics: () => Promise<string>;
   readonly api: readonly ApiRoute[];
+  readonly streams: readonly StreamRoute[];
+  /** By path. */
+  readonly files: ReadonlyMap<string, StaticFile>;
 }
 
 export interface AdminServer {
@@ -84,6 +94,10 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
       })),
     ],
     ...options.api.map((route): [string, Route] => [route.path, createApiRoute(route)]),
+    ...Array.from(options.files, ([path, file]): [string, Route] => [
+      path,
+      reading(() => ({ status: 200, ...file })),
+    ]),
   ]);
 
   // Scrapes that come together share one rendering, so that many scrapers cost no more than one.
@@ -105,6 +119,12 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
     },
     (request, response) => {
       takeBody(request, response, (body) => {
+        const stream = options.streams.find(({ path }) => path === pathOf(request));
+        if (stream !== undefined && request.method === 'GET') {
+          if (!stream.open(response))
+            sendAnswer(request, response, answerJson(503, { error: 'busy' }));
+          return;
+        }
         handleRequest(routes, request, body).then(
           (answer) => sendAnswer(request, response, answer),
           () => sendAnswer(request, response, answerJson(500, { error: 'internal_error' })),
@@ -138,7 +158,7 @@ function reading(handle: () => Answer | Promise<Answer>): Route {
 function createApiRoute({ method, answer }: ApiRoute): Route {
   return {
     methods: method === 'GET' ? READING : [method],
-    handle: (request, body) => {
+    handle: async (request, body) => {
       // A page in an operator's browser can send a form anywhere, but JSON only where it is let.
       const isJson = /^application\/json\b/i.test(request.headers['content-type'] ?? '');
       if (method === 'POST' && !isJson) {
@@ -153,10 +173,14 @@ function createApiRoute({ method, answer }: ApiRoute): Route {
         }
       }
       const query = new URLSearchParams((request.url ?? '').split('?')[1] ?? '');
-      const result = answer({ query, body: value });
-      return answerJson(result.status, result.value);
+      const result = await answer({ query, body: value });
+      return 'body' in result ? result : answerJson(result.status, result.value);
     },
   };
+}
+
+function pathOf({ url = '/' }: IncomingMessage): string {
+  return url.split('?', 1)[0] ?? '/';
 }
 
 async function handleRequest(
@@ -164,8 +188,7 @@ async function handleRequest(
   request: IncomingMessage,
   body: Buffer,
 ): Promise<Answer> {
-  const [path = '/'] = (request.url ?? '/').split('?', 1);
-  const route = routes.get(path);
+  const route = routes.get(pathOf(request));
   if (route === undefined) {
     return answerJson(404, { error: 'not_found', paths: [...routes.keys()] });
   }
@@ -197,6 +220,9 @@ function sendAnswer(request: IncomingMessage, response: ServerResponse, answer: 
   response.setHeader('content-length', Buffer.byteLength(answer.body));
   response.setHeader('cache-control', 'no-store');
   response.setHeader('x-content-type-options', 'nosniff');
+  if (answer.contentType.startsWith('text/html')) {
+    response.setHeader('content-security-policy', PAGE_POLICY);
+  }
   if (answer.allow !== undefined) response.setHeader('allow', answer.allow);
   response.end(request.method === 'HEAD' ? undefined : answer.body);
 }

@@ -11,7 +11,12 @@ import type { ListenAddress, WeirConfig } from '../config/model.js';
 import { checkTlsFiles, readTlsFiles } from '../config/pem-files.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs, toSharedMs, wallClockMs } from '../core/clock.js';
-import { createCounterBuffer, createCounterLayout, readCounters } from '../observe/counters.js';
+import {
+  createCounterBuffer,
+  createCounterLayout,
+  readColumn,
+  readCounters,
+} from '../observe/counters.js';
 import { HistogramStore } from '../observe/histograms.js';
 import { createLogMemory } from '../observe/log-batch.js';
 import { LogSink } from '../observe/log-sink.js';
@@ -25,6 +30,7 @@ import type { GenerationStart, WorkerStart } from '../worker/messages.js';
 import { type AcceptMode, Acceptor, chooseAcceptMode } from './acceptor.js';
 import { type AdminServer, createAdminServer, type Readiness } from './admin.js';
 import { widenInlining } from './compiler.js';
+import { createDashboard, type Dashboard } from './dashboard.js';
 import { checkCertificate, probeAddress } from './endpoint.js';
 import { HealthChecks } from './health-checks.js';
 import { LimitKeeper } from './limit-keeper.js';
@@ -49,6 +55,7 @@ export class Primary {
   readonly #sink = new LogSink();
   readonly #workers: WorkerSet;
   readonly #admin: AdminServer;
+  readonly #dashboard: Dashboard;
   readonly logger: Logger;
   readonly #histograms = new HistogramStore();
   readonly #layout;
@@ -98,18 +105,46 @@ export class Primary {
         uws: process.versions.modules,
       },
     });
+    this.#dashboard = createDashboard({
+      readSources: () => ({
+        layout: this.#layout,
+        readCounters: () => readCounters(this.#layout, this.#counters, config.workers),
+        readColumn: (worker) => readColumn(this.#layout, this.#counters, worker),
+        workers: config.workers,
+        limits: this.#limits,
+        targets: this.#targets,
+        readMemory: () => process.memoryUsage.rss(),
+      }),
+      readAbout: () => ({
+        version: options.version,
+        node: process.versions.node,
+        consumerCount: config.consumers?.length ?? 0,
+      }),
+      collect: () => this.#collectHistograms(),
+      readHistograms: () => this.#histograms.merge(),
+    });
     this.#admin = createAdminServer({
       address: config.admin,
       isReady: () => this.#readiness,
       renderMetrics: async () => {
-        await this.#workers.collectHistograms((index, snapshots) => {
-          for (const snapshot of snapshots) {
-            this.#histograms.takeIn(index, snapshot);
-          }
-        });
+        await this.#collectHistograms();
         return metrics.render();
       },
-      api: [...createLimitsApi(this.#limits), ...createTargetsApi(this.#targets)],
+      api: [
+        ...createLimitsApi(this.#limits),
+        ...createTargetsApi(this.#targets),
+        ...this.#dashboard.api,
+      ],
+      streams: this.#dashboard.streams,
+      files: this.#dashboard.files,
+    });
+  }
+
+  #collectHistograms(): Promise<void> {
+    return this.#workers.collectHistograms((index, snapshots) => {
+      for (const snapshot of snapshots) {
+        this.#histograms.takeIn(index, snapshot);
+      }
     });
   }
 
@@ -135,6 +170,7 @@ export class Primary {
     }
     this.#limits.startSaving();
     this.#targets.startLooking();
+    this.#dashboard.start();
     this.#warmTokenCounter();
     this.#readiness = { ready: true, reason: '' };
     const { host, port: asked } = config.listen;
@@ -171,6 +207,7 @@ export class Primary {
     this.#acceptor?.close();
     await this.#tokenCounter.close();
     this.#targets.stop();
+    this.#dashboard.stop();
     await this.#limits.stop();
     await this.#admin.close();
     if (cut > 0) {
