@@ -48,9 +48,9 @@ export interface AdminServerOptions {
   readonly isReady: () => Readiness;
   readonly renderMetrics: () => Promise<string>;
   readonly api: readonly ApiRoute[];
-  readonly streams: readonly StreamRoute[];
+  readonly streams?: readonly StreamRoute[];
   /** By path. */
-  readonly files: ReadonlyMap<string, StaticFile>;
+  readonly files?: ReadonlyMap<string, StaticFile>;
 }
 
 export interface AdminServer {
@@ -94,7 +94,7 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
       })),
     ],
     ...options.api.map((route): [string, Route] => [route.path, createApiRoute(route)]),
-    ...Array.from(options.files, ([path, file]): [string, Route] => [
+    ...Array.from(options.files ?? [], ([path, file]): [string, Route] => [
       path,
       reading(() => ({ status: 200, ...file })),
     ]),
@@ -119,7 +119,7 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
     },
     (request, response) => {
       takeBody(request, response, (body) => {
-        const stream = options.streams.find(({ path }) => path === pathOf(request));
+        const stream = options.streams?.find(({ path }) => path === pathOf(request));
         if (stream !== undefined && request.method === 'GET') {
           if (!stream.open(response))
             sendAnswer(request, response, answerJson(503, { error: 'busy' }));
