@@ -20,7 +20,9 @@ function axis(formatValue: (value: number) => string): uPlot.Axis {
     grid: { stroke: () => readColor('--line'), width: 1 },
     ticks: { show: false },
     size: 56,
-    values: (_plot, splits) => splits.map((value) => formatValue(value)),
+    // A split that a filter took out comes as null, whatever the types say.
+    values: (_plot, splits: (number | null)[]) =>
+      splits.map((value) => (value === null ? '' : formatValue(value))),
   };
 }
 
@@ -42,7 +44,12 @@ export class TimeChart {
       cursor: { y: false },
       scales: { y: { range: (_plot, _min, max) => [0, Math.max(max * 1.05, 1e-3)] } },
       axes: [
-        { ...axis(String), size: 30, values: (_plot, splits) => splits.map(formatClock) },
+        {
+          ...axis(String),
+          size: 30,
+          space: 70,
+          values: (_plot, splits) => splits.map(formatClock),
+        },
         axis(formatValue),
       ],
       series: [

@@ -279,13 +279,29 @@ function describe(limits: readonly LiveLimit[]): Cell[][] {
     const share = capacity > 0 ? Math.max(0, Math.min(1, level / capacity)) : 0;
     return [
       { text: consumer },
-      { text: limit },
+      { text: describeLimit(limit), title: limit },
       { text: write(Math.max(0, level)), order: share, share },
       { text: write(capacity), order: capacity },
       { text: write(held), order: held },
       { text: formatCount(refused), order: refused, tone: refused > 0 ? 'warn' : undefined },
     ];
   });
+}
+
+const PERIODS: readonly (readonly [ms: number, name: string])[] = [
+  [86_400_000, 'd'],
+  [3_600_000, 'h'],
+  [60_000, 'm'],
+  [1000, 's'],
+];
+
+/** From `requests/60000/600/*`: kind, period, amount, models. */
+function describeLimit(limit: string): string {
+  const [kind = '', per = '', , ...models] = limit.split('/');
+  const [step, unit] = PERIODS.find(([ms]) => Number(per) % ms === 0) ?? [1, 'ms'];
+  const period = per === '-' ? '' : ` per ${Number(per) / step}${unit}`;
+  const only = models.join('/') === '*' ? '' : ` of ${models.join('/')}`;
+  return `${kind.replaceAll('_', ' ')}${period}${only}`;
 }
 
 /** A consumer that is not among those nearest to empty is asked for by name. */

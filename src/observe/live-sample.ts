@@ -39,6 +39,7 @@ export interface LiveRoute {
   /** Answers by class of status: 1xx to 5xx. */
   readonly statuses: readonly number[];
   readonly aborted: number;
+  /** By the provider's doing: no answer, or one that broke off. */
   readonly failed: number;
   readonly inputTokens: number;
   readonly outputTokens: number;

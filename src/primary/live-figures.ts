@@ -63,7 +63,7 @@ function readRoute(route: RouteSlots, read: (slot: number) => number): LiveRoute
   return {
     statuses: [0, 1, 2, 3, 4].map((position) => read(route.firstStatusSlot + position)),
     aborted: read(route.endedByDownstream),
-    failed: read(route.endedByUpstream) + read(route.endedByGateway),
+    failed: read(route.endedByUpstream),
     inputTokens: read(route.inputTokens),
     outputTokens: read(route.outputTokens),
     cachedInputTokens: read(route.cachedInputTokens),
