@@ -92,6 +92,8 @@ export class PercentileChart {
         : -Math.log10(1 - (percentiles[index - 1] ?? 0) / 100) + 0.5,
     );
     const labels = percentiles.map((percentile) => (percentile === 100 ? 'max' : `p${percentile}`));
+    // p50, p75 and p90 lie close together.
+    const written = labels.map((label) => (label === 'p75' || label === 'p95' ? '' : label));
     const places = this.#places;
     const options: uPlot.Options = {
       width: place.clientWidth,
@@ -105,7 +107,7 @@ export class PercentileChart {
           ...axis(String),
           size: 30,
           splits: () => Array.from(places),
-          values: () => labels,
+          values: () => written,
         },
         {
           ...axis((value) => formatMs(value)),

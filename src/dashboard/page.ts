@@ -1,6 +1,7 @@
 /** The dashboard: what comes of the live samples goes into tiles, curves and tables, once a second. */
 import type { LiveLimit, LiveSample, LiveShape } from '../observe/live-sample.js';
 import { drawHeat, PercentileChart, TimeChart } from './charts.js';
+import { ExchangeTables } from './exchanges.js';
 import { formatBytes, formatCount, formatDollars, formatMs } from './numbers.js';
 import { compare, compareRoutes, type Rates } from './rates.js';
 import { authorize, readLive } from './stream.js';
@@ -370,6 +371,11 @@ function askToken(isWrong: boolean): Promise<string> {
     form.addEventListener('submit', onSubmit, { once: true });
   });
 }
+
+new ExchangeTables(
+  find<HTMLTableElement>('failed-table'),
+  find<HTMLTableElement>('slow-table'),
+).follow(() => isPaused);
 
 void readLive({
   onShape: takeShape,

@@ -8,6 +8,12 @@ export interface Cell {
   readonly title?: string;
   /** A bar from 0 to 1 beside the text. */
   readonly share?: number;
+  /** A bar that is divided; `kind` chooses the colour. */
+  readonly parts?: readonly {
+    readonly name: string;
+    readonly share: number;
+    readonly kind: number;
+  }[];
 }
 
 export interface Column {
@@ -45,7 +51,7 @@ export class SortedTable {
       const button = document.createElement('button');
       button.type = 'button';
       button.textContent = name;
-      button.addEventListener('click', () => this.#sortBy(index));
+      button.addEventListener('click', () => this.#choose(index));
       head.append(button);
       row.append(head);
       return head;
@@ -61,11 +67,15 @@ export class SortedTable {
     this.#draw();
   }
 
-  #sortBy(index: number): void {
-    this.#isDescending =
-      index === this.#sortedBy ? !this.#isDescending : this.#columns[index]?.isText !== true;
+  sortBy(index: number, isDescending: boolean): void {
+    this.#isDescending = isDescending;
     this.#sortedBy = index;
     this.#draw();
+  }
+
+  #choose(index: number): void {
+    const isAgain = index === this.#sortedBy;
+    this.sortBy(index, isAgain ? !this.#isDescending : this.#columns[index]?.isText !== true);
   }
 
   #draw(): void {
@@ -96,7 +106,7 @@ export class SortedTable {
 
   #drawRow(cells: readonly Cell[]): HTMLTableRowElement {
     const row = document.createElement('tr');
-    cells.forEach(({ text, tone, title, share }, index) => {
+    cells.forEach(({ text, tone, title, share, parts }, index) => {
       const cell = document.createElement('td');
       if (this.#columns[index]?.isText === true) cell.classList.add('text');
       if (tone !== undefined) cell.classList.add(tone);
@@ -110,10 +120,26 @@ export class SortedTable {
         meter.value = share;
         cell.prepend(meter, ' ');
       }
+      if (parts !== undefined) cell.append(drawParts(parts));
       row.append(cell);
     });
     return row;
   }
+}
+
+function drawParts(parts: NonNullable<Cell['parts']>): HTMLElement {
+  const bar = document.createElement('div');
+  bar.className = 'parts';
+  bar.setAttribute('role', 'img');
+  bar.setAttribute('aria-label', parts.map(({ name }) => name).join(', '));
+  bar.title = parts.map(({ name }) => name).join('\n');
+  for (const { share, kind } of parts) {
+    const part = document.createElement('span');
+    part.className = `part-${kind}`;
+    part.style.flexGrow = String(share);
+    bar.append(part);
+  }
+  return bar;
 }
 
 function compareCells(a: Cell | undefined, b: Cell | undefined): number {

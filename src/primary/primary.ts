@@ -32,6 +32,7 @@ import { type AdminServer, createAdminServer, type Readiness } from './admin.js'
 import { widenInlining } from './compiler.js';
 import { createDashboard, type Dashboard } from './dashboard.js';
 import { checkCertificate, probeAddress } from './endpoint.js';
+import { createExchangesApi, ExchangeLog } from './exchange-log.js';
 import { HealthChecks } from './health-checks.js';
 import { LimitKeeper } from './limit-keeper.js';
 import { createLimitsApi } from './limits-api.js';
@@ -56,6 +57,7 @@ export class Primary {
   readonly #workers: WorkerSet;
   readonly #admin: AdminServer;
   readonly #dashboard: Dashboard;
+  readonly #exchanges = new ExchangeLog();
   readonly logger: Logger;
   readonly #histograms = new HistogramStore();
   readonly #layout;
@@ -82,6 +84,7 @@ export class Primary {
     this.#targetLoad = createTargetLoadBuffer(countTargets(config), config.workers);
     this.#workers = new WorkerSet({
       onLog: (lines, lineCount, onTaken) => this.#sink.writeBatch(lines, lineCount, onTaken),
+      onTrail: (trail) => this.#exchanges.take(trail),
       onFault: (index, message, stack) => this.#onFault(index, message, stack),
       onCountTokens: (body, model) => this.#tokenCounter.count(body, model),
       onEnded: (index) => {
@@ -134,6 +137,7 @@ export class Primary {
         ...createLimitsApi(this.#limits),
         ...createTargetsApi(this.#targets),
         ...this.#dashboard.api,
+        createExchangesApi(this.#exchanges, () => this.#collectHistograms()),
       ],
       streams: this.#dashboard.streams,
       files: this.#dashboard.files,

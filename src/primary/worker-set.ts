@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { BOUNDS } from '../core/bounds.js';
 import { decodeMessage, encodeMessage } from '../core/wire.js';
+import type { Trail } from '../observe/exchange-trail.js';
 import { viewLines } from '../observe/log-batch.js';
 import type { ToPrimary, ToWorker, WorkerStart } from '../worker/messages.js';
 
@@ -9,6 +10,8 @@ export interface WorkerSetEvents {
   onLog(lines: Uint8Array, lineCount: number, onTaken: () => void): void;
   /** A worker asks for the tokens of a prompt; null: they can't be had. */
   onCountTokens(body: Uint8Array, model: string): Promise<number | null>;
+  /** Exchanges that failed or were slow. */
+  onTrail(trail: Trail): void;
   /** A defect in a worker: something was thrown where nothing may be. */
   onFault(index: number, message: string, stack: string): void;
   /** A worker's thread has ended, as it should or not. */
@@ -177,6 +180,7 @@ export class WorkerSet {
         break;
       }
       case 'histograms': {
+        this.#events.onTrail(message.trail);
         const scrape = this.#scrapes.get(message.request);
         if (scrape?.waiting.delete(index)) {
           scrape.takeIn(index, message.snapshots);

@@ -1,6 +1,7 @@
 /** What the primary and its workers say to each other; packed by core/wire.ts. */
 import type { PriceCatalog } from '../admit/price-catalog.js';
 import type { WeirConfig } from '../config/model.js';
+import type { Trail } from '../observe/exchange-trail.js';
 import type { SentLines } from '../observe/log-batch.js';
 
 /** What follows from one configuration; the same for all workers. */
@@ -42,6 +43,8 @@ export type ToPrimary =
   | {
       readonly kind: 'histograms';
       readonly request: number;
+      /** Comes along because both are asked for at the same times. */
+      readonly trail: Trail;
       readonly snapshots: readonly Uint8Array[];
     }
   /** Asks for the prompt's tokens. */
