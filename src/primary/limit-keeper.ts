@@ -17,6 +17,7 @@ import {
   unpackBuckets,
 } from '../limits/hand-over.js';
 import {
+  countLimits,
   findLimit,
   findRow,
   pickPlaces,
@@ -391,12 +392,4 @@ function sharedNowMs(): number {
 
 function listPlaces({ consumers }: TablePlan): Map<string, number> {
   return new Map(consumers.map(({ name }, index) => [name, index]));
-}
-
-function countLimits({ consumers, lists, listOf }: TablePlan): Uint32Array {
-  const first = new Uint32Array(consumers.length + 1);
-  for (let consumer = 0; consumer < consumers.length; consumer += 1) {
-    first[consumer + 1] = first[consumer]! + lists[listOf[consumer]!]!.length;
-  }
-  return first;
 }

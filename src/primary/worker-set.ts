@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { BOUNDS } from '../core/bounds.js';
 import { decodeMessage, encodeMessage } from '../core/wire.js';
+import type { Trail } from '../observe/exchange-trail.js';
 import { viewLines } from '../observe/log-batch.js';
 import type {
   ClosingReason,
@@ -19,6 +20,8 @@ export interface WorkerSetEvents {
   onCountTokens(body: Uint8Array, model: string): Promise<number | null>;
   /** What a worker says of the configuration that it was sent, or that it has left. */
   onGeneration(index: number, report: GenerationReport): void;
+  /** Exchanges that failed or were slow. */
+  onTrail(trail: Trail): void;
   /** A defect in a worker: something was thrown where nothing may be. Contained: it cost one exchange and no more. */
   onFault(index: number, message: string, stack: string, isContained: boolean): void;
   /** A worker's thread has ended, as it should or not. */
@@ -241,6 +244,7 @@ export class WorkerSet {
         break;
       }
       case 'histograms': {
+        this.#events.onTrail(message.trail);
         const scrape = this.#scrapes.get(message.request);
         if (scrape?.waiting.delete(index)) {
           scrape.takeIn(index, message.snapshots);

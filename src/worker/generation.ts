@@ -22,6 +22,7 @@ import { planCallers, planConsumers } from '../limits/plan.js';
 import { LimitTable } from '../limits/table.js';
 import { createAccessLine, type LineDestination } from '../observe/access-line.js';
 import { attemptSlot, type CounterColumn, createCounterLayout } from '../observe/counters.js';
+import type { ExchangeTrail } from '../observe/exchange-trail.js';
 import type { WorkerHistograms } from '../observe/histograms.js';
 import { listSecrets, Recorder } from '../observe/recorder.js';
 import { createRedact } from '../observe/redact.js';
@@ -50,6 +51,7 @@ export interface GenerationHost {
   readonly deadlines: Deadlines;
   readonly log: LineDestination;
   readonly histograms: WorkerHistograms;
+  readonly trail: ExchangeTrail;
   readonly column: CounterColumn;
   readonly bodies: BodyInspector;
   readonly keptBodies: KeptBodies;
@@ -91,7 +93,7 @@ export class Generation implements Stages {
     const writeLine = config.log.access
       ? createAccessLine(host.log, createRedact(listSecrets(config)))
       : null;
-    this.#recorder = new Recorder(layout, column, host.histograms, writeLine);
+    this.#recorder = new Recorder(layout, column, host.histograms, writeLine, host.trail);
     this.keys = createKeyTable(config.consumers);
     const models = new ModelTable(config);
     this.modelList = new ModelList(models, host.startedWallMs);

@@ -3,6 +3,7 @@ import type { PriceCatalog } from '../admit/price-catalog.js';
 import type { TlsMaterial, WeirConfig } from '../config/model.js';
 import type { RowPlaces } from '../limits/plan.js';
 import type { CounterPlaces } from '../observe/counters.js';
+import type { Trail } from '../observe/exchange-trail.js';
 import type { SentLines } from '../observe/log-batch.js';
 
 /** What follows from one configuration; the same for all workers. */
@@ -77,6 +78,8 @@ export type ToPrimary =
   | {
       readonly kind: 'histograms';
       readonly request: number;
+      /** Comes along because both are asked for at the same times. */
+      readonly trail: Trail;
       readonly snapshots: readonly Uint8Array[];
     }
   /** Asks for the prompt's tokens. */
