@@ -15,7 +15,9 @@ import {
   packBuckets,
   unpackBuckets,
 } from '../limits/hand-over.js';
+import { Ledger } from '../limits/ledger.js';
 import { findLimit, planLimits, type TablePlan } from '../limits/plan.js';
+import type { Need, Refusal } from '../limits/reservation.js';
 import { DynamicSlots } from '../limits/slots.js';
 import { restoreSnapshot, takeSnapshot } from '../limits/snapshot.js';
 import { readSnapshotFile, writeSnapshotFile } from '../limits/snapshot-file.js';
@@ -44,6 +46,10 @@ export interface LimitView {
   readonly refused: number;
   readonly overdrawn: number;
 }
+
+export type ElsewhereAnswer =
+  | { readonly held: readonly (readonly [identity: string, units: number])[] }
+  | { readonly refusal: Refusal };
 
 /** The table as it was at one moment. */
 export interface CopiedLimits {
@@ -151,6 +157,22 @@ export class LimitKeeper {
   /** The server before this one tells what became of what it held. */
   applyHeldChange(change: HeldChange): void {
     applyHeldChange(this.#table, this.#plan, change, sharedNowMs());
+  }
+
+  /** For an exchange of the server before this one. null: there is no such consumer any more, and so no limit. */
+  reserveElsewhere(consumer: string, model: string | null, need: Need): ElsewhereAnswer | null {
+    const place = this.#places.get(consumer);
+    if (place === undefined) return null;
+    const column = new LimitTable(this.buffer, this.#plan, heldElsewhere(this.#plan));
+    const ledger = new Ledger(column);
+    const reservation = ledger.createReservation();
+    const refusal = ledger.reserve(place, model, need, sharedNowMs(), reservation);
+    if (refusal !== null) return { refusal };
+    const held = Array.from({ length: reservation.count }, (_, index): [string, number] => {
+      const { limit } = findLimit(this.#plan, reservation.rows[index] ?? 0);
+      return [limit.identity, reservation.units[index] ?? 0];
+    });
+    return { held };
   }
 
   /** Those before this one are gone: what they still held is given back. */

@@ -94,6 +94,8 @@ export class Primary {
       onLog: (lines, lineCount, onTaken) => this.#sink.writeBatch(lines, lineCount, onTaken),
       onFault: (index, message, stack, isContained) =>
         this.#onFault(index, message, stack, isContained),
+      onReserve: async (ask) => (await this.handOver?.reserve(ask)) ?? null,
+      onSettled: (changes) => this.handOver?.settle(changes),
       onCountTokens: (body, model) => this.#tokenCounter.count(body, model),
       onEnded: (index) => {
         this.#limits.reclaim(index);

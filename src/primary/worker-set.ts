@@ -1,7 +1,9 @@
 /** The worker threads: starts them, waits until all listen, passes messages, and ends them in the order that works. */
 import { Worker } from 'node:worker_threads';
+import type { LimitAnswer, LimitAsk } from '../admit/deputy.js';
 import { BOUNDS } from '../core/bounds.js';
 import { decodeMessage, encodeMessage } from '../core/wire.js';
+import type { HeldChange } from '../limits/hand-over.js';
 import { viewLines } from '../observe/log-batch.js';
 import type { ClosingReason, ToPrimary, ToWorker, WorkerStart } from '../worker/messages.js';
 
@@ -9,6 +11,9 @@ export interface WorkerSetEvents {
   onLog(lines: Uint8Array, lineCount: number, onTaken: () => void): void;
   /** A worker asks for the tokens of a prompt; null: they can't be had. */
   onCountTokens(body: Uint8Array, model: string): Promise<number | null>;
+  /** After a hand-over: a worker asks for units of limits, or tells what became of them. */
+  onReserve(ask: LimitAsk): Promise<LimitAnswer | null>;
+  onSettled(changes: readonly HeldChange[]): void;
   /** A defect in a worker: something was thrown where nothing may be. Contained: it cost one exchange and no more. */
   onFault(index: number, message: string, stack: string, isContained: boolean): void;
   /** A worker's thread has ended, as it should or not. */
@@ -230,6 +235,16 @@ export class WorkerSet {
         });
         break;
       }
+      case 'reserve': {
+        const { id, ask } = message;
+        void this.#events.onReserve(ask).then((answer) => {
+          this.#send(member, { kind: 'reserved', id, answer });
+        });
+        break;
+      }
+      case 'settled':
+        this.#events.onSettled(message.changes);
+        break;
       case 'fault':
         this.#events.onFault(index, message.message, message.stack, message.isContained);
         break;

@@ -1,6 +1,8 @@
 /** What the primary and its workers say to each other; packed by core/wire.ts. */
+import type { LimitAnswer, LimitAsk } from '../admit/deputy.js';
 import type { PriceCatalog } from '../admit/price-catalog.js';
 import type { WeirConfig } from '../config/model.js';
+import type { HeldChange } from '../limits/hand-over.js';
 import type { SentLines } from '../observe/log-batch.js';
 
 /** What follows from one configuration; the same for all workers. */
@@ -60,6 +62,9 @@ export type ToPrimary =
       readonly model: string;
       readonly body: Uint8Array;
     }
+  /** Takes from limits that another server keeps; answered by `reserved`. */
+  | { readonly kind: 'reserve'; readonly id: number; readonly ask: LimitAsk }
+  | { readonly kind: 'settled'; readonly changes: readonly HeldChange[] }
   | {
       readonly kind: 'fault';
       readonly message: string;
@@ -71,6 +76,8 @@ export type ToPrimary =
   | { readonly kind: 'drained'; readonly cut: number };
 
 export type ToWorker =
+  /** null: nobody answered. */
+  | { readonly kind: 'reserved'; readonly id: number; readonly answer: LimitAnswer | null }
   | { readonly kind: 'log-taken'; readonly bytes: number }
   | { readonly kind: 'histograms'; readonly request: number }
   /** null: they could not be counted in time. */

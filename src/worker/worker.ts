@@ -4,6 +4,7 @@ import { Listener } from '../accept/listener.js';
 import { nowMs } from '../core/clock.js';
 import { decodeMessage, encodeMessage } from '../core/wire.js';
 import { runExchange } from '../pipeline.js';
+import { DeputyClient } from './deputy-client.js';
 import { Drain } from './drain.js';
 import { Gate } from './gate.js';
 import type { ToPrimary, ToWorker, WorkerStart } from './messages.js';
@@ -51,12 +52,16 @@ port.on('message', (bytes: Uint8Array) => {
     case 'tokens-counted':
       runtime.tokenCounts.onCounted(message.id, message.tokens);
       break;
+    case 'reserved':
+      runtime.deputy?.onReserved(message.id, message.answer);
+      break;
     case 'stop-listening':
       listener.stopListening();
       send({ kind: 'not-listening' });
       break;
     case 'hand-over':
       runtime.isDraining = true;
+      runtime.deputy = new DeputyClient(send);
       send({ kind: 'paused' });
       gate.wait();
       break;
