@@ -223,6 +223,8 @@ export interface WeirConfig {
   readonly admin: ListenAddress;
   readonly workers: number;
   readonly accept: 'auto' | 'acceptor' | 'reuseport';
+  /** The file is read again when it changes. */
+  readonly watch: boolean;
   readonly stateDir: string | null;
   readonly drainTimeoutMs: number;
   readonly upgradeDrainTimeoutMs: number;

@@ -9,6 +9,7 @@ import {
   choice,
   duration,
   hashBy,
+  onOff,
   price as priceField,
   text,
   wholeNumber,
@@ -190,6 +191,9 @@ export const fileSchema = mapping({
   accept: choice(['auto', 'acceptor', 'reuseport'])
     .prefault('auto')
     .describe('How connections reach the workers; auto takes the acceptor where it exists.'),
+  watch: onOff()
+    .prefault('off')
+    .describe('Whether the file is read again when it changes, as on SIGHUP.'),
   state_dir: text('the path of a directory', { mayBeEmpty: true })
     .optional()
     .describe(

@@ -6,7 +6,7 @@
  */
 import { Packr, Unpackr } from 'msgpackr';
 import { ROW } from './layout.js';
-import type { LimitList, TablePlan } from './plan.js';
+import { findRow, type LimitList, type TablePlan } from './plan.js';
 import { KIND } from './rates.js';
 import { type Restored, restoreSnapshot, takeSnapshot } from './snapshot.js';
 import type { LimitTable } from './table.js';
@@ -168,7 +168,7 @@ function forEachLimit(
 ): void {
   plan.consumers.forEach(({ name }, consumer) => {
     listOf(plan, consumer).forEach(({ identity }, index) => {
-      take(name, identity, plan.firstRow[consumer]! + index);
+      take(name, identity, findRow(plan, consumer, index));
     });
   });
 }
@@ -177,19 +177,32 @@ function listOf(plan: TablePlan, consumer: number): LimitList {
   return plan.lists[plan.listOf[consumer]!]!;
 }
 
+/** @returns its place, or -1. */
+export function findConsumer({ consumers }: TablePlan, name: string): number {
+  let places = placesOf.get(consumers);
+  if (places === undefined) {
+    places = new Map(consumers.map((consumer, place) => [consumer.name, place]));
+    placesOf.set(consumers, places);
+  }
+  return places.get(name) ?? -1;
+}
+
+/** With many consumers a search for each of them would take too long. */
+const placesOf = new WeakMap<TablePlan['consumers'], ReadonlyMap<string, number>>();
+
 /** @returns null where there is no such consumer or limit any more. */
 export function findLimitRow(
   plan: TablePlan,
   consumer: string,
   identity: string,
 ): { readonly row: number; readonly isCount: boolean } | null {
-  const place = plan.consumers.findIndex(({ name }) => name === consumer);
+  const place = findConsumer(plan, consumer);
   if (place < 0) return null;
   const list = listOf(plan, place);
   const index = list.findIndex((limit) => limit.identity === identity);
   const limit = list[index];
   if (limit === undefined) return null;
-  return { row: plan.firstRow[place]! + index, isCount: limit.kind === KIND.concurrency };
+  return { row: findRow(plan, place, index), isCount: limit.kind === KIND.concurrency };
 }
 
 function holdMore(table: LimitTable, column: number, row: number, units: number): void {

@@ -35,7 +35,7 @@ export interface ApiAnswer {
 export interface ApiRoute {
   readonly path: string;
   readonly method: 'GET' | 'POST';
-  readonly answer: (request: ApiRequest) => ApiAnswer;
+  readonly answer: (request: ApiRequest) => ApiAnswer | Promise<ApiAnswer>;
 }
 
 export interface AdminServerOptions {
@@ -140,7 +140,7 @@ function reading(handle: () => Answer | Promise<Answer>): Route {
 function createApiRoute({ method, answer }: ApiRoute): Route {
   return {
     methods: method === 'GET' ? READING : [method],
-    handle: (request, body) => {
+    handle: async (request, body) => {
       // A page in an operator's browser can send a form anywhere, but JSON only where it is let.
       const isJson = /^application\/json\b/i.test(request.headers['content-type'] ?? '');
       if (method === 'POST' && !isJson) {
@@ -155,7 +155,7 @@ function createApiRoute({ method, answer }: ApiRoute): Route {
         }
       }
       const query = new URLSearchParams((request.url ?? '').split('?')[1] ?? '');
-      const result = answer({ query, body: value });
+      const result = await answer({ query, body: value });
       return answerJson(result.status, result.value);
     },
   };

@@ -50,7 +50,7 @@ export class HandOver {
     await limits.stopSaving();
     gate.close();
     const isAtRest = await workers.pauseForHandOver();
-    const copied = limits.copy();
+    const copied = limits.elsewhere.copy();
     gate.open();
     if (!isAtRest) {
       logger.warn('a worker did not stand still while the buckets were copied');
@@ -91,7 +91,7 @@ export class HandOver {
   onAsk(payload: unknown): LimitAnswer | null {
     if (!isAsked(payload)) return null;
     const { consumer, model, need } = payload.ask;
-    const answer = this.#parts.limits.reserveElsewhere(consumer, model, need);
+    const answer = this.#parts.limits.elsewhere.reserve(consumer, model, need);
     if (answer === null) return { held: [] };
     if ('held' in answer) return answer;
     const { limit, retryAfterMs } = answer.refusal;
@@ -121,18 +121,19 @@ export class HandOver {
 
   onTell(payload: unknown): void {
     if (isTold(payload)) {
-      for (const change of payload.changes) this.#parts.limits.applyHeldChange(change);
+      for (const change of payload.changes) this.#parts.limits.elsewhere.apply(change);
     }
   }
 
   onAlone(): void {
-    this.#parts.limits.reclaimElsewhere();
+    this.#parts.limits.elsewhere.reclaim();
   }
 }
 
 function takeOver(limits: LimitKeeper, payload: string, logger: Logger): boolean {
   try {
-    limits.takeOver(Buffer.from(payload, 'base64'));
+    const { buckets, unknown } = limits.elsewhere.takeOver(Buffer.from(payload, 'base64'));
+    logger.info({ buckets, unknown }, 'limits taken over from the server before');
     return true;
   } catch (error) {
     logger.error({ reason: String(error) }, 'the buckets that were handed over are of no use');

@@ -5,46 +5,44 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { TokenCounter } from '../admit/exact-count.js';
-import { loadPriceCatalog, type PriceCatalog } from '../admit/price-catalog.js';
 import type { WeirConfig } from '../config/model.js';
 import { checkTlsFiles } from '../config/pem-files.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs, wallClockMs } from '../core/clock.js';
-import {
-  createCounterBuffer,
-  createCounterLayout,
-  readCounters,
-  resetGauges,
-} from '../observe/counters.js';
+import { createCounterBuffer, resetGauges } from '../observe/counters.js';
 import { HistogramStore } from '../observe/histograms.js';
 import { createLogMemory } from '../observe/log-batch.js';
 import { LogSink } from '../observe/log-sink.js';
 import { createLogger, type Logger } from '../observe/logger.js';
-import { createMetrics } from '../observe/metrics.js';
-import { listSecrets } from '../observe/recorder.js';
-import { createRedact } from '../observe/redact.js';
-import { countTargets } from '../route/models.js';
+import { NO_RELOADS } from '../observe/reload-metrics.js';
 import { createTargetLoadBuffer, reclaimTargetLoad } from '../route/target-load.js';
 import { Gate } from '../worker/gate.js';
-import type { GenerationStart, WorkerStart } from '../worker/messages.js';
+import type { WorkerStart } from '../worker/messages.js';
 import { type AcceptMode, Acceptor, chooseAcceptMode } from './acceptor.js';
-import { type AdminServer, createAdminServer, type Readiness } from './admin.js';
+import type { AdminServer, Readiness } from './admin.js';
+import { CheckKeeper } from './check-keeper.js';
 import { widenInlining } from './compiler.js';
+import { WatchKeeper } from './config-watch.js';
 import { checkCertificate, findPort } from './endpoint.js';
+import { type Kept, planNext, startFirst } from './generation-plan.js';
+import { Generations } from './generations.js';
 import { HandOver } from './hand-over.js';
-import type { HealthChecks } from './health-checks.js';
 import { LimitKeeper } from './limit-keeper.js';
-import { createLimitsApi } from './limits-api.js';
-import { startProviderChecks } from './provider-checks.js';
+import { LivingSecrets } from './living-secrets.js';
+import { createObservation } from './observation.js';
 import { sayReady } from './ready-line.js';
+import { Reloader, type ReloadResult } from './reload.js';
+import { logReload } from './reload-log.js';
 import type { SupervisorLink } from './supervisor-link.js';
 import { TargetKeeper } from './target-keeper.js';
-import { createTargetsApi } from './targets-api.js';
+import { TargetPlaces } from './target-places.js';
 import { WorkerCare } from './worker-care.js';
 import { type ListeningWorker, WorkerSet } from './worker-set.js';
 
 export interface PrimaryOptions {
   readonly config: WeirConfig;
+  /** Reads the configuration anew. @throws OperatorError with a line for each problem. */
+  readonly loadConfig: () => WeirConfig;
   readonly version: string;
   /** null: this process has no supervisor. */
   readonly link: SupervisorLink | null;
@@ -53,19 +51,22 @@ export interface PrimaryOptions {
 }
 
 export class Primary {
-  readonly #config: WeirConfig;
+  /** The one in force. */
+  #config: WeirConfig;
   readonly #options: PrimaryOptions;
   readonly #sink = new LogSink();
   readonly #workers: WorkerSet;
   readonly #admin: AdminServer;
   readonly logger: Logger;
   readonly #histograms = new HistogramStore();
-  readonly #layout;
-  readonly #counters: SharedArrayBuffer;
+  readonly #secrets = new LivingSecrets();
   readonly #limits: LimitKeeper;
   readonly #targets: TargetKeeper;
-  #checks: HealthChecks | null = null;
-  readonly #targetLoad: SharedArrayBuffer;
+  /** What lasts from one configuration to the next. */
+  readonly #kept: Kept;
+  #reloader: Reloader | null = null;
+  readonly #watch: WatchKeeper;
+  readonly #checks: CheckKeeper;
   readonly #tokenCounter = new TokenCounter();
   readonly #care: WorkerCare;
   #acceptor: Acceptor | null = null;
@@ -84,12 +85,17 @@ export class Primary {
     const { config } = options;
     this.#options = options;
     this.#config = config;
-    this.logger = createLogger(config.log.level, this.#sink, createRedact(listSecrets(config)));
-    this.#layout = createCounterLayout(config);
-    this.#counters = createCounterBuffer(this.#layout, config.workers);
+    this.#secrets.add(1, config);
+    this.logger = createLogger(config.log.level, this.#sink, this.#secrets.redact);
     this.#limits = new LimitKeeper(config, this.logger);
     this.#targets = new TargetKeeper(config, this.logger);
-    this.#targetLoad = createTargetLoadBuffer(countTargets(config), config.workers);
+    this.#checks = new CheckKeeper(this.logger);
+    this.#watch = new WatchKeeper(this.logger, () => void this.reload('the file has changed'));
+    const places = new TargetPlaces(config);
+    const counters = createCounterBuffer(places.layout, config.workers);
+    const targetLoad = createTargetLoadBuffer(places.targetsMax, config.workers);
+    const [limits, targets] = [this.#limits, this.#targets];
+    this.#kept = { limits, targets, places, counters, targetLoad };
     this.#workers = new WorkerSet({
       onLog: (lines, lineCount, onTaken) => this.#sink.writeBatch(lines, lineCount, onTaken),
       onFault: (index, message, stack, isContained) =>
@@ -99,10 +105,12 @@ export class Primary {
       onCountTokens: (body, model) => this.#tokenCounter.count(body, model),
       onEnded: (index) => {
         this.#limits.reclaim(index);
-        reclaimTargetLoad(this.#targetLoad, countTargets(config), index);
-        resetGauges(this.#layout, this.#counters, index);
+        reclaimTargetLoad(targetLoad, places.targetsMax, index);
+        resetGauges(places.layout, counters, index);
         this.#histograms.retire(index);
+        this.#reloader?.onWorkerEnded(index);
       },
+      onGeneration: (index, report) => this.#reloader?.onReport(index, report),
       onLost: (index, exitCode) =>
         this.#onFault(index, `the thread ended with code ${exitCode}`, '', false),
     });
@@ -116,42 +124,18 @@ export class Primary {
       abandon: (reason) => void this.#die(reason),
     });
     const { link } = options;
-    this.handOver =
-      link === null
-        ? null
-        : new HandOver({
-            link,
-            limits: this.#limits,
-            workers: this.#workers,
-            gate: this.#gate,
-            logger: this.logger,
-          });
-    const metrics = createMetrics({
-      layout: this.#layout,
-      readCounters: () => readCounters(this.#layout, this.#counters, config.workers),
-      readHistograms: () => this.#histograms.merge(),
-      readLimits: () => this.#limits.readSamples(),
-      readLimitTableFull: () => this.#limits.tableFullCount,
-      readTargets: () => this.#targets.readSamples(),
-      readLogLinesLost: () => this.#sink.linesLost,
-      build: {
-        version: options.version,
-        node: process.versions.node,
-        uws: process.versions.modules,
-      },
-    });
-    this.#admin = createAdminServer({
-      address: config.admin,
+    const giving = { limits, workers: this.#workers, gate: this.#gate, logger: this.logger };
+    this.handOver = link === null ? null : new HandOver({ link, ...giving });
+    this.#admin = createObservation({
+      config,
+      version: options.version,
+      kept: this.#kept,
+      workers: this.#workers,
+      histograms: this.#histograms,
+      sink: this.#sink,
       isReady: () => this.#describeReadiness(),
-      renderMetrics: async () => {
-        await this.#workers.collectHistograms((index, snapshots) => {
-          for (const snapshot of snapshots) {
-            this.#histograms.takeIn(index, snapshot);
-          }
-        });
-        return metrics.render();
-      },
-      api: [...createLimitsApi(this.#limits), ...createTargetsApi(this.#targets)],
+      readReloads: () => this.#reloader?.readSample() ?? NO_RELOADS,
+      reload: (cause) => this.reload(cause),
     });
   }
 
@@ -173,8 +157,8 @@ export class Primary {
         this.#gate.open();
       }
       widenInlining();
-      await this.#startWorkers(mode, port, await this.#loadPrices());
-      this.#checks = await startProviderChecks(config.providers, this.#targets.table, this.logger);
+      await this.#startWorkers(mode, port);
+      await this.#checks.adopt(config.providers, new Set(), this.#targets.table);
       if (isSuccessor) {
         await this.handOver?.take();
         this.#gate.open();
@@ -186,12 +170,11 @@ export class Primary {
     this.#limits.startSaving();
     this.#targets.startLooking();
     this.#warmTokenCounter();
+    this.#watch.follow(config);
     this.#readiness = { ready: true, reason: '' };
     const { host, port: asked } = config.listen;
     link?.send({ kind: 'ready', listen: { host, port: asked, boundPort: port } });
-    for (const warning of config.warnings) {
-      this.logger.warn(warning);
-    }
+    this.#logWarnings();
     sayReady(this.logger, {
       config,
       version: this.#options.version,
@@ -201,6 +184,13 @@ export class Primary {
       startMs: nowMs() - startedMs,
       isSupervised: link !== null,
     });
+  }
+
+  /** Reads the configuration anew and turns to it; what is wrong with it is in the result and in the log. */
+  reload(cause: string): Promise<ReloadResult> {
+    if (this.#reloader !== null) return this.#reloader.request(cause);
+    const problems = [this.#readiness.reason];
+    return Promise.resolve({ outcome: 'busy', generation: 0, problems });
   }
 
   /** Lets what runs end, bounded by `drain_timeout`, then ends everything. Asked a second time it cuts at once. */
@@ -247,7 +237,8 @@ export class Primary {
 
   #stopAccepting(reason: string): void {
     this.#readiness = { ready: false, reason };
-    this.#checks?.stop();
+    this.#watch.stop();
+    this.#checks.stop();
     this.#care.stop();
     this.#acceptor?.stop();
   }
@@ -298,26 +289,16 @@ export class Primary {
     }
   }
 
-  /** Where nobody's use is counted, and no target chosen by its price, the list need not be read. */
-  async #loadPrices(): Promise<PriceCatalog> {
-    const isAskedFor =
-      this.#config.consumers !== null ||
-      this.#config.models.some(({ balance }) => balance === 'lowest-cost');
-    return isAskedFor ? loadPriceCatalog(this.#config, wallClockMs()) : {};
-  }
-
-  async #startWorkers(mode: AcceptMode, port: number, prices: PriceCatalog): Promise<void> {
-    const { config } = this.#options;
+  async #startWorkers(mode: AcceptMode, port: number): Promise<void> {
+    const { config, link } = this.#options;
+    const first = await startFirst(config, this.#kept);
+    const indexes = Array.from({ length: config.workers }, (_, index) => index);
+    const generations = new Generations(first, indexes, (oldest) => {
+      this.#limits.retire(oldest);
+      this.#secrets.retire(oldest);
+    });
+    this.#reloader = this.#createReloader(generations);
     const startedWallMs = wallClockMs();
-    const generation: GenerationStart = {
-      number: 1,
-      config,
-      prices,
-      counters: this.#counters,
-      limits: this.#limits.buffer,
-      health: this.#targets.buffer,
-      targetLoad: this.#targetLoad,
-    };
     this.#createStart = (index) => ({
       index,
       // A worker that takes another's place counts its exchanges from the beginning, so its ids begin otherwise.
@@ -326,10 +307,10 @@ export class Primary {
       log: createLogMemory(),
       port: mode === 'acceptor' ? null : port,
       gate: this.#gateMemory,
-      isHeld: this.#options.link?.inheritance.isSuccessor === true,
-      generation,
+      isHeld: link?.inheritance.isSuccessor === true,
+      inForce: generations.inForce,
+      generation: generations.current,
     });
-    const indexes = Array.from({ length: config.workers }, (_, index) => index);
     const listening = await Promise.all(indexes.map((index) => this.#startWorker(index)));
     if (mode === 'acceptor') {
       const acceptor = new Acceptor();
@@ -339,6 +320,37 @@ export class Primary {
       });
       acceptor.listen(config.listen.host, port);
     }
+  }
+
+  #createReloader(generations: Generations): Reloader {
+    const workers = this.#workers;
+    return new Reloader({
+      generations,
+      load: this.#options.loadConfig,
+      refuse: () => (this.#readiness.ready ? null : `the server is ${this.#readiness.reason}`),
+      plan: (config, number) =>
+        planNext(config, number, this.#kept, (changed) => this.#adopt(config, number, changed)),
+      livingWorkers: () => workers.living,
+      prepare: (start) => workers.prepare(start),
+      discard: (number) => workers.tellAll({ kind: 'discard', number }),
+      turn: () => workers.tellAll({ kind: 'turn' }),
+      onOutcome: (cause, result, tookMs) => logReload(this.logger, cause, result, tookMs),
+    });
+  }
+
+  /** What of the primary follows from the configuration, and is not in what is kept. */
+  #adopt(config: WeirConfig, number: number, changed: ReadonlySet<string>): void {
+    this.#config = config;
+    this.#secrets.add(number, config);
+    this.logger.level = config.log.level;
+    this.#logWarnings();
+    this.#warmTokenCounter();
+    this.#watch.follow(config);
+    void this.#checks.adopt(config.providers, changed, this.#targets.table);
+  }
+
+  #logWarnings(): void {
+    for (const warning of this.#config.warnings) this.logger.warn(warning);
   }
 
   #startWorker(index: number): Promise<ListeningWorker> {

@@ -5,7 +5,15 @@ import { BOUNDS } from '../core/bounds.js';
 import { decodeMessage, encodeMessage } from '../core/wire.js';
 import type { HeldChange } from '../limits/hand-over.js';
 import { viewLines } from '../observe/log-batch.js';
-import type { ClosingReason, ToPrimary, ToWorker, WorkerStart } from '../worker/messages.js';
+import type {
+  ClosingReason,
+  GenerationReport,
+  GenerationStart,
+  PrepareGeneration,
+  ToPrimary,
+  ToWorker,
+  WorkerStart,
+} from '../worker/messages.js';
 
 export interface WorkerSetEvents {
   onLog(lines: Uint8Array, lineCount: number, onTaken: () => void): void;
@@ -14,6 +22,8 @@ export interface WorkerSetEvents {
   /** After a hand-over: a worker asks for units of limits, or tells what became of them. */
   onReserve(ask: LimitAsk): Promise<LimitAnswer | null>;
   onSettled(changes: readonly HeldChange[]): void;
+  /** What a worker says of the configuration that it was sent, or that it has left. */
+  onGeneration(index: number, report: GenerationReport): void;
   /** A defect in a worker: something was thrown where nothing may be. Contained: it cost one exchange and no more. */
   onFault(index: number, message: string, stack: string, isContained: boolean): void;
   /** A worker's thread has ended, as it should or not. */
@@ -56,6 +66,23 @@ export class WorkerSet {
 
   constructor(events: WorkerSetEvents) {
     this.#events = events;
+  }
+
+  /** Of workers that live, those that are still starting included. */
+  get living(): number[] {
+    return [...this.#members.keys()].filter((index) => this.#members[index]?.isAlive === true);
+  }
+
+  /** A worker that is still starting takes it when it has started. */
+  prepare(generation: GenerationStart): void {
+    const message: PrepareGeneration = { kind: 'prepare', generation };
+    for (const { isAlive, worker } of this.#members) {
+      if (isAlive) worker.postMessage(message);
+    }
+  }
+
+  tellAll(message: ToWorker): void {
+    for (const member of this.#members) this.#send(member, message);
   }
 
   get isAnyAlive(): boolean {
@@ -247,6 +274,11 @@ export class WorkerSet {
         break;
       case 'fault':
         this.#events.onFault(index, message.message, message.stack, message.isContained);
+        break;
+      case 'prepared':
+      case 'unprepared':
+      case 'retired':
+        this.#events.onGeneration(index, message);
         break;
       case 'drained':
         member.cut = message.cut;

@@ -1,8 +1,10 @@
 /** What the primary and its workers say to each other; packed by core/wire.ts. */
 import type { LimitAnswer, LimitAsk } from '../admit/deputy.js';
 import type { PriceCatalog } from '../admit/price-catalog.js';
-import type { WeirConfig } from '../config/model.js';
+import type { TlsMaterial, WeirConfig } from '../config/model.js';
 import type { HeldChange } from '../limits/hand-over.js';
+import type { RowPlaces } from '../limits/plan.js';
+import type { CounterPlaces } from '../observe/counters.js';
 import type { SentLines } from '../observe/log-batch.js';
 
 /** What follows from one configuration; the same for all workers. */
@@ -12,8 +14,16 @@ export interface GenerationStart {
   readonly config: WeirConfig;
   /** List prices of the configured providers. */
   readonly prices: PriceCatalog;
+  /** By provider: what the files of its `tls` hold. */
+  readonly tls: readonly (TlsMaterial | null)[];
   readonly counters: SharedArrayBuffer;
+  /** Where targets and providers count; also where their load stands. */
+  readonly places: CounterPlaces;
+  /** Of configured consumers, and where each has its rows in it. */
   readonly limits: SharedArrayBuffer;
+  readonly limitPlaces: RowPlaces;
+  /** Of callers that nobody configured; null: they have no limits. */
+  readonly callerLimits: SharedArrayBuffer | null;
   /** Of all targets; see health/table.ts. */
   readonly health: SharedArrayBuffer;
   /** How busy and how fast targets are. */
@@ -35,7 +45,23 @@ export interface WorkerStart {
   readonly isHeld: boolean;
   /** The port to listen on, or null where the primary's acceptor hands connections over. */
   readonly port: number | null;
-  /** The one that is in force. */
+  /** A number of 32 bits: of the generation that is in force, for all workers in the same instant. */
+  readonly inForce: SharedArrayBuffer;
+  /** That one. */
+  readonly generation: GenerationStart;
+}
+
+/** What a worker says of a generation, by its number. */
+export type GenerationReport =
+  /** It is built and can be turned to. */
+  | { readonly kind: 'prepared'; readonly number: number }
+  | { readonly kind: 'unprepared'; readonly number: number; readonly reason: string }
+  /** It is not in force any more, and its last exchange has ended. */
+  | { readonly kind: 'retired'; readonly number: number };
+
+/** Sent as it is, not packed: memory that threads share can't be. */
+export interface PrepareGeneration {
+  readonly kind: 'prepare';
   readonly generation: GenerationStart;
 }
 
@@ -72,6 +98,7 @@ export type ToPrimary =
       /** It was caught where it concerns one exchange only, which has been answered. */
       readonly isContained: boolean;
     }
+  | GenerationReport
   /** Nothing is in flight any more and every connection is closed; the thread ends by itself. */
   | { readonly kind: 'drained'; readonly cut: number };
 
@@ -82,6 +109,10 @@ export type ToWorker =
   | { readonly kind: 'histograms'; readonly request: number }
   /** null: they could not be counted in time. */
   | { readonly kind: 'tokens-counted'; readonly id: number; readonly tokens: number | null }
+  /** What is in force has changed; who had no request since would not notice. */
+  | { readonly kind: 'turn' }
+  /** What was to be prepared does not come into force. */
+  | { readonly kind: 'discard'; readonly number: number }
   /** New connections are refused from now on; all else goes on. */
   | { readonly kind: 'stop-listening' }
   /** Another server takes over: clients are told to connect anew. Stand still until the gate opens. */

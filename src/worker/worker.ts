@@ -7,7 +7,7 @@ import { runExchange } from '../pipeline.js';
 import { DeputyClient } from './deputy-client.js';
 import { Drain } from './drain.js';
 import { Gate } from './gate.js';
-import type { ToPrimary, ToWorker, WorkerStart } from './messages.js';
+import type { PrepareGeneration, ToPrimary, ToWorker, WorkerStart } from './messages.js';
 import { WorkerRuntime } from './runtime.js';
 
 const port = parentPort;
@@ -40,8 +40,8 @@ const drain = new Drain(listener, runtime, (cut) => {
   send({ kind: 'drained', cut });
   port.close();
 });
-port.on('message', (bytes: Uint8Array) => {
-  const message = decodeMessage(bytes) as ToWorker;
+port.on('message', (sent: Uint8Array | PrepareGeneration) => {
+  const message = sent instanceof Uint8Array ? (decodeMessage(sent) as ToWorker) : sent;
   switch (message.kind) {
     case 'log-taken':
       runtime.log.acknowledge(message.bytes);
@@ -54,6 +54,15 @@ port.on('message', (bytes: Uint8Array) => {
       break;
     case 'reserved':
       runtime.deputy?.onReserved(message.id, message.answer);
+      break;
+    case 'prepare':
+      runtime.prepare(message.generation);
+      break;
+    case 'turn':
+      runtime.turn();
+      break;
+    case 'discard':
+      runtime.discard(message.number);
       break;
     case 'stop-listening':
       listener.stopListening();

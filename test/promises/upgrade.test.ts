@@ -6,8 +6,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { proxyConfig, startGateway } from '../helpers/gateway.js';
+import { LastingLoad } from '../helpers/lasting-load.js';
 import { startLoadUpstream } from '../helpers/load.js';
-import { MixedLoad } from '../helpers/mixed-load.js';
 import { skipUnless } from '../helpers/need.js';
 import {
   canMakeNamespace,
@@ -25,7 +25,7 @@ if (isInNamespace) {
     it('P-27 upgrade-loses-a-request', async (context) => {
       const upstream = await startLoadUpstream(SHAPE);
       const gateway = await startGateway({ config: proxyConfig(upstream.baseUrl) });
-      const load = new MixedLoad({
+      const load = new LastingLoad({
         port: gateway.port,
         askers: 20,
         readers: 10,

@@ -30,6 +30,7 @@ test('defaults of the smallest file', () => {
     admin: { host: '127.0.0.1', port: 8081 },
     workers: availableParallelism(),
     accept: 'auto',
+    watch: false,
     stateDir: null,
     drainTimeoutMs: 60_000,
     upgradeDrainTimeoutMs: 600_000,
