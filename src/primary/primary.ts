@@ -99,6 +99,8 @@ export class Primary {
       onTrail: (trail) => this.#adminSide.onTrail(trail),
       onFault: (index, message, stack, isContained) =>
         this.#onFault(index, message, stack, isContained),
+      onReserve: async (ask) => (await this.handOver?.reserve(ask)) ?? null,
+      onSettled: (changes) => this.handOver?.settle(changes),
       onCountTokens: (body, model) => this.#tokenCounter.count(body, model),
       onEnded: (index) => {
         this.#limits.reclaim(index);
@@ -121,16 +123,8 @@ export class Primary {
       abandon: (reason) => void this.#die(reason),
     });
     const { link } = options;
-    this.handOver =
-      link === null
-        ? null
-        : new HandOver({
-            link,
-            limits: this.#limits,
-            workers: this.#workers,
-            gate: this.#gate,
-            logger: this.logger,
-          });
+    const giving = { limits, workers: this.#workers, gate: this.#gate, logger: this.logger };
+    this.handOver = link === null ? null : new HandOver({ link, ...giving });
     this.#adminSide = new AdminSide({
       readConfig: () => this.#config,
       version: options.version,

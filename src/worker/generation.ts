@@ -3,6 +3,7 @@
  * the one that they began with, so it ends with the last of them. What outlives it is its worker's (runtime.ts).
  */
 import { Admission } from '../admit/admission.js';
+import type { LimitDeputy } from '../admit/deputy.js';
 import type { Estimator } from '../admit/estimate.js';
 import type { TokenCountClient } from '../admit/exact-count-client.js';
 import { dropLimitLines } from '../admit/limit-lines.js';
@@ -61,6 +62,7 @@ export interface GenerationHost {
   readonly isDraining: boolean;
   readonly isClosing: boolean;
   readonly closingReason: string;
+  readonly deputy: LimitDeputy | null;
   createId(): string;
   onFault(where: Exchange | null, thrown: unknown): void;
   /** The last exchange of a generation has ended; there may be more, unless it is not in force any longer. */
@@ -212,8 +214,9 @@ export class Generation implements Stages {
 function createAdmission(
   { config, limits, limitPlaces, callerLimits }: GenerationStart,
   prices: PriceList,
-  { index, estimator, tokenCounts }: GenerationHost,
+  host: GenerationHost,
 ): Admission {
+  const { index, estimator, tokenCounts } = host;
   const plan = planConsumers(config, { places: limitPlaces });
   const callerPlan = planCallers(config);
   return new Admission(
@@ -228,6 +231,7 @@ function createAdmission(
       prices,
       estimator,
       countTokens: (body, model) => tokenCounts.count(body, model),
+      findDeputy: () => host.deputy,
     },
     Math.max(plan.longestList, callerPlan?.longestList ?? 0),
   );

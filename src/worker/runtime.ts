@@ -15,6 +15,7 @@ import { ExchangeTrail } from '../observe/exchange-trail.js';
 import { WorkerHistograms } from '../observe/histograms.js';
 import { LogBatch } from '../observe/log-batch.js';
 import { KeptBodies } from '../upstream/kept-bodies.js';
+import type { DeputyClient } from './deputy-client.js';
 import { Generation, type GenerationHost } from './generation.js';
 import type { ClosingReason, GenerationStart, ToPrimary, WorkerStart } from './messages.js';
 import { ProviderPool } from './provider-pool.js';
@@ -37,6 +38,8 @@ export class WorkerRuntime implements GenerationHost {
   isDraining = false;
   isClosing = false;
   closingReason: ClosingReason = 'draining';
+  /** Who keeps the limits once another server has taken over. */
+  deputy: DeputyClient | null = null;
   readonly #send: (message: ToPrimary) => void;
   readonly #countConnections: (delta: number) => void;
   readonly #idPrefix: string;
