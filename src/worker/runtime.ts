@@ -142,7 +142,7 @@ export class WorkerRuntime implements Stages {
       plans: new AttemptPlans(config, models.entries, deadlines),
       budget: new RetryBudget(config.retry.budgetPercent),
       bodies: new KeptBodies(keptBodies),
-      reports: new AttemptReports(health, load, countAttempt),
+      reports: new AttemptReports(countTargets(config), health, load, countAttempt),
       createWatch,
     };
   }
