@@ -3,7 +3,9 @@
  * primary thread, so nothing of it can be reached through the public port and a scrape takes no time
  * from a worker.
  */
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { ListenAddress } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { METRICS_CONTENT_TYPE } from '../observe/metrics.js';
@@ -42,6 +44,8 @@ export interface AdminServerOptions {
 }
 
 export interface AdminServer {
+  /** A connection that the supervisor accepted; then there is no need to listen. */
+  take(socket: Socket): void;
   /** Resolves with the address in use, whose port the system may have chosen. */
   listen(): Promise<ListenAddress>;
   /** null while it does not listen. */
@@ -109,10 +113,21 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
     },
   );
 
+  const taken = new Set<Socket>();
+  const take = (socket: Socket): void => {
+    // Node begins to watch for slow and idle connections when a server listens, which this one does not.
+    if (!server.listening && taken.size === 0) server.emit('listening');
+    taken.add(socket);
+    socket.on('close', () => taken.delete(socket));
+    server.emit('connection', socket);
+    socket.resume();
+  };
+
   return {
+    take,
     listen: () => listenAt(server, options.address),
     address: () => readAddress(server),
-    close: () => closeServer(server),
+    close: () => closeServer(server, taken),
   };
 }
 
@@ -238,14 +253,12 @@ function readAddress(server: Server): ListenAddress | null {
     : { host: address.address, port: address.port };
 }
 
-function closeServer(server: Server): Promise<void> {
-  if (!server.listening) return Promise.resolve();
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
-    server.close(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-    server.closeIdleConnections();
-  });
+async function closeServer(server: Server, taken: ReadonlySet<Socket>): Promise<void> {
+  const closed = server.listening ? once(server, 'close') : null;
+  // Closes idle connections, too, and ends what Node does at times, also where nothing listened.
+  server.close();
+  const open = [...taken].filter((socket) => !socket.closed).map((socket) => once(socket, 'close'));
+  const timer = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
+  await Promise.all([closed, ...open]);
+  clearTimeout(timer);
 }

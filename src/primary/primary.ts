@@ -3,6 +3,7 @@
  * worker listens.
  */
 import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
 import { TokenCounter } from '../admit/exact-count.js';
 import { loadPriceCatalog, type PriceCatalog } from '../admit/price-catalog.js';
 import { formatAddress } from '../config/address.js';
@@ -20,7 +21,7 @@ import { listSecrets } from '../observe/recorder.js';
 import { createRedact } from '../observe/redact.js';
 import { countTargets } from '../route/models.js';
 import { createTargetLoadBuffer, reclaimTargetLoad } from '../route/target-load.js';
-import type { WorkerStart } from '../worker/messages.js';
+import type { GenerationStart, WorkerStart } from '../worker/messages.js';
 import { type AcceptMode, Acceptor, chooseAcceptMode } from './acceptor.js';
 import { type AdminServer, createAdminServer, type Readiness } from './admin.js';
 import { widenInlining } from './compiler.js';
@@ -28,6 +29,7 @@ import { checkCertificate, probeAddress } from './endpoint.js';
 import { HealthChecks } from './health-checks.js';
 import { LimitKeeper } from './limit-keeper.js';
 import { createLimitsApi } from './limits-api.js';
+import type { SupervisorLink } from './supervisor-link.js';
 import { TargetKeeper } from './target-keeper.js';
 import { createTargetsApi } from './targets-api.js';
 import { WorkerSet } from './worker-set.js';
@@ -35,6 +37,8 @@ import { WorkerSet } from './worker-set.js';
 export interface PrimaryOptions {
   readonly config: WeirConfig;
   readonly version: string;
+  /** null: this process has no supervisor. */
+  readonly link: SupervisorLink | null;
   /** Called with the exit code when everything has ended. */
   readonly onEnded: (exitCode: number) => void;
 }
@@ -111,15 +115,15 @@ export class Primary {
 
   /** @throws OperatorError for whatever the operator can put right. */
   async start(): Promise<void> {
-    const { config } = this.#options;
+    const { config, link } = this.#options;
     const startedMs = nowMs();
     checkCertificate(config.listen.tls);
     for (const provider of config.providers) {
       checkTlsFiles(provider);
     }
     const mode = chooseAcceptMode(config);
-    const port = await probeAddress(config.listen);
-    const admin = await this.#admin.listen();
+    const port = await this.#findPort();
+    const admin = await (link?.listenAdmin(config.admin) ?? this.#admin.listen());
     try {
       await this.#limits.restore();
       widenInlining();
@@ -133,10 +137,20 @@ export class Primary {
     this.#targets.startLooking();
     this.#warmTokenCounter();
     this.#readiness = { ready: true, reason: '' };
+    const { host, port: asked } = config.listen;
+    link?.send({ kind: 'ready', listen: { host, port: asked, boundPort: port } });
     for (const warning of config.warnings) {
       this.logger.warn(warning);
     }
     this.#logReady(mode, { host: config.listen.host, port }, admin, nowMs() - startedMs);
+  }
+
+  /** After a crash the port is the one of before, also where the system chose it. */
+  #findPort(): Promise<number> {
+    const { host, port } = this.#config.listen;
+    const before = this.#options.link?.inheritance.listen ?? null;
+    const isSame = before !== null && before.host === host && before.port === port;
+    return probeAddress({ host, port: isSame ? before.boundPort : port });
   }
 
   /** Lets what runs end, bounded by `drain_timeout`, then ends everything. Asked a second time it cuts at once. */
@@ -166,6 +180,11 @@ export class Primary {
     await this.#sink.drain();
     clearTimeout(watchdog);
     this.#options.onEnded(this.#exitCode);
+  }
+
+  /** One that the supervisor accepted on the admin port. */
+  takeAdminConnection(socket: Socket): void {
+    this.#admin.take(socket);
   }
 
   /** Takes back a start that failed, so that nothing is left running. */
@@ -221,20 +240,24 @@ export class Primary {
     const { config } = this.#options;
     const idPrefix = randomBytes(5).toString('hex');
     const startedWallMs = wallClockMs();
+    const generation: GenerationStart = {
+      number: 1,
+      config,
+      prices,
+      counters: this.#counters,
+      limits: this.#limits.buffer,
+      health: this.#targets.buffer,
+      targetLoad: this.#targetLoad,
+    };
     const starts = Array.from(
       { length: config.workers },
       (_, index): WorkerStart => ({
-        config,
         index,
         idPrefix,
         startedWallMs,
-        counters: this.#counters,
-        limits: this.#limits.buffer,
-        health: this.#targets.buffer,
-        targetLoad: this.#targetLoad,
         log: createLogMemory(),
-        prices,
         port: mode === 'acceptor' ? null : port,
+        generation,
       }),
     );
     const listening = await this.#workers.start(starts);

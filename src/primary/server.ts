@@ -2,6 +2,7 @@
 import type { WeirConfig } from '../config/model.js';
 import { type DemoUpstream, startDemoUpstream } from '../demo-upstream/demo-upstream.js';
 import { Primary } from './primary.js';
+import { SupervisorLink } from './supervisor-link.js';
 
 export interface ServerOptions {
   readonly config: WeirConfig;
@@ -15,11 +16,14 @@ export async function runServer(options: ServerOptions): Promise<void> {
   const hasKey = options.config.providers.some(({ apiKey }) => apiKey !== null);
   const demo = options.usesDemo && !hasKey ? startDemo() : null;
   const config = demo === null ? options.config : pointAt(options.config, demo.port);
+  const link = SupervisorLink.find();
   const primary = new Primary({
     config,
     version: options.version,
+    link,
     onEnded: (exitCode) => {
       demo?.close();
+      link?.close();
       process.exitCode = exitCode;
       for (const signal of SIGNALS) {
         process.removeAllListeners(signal);
@@ -27,21 +31,42 @@ export async function runServer(options: ServerOptions): Promise<void> {
     },
   });
   // A signal during the start must not be lost: as process 1 of a container nothing else would act on it.
-  let early: NodeJS.Signals | null = null;
+  let early: string | null = null;
   let isUp = false;
+  const stop = (reason: string): void => {
+    if (isUp) {
+      void primary.drain(reason);
+    } else {
+      early ??= reason;
+    }
+  };
   for (const signal of SIGNALS) {
-    process.on(signal, () => {
-      if (isUp) {
-        void primary.drain(signal);
-      } else {
-        early ??= signal;
-      }
-    });
+    // It is the supervisor that ends a server. Who signals a whole group means it too, and that once.
+    process.on(signal, () =>
+      link === null ? stop(signal) : link.send({ kind: 'signalled', signal }),
+    );
   }
+  process.on('SIGUSR2', () => {
+    primary.logger.warn('SIGUSR2 is for the supervisor; nothing was changed');
+  });
+  link?.listen({
+    onSignal: (signal) => {
+      if (signal === 'SIGHUP') process.emit('SIGHUP', 'SIGHUP');
+      else stop(signal);
+    },
+    onAdminConnection: (socket) => primary.takeAdminConnection(socket),
+    onHandOver: () => {},
+    onTakeOver: () => {},
+    onAsk: () => null,
+    onTell: () => {},
+    onAlone: () => {},
+    onOrphaned: () => stop('the supervisor is gone'),
+  });
   try {
     await primary.start();
   } catch (error) {
     demo?.close();
+    link?.close();
     throw error;
   }
   isUp = true;

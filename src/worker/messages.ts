@@ -3,26 +3,34 @@ import type { PriceCatalog } from '../admit/price-catalog.js';
 import type { WeirConfig } from '../config/model.js';
 import type { SentLines } from '../observe/log-batch.js';
 
-/** What a worker thread is started with. */
-export interface WorkerStart {
+/** What follows from one configuration; the same for all workers. */
+export interface GenerationStart {
+  /** From 1; each reload that succeeds is one more. */
+  readonly number: number;
   readonly config: WeirConfig;
-  /** From 0. */
-  readonly index: number;
-  /** Set for the whole server at its start; begins every exchange's id. */
-  readonly idPrefix: string;
-  readonly startedWallMs: number;
+  /** List prices of the configured providers. */
+  readonly prices: PriceCatalog;
   readonly counters: SharedArrayBuffer;
   readonly limits: SharedArrayBuffer;
   /** Of all targets; see health/table.ts. */
   readonly health: SharedArrayBuffer;
   /** How busy and how fast targets are. */
   readonly targetLoad: SharedArrayBuffer;
+}
+
+/** What a worker thread is started with. */
+export interface WorkerStart {
+  /** From 0. */
+  readonly index: number;
+  /** Set for the whole server at its start; begins every exchange's id. */
+  readonly idPrefix: string;
+  readonly startedWallMs: number;
   /** This worker's alone: its log lines on their way to the primary. */
   readonly log: SharedArrayBuffer;
-  /** List prices of the configured providers. */
-  readonly prices: PriceCatalog;
   /** The port to listen on, or null where the primary's acceptor hands connections over. */
   readonly port: number | null;
+  /** The one that is in force. */
+  readonly generation: GenerationStart;
 }
 
 export type ToPrimary =

@@ -19,11 +19,14 @@ const send = (message: ToPrimary): void => {
 };
 
 const start = workerData as WorkerStart;
+const { config } = start.generation;
 const runtime = new WorkerRuntime(start, send);
 const listener = new Listener({
-  tls: start.config.listen.tls,
-  readsAddress: start.config.callers?.by === 'address',
-  onRequest: (downstream, head) => runExchange(runtime, downstream, head),
+  tls: config.listen.tls,
+  get readsAddress() {
+    return runtime.current.readsAddress;
+  },
+  onRequest: (downstream, head) => runExchange(runtime.current, downstream, head),
   onFault: (error) => runtime.onFault(null, error),
   onConnections: (delta) => runtime.onConnections(delta),
 });
@@ -57,7 +60,7 @@ port.on('message', (bytes: Uint8Array) => {
 });
 
 if (start.port !== null) {
-  listener.listen(start.config.listen.host, start.port);
+  listener.listen(config.listen.host, start.port);
 }
 send({
   kind: 'listening',

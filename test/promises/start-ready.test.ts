@@ -76,7 +76,7 @@ describe('start', () => {
     });
     try {
       const streams = await openStreams(gateway.port, 8);
-      gateway.child.kill('SIGUSR2');
+      process.kill(gateway.pid, 'SIGUSR2');
       await gateway.waitForLog((line) => line['msg'] === 'draining');
       assert.deepEqual(await auditStreams(streams, SHAPE), [], 'what ran was not let end');
       assert.deepEqual(await gateway.waitForExit(5000), { code: 1, signal: null });
