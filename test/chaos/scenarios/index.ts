@@ -1,5 +1,6 @@
 /** All scenarios, in the order of docs/endurance.md. */
 import type { Scenario } from '../scenario.js';
 import { failingTargets } from './failing-targets.js';
+import { fuzz } from './fuzz.js';
 
-export const SCENARIOS: readonly Scenario[] = [failingTargets];
+export const SCENARIOS: readonly Scenario[] = [failingTargets, fuzz];
