@@ -40,16 +40,30 @@ export interface Scene {
   stop(): Promise<void>;
 }
 
-export async function startScene(options: ScenarioOptions): Promise<Scene> {
+/** What other runs over the same targets add. */
+export interface SceneExtras {
+  readonly providers?: ConfigText;
+  readonly models?: ConfigText;
+  readonly consumers?: ConfigText;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly pace?: Pace;
+  readonly clients?: number;
+}
+
+export async function startScene(
+  options: ScenarioOptions,
+  extras: SceneExtras = {},
+): Promise<Scene> {
   const isLong = options.seconds >= LONG_FROM_SECONDS;
-  const clients = isLong ? 200 : 60;
+  const clients = extras.clients ?? (isLong ? 200 : 60);
   const random = new SeededRandom(options.seed);
   const targets = await Promise.all(NAMES.map((name) => SimulatedTarget.start(name)));
   const stopTargets = () => Promise.all(targets.map((target) => target.stop()));
   try {
-    const config = renderConfig(targets, isLong);
-    const gateway = await startGateway({ workers: WORKERS, config });
-    const callers = new Callers(gateway.port, random.fork(), PACE);
+    const config = renderConfig(targets, isLong, extras);
+    const { env = {}, pace = PACE } = extras;
+    const gateway = await startGateway({ workers: WORKERS, config, env });
+    const callers = new Callers(gateway.port, random.fork(), pace);
     callers.start(clients, KINDS);
     const stop = async (): Promise<void> => {
       await callers.stop();
@@ -63,7 +77,11 @@ export async function startScene(options: ScenarioOptions): Promise<Scene> {
   }
 }
 
-function renderConfig(targets: readonly SimulatedTarget[], isLong: boolean): ConfigText {
+function renderConfig(
+  targets: readonly SimulatedTarget[],
+  isLong: boolean,
+  extras: SceneExtras,
+): ConfigText {
   const times = isLong ? { eject: '1s', eject_max: '2s' } : { eject: '250ms', eject_max: '250ms' };
   // Two of three may be out at a time; by default it is half of them, which is one.
   const breaker = { ...times, share_max: 67 };
@@ -99,7 +117,12 @@ function renderConfig(targets: readonly SimulatedTarget[], isLong: boolean): Con
       [`${part}-stream`, { keys: [`wk-${part}-stream`], limits }],
     ]),
   );
-  return { providers, models, consumers, log: { access: 'off' } };
+  return {
+    providers: { ...providers, ...extras.providers },
+    models: { ...models, ...extras.models },
+    consumers: { ...consumers, ...extras.consumers },
+    log: { access: 'off' },
+  };
 }
 
 /** Calls that ended, of one target in both dialects or of all. */

@@ -2,5 +2,6 @@
 import type { Scenario } from '../scenario.js';
 import { failingTargets } from './failing-targets.js';
 import { fuzz } from './fuzz.js';
+import { soak } from './soak.js';
 
-export const SCENARIOS: readonly Scenario[] = [failingTargets, fuzz];
+export const SCENARIOS: readonly Scenario[] = [failingTargets, fuzz, soak];
