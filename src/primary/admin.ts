@@ -15,6 +15,8 @@ export interface Readiness {
   readonly ready: boolean;
   /** Why not; in the answer of /readyz. */
   readonly reason: string;
+  /** Where fewer workers serve than are configured: how many. */
+  readonly workers?: { readonly serving: number; readonly configured: number };
 }
 
 /** What an operator asked of a path under /api; `body` is the JSON that came along, undefined without one. */
@@ -33,7 +35,7 @@ export interface ApiAnswer {
 export interface ApiRoute {
   readonly path: string;
   readonly method: 'GET' | 'POST';
-  readonly answer: (request: ApiRequest) => ApiAnswer;
+  readonly answer: (request: ApiRequest) => ApiAnswer | Promise<ApiAnswer>;
 }
 
 export interface AdminServerOptions {
@@ -138,7 +140,7 @@ function reading(handle: () => Answer | Promise<Answer>): Route {
 function createApiRoute({ method, answer }: ApiRoute): Route {
   return {
     methods: method === 'GET' ? READING : [method],
-    handle: (request, body) => {
+    handle: async (request, body) => {
       // A page in an operator's browser can send a form anywhere, but JSON only where it is let.
       const isJson = /^application\/json\b/i.test(request.headers['content-type'] ?? '');
       if (method === 'POST' && !isJson) {
@@ -153,7 +155,7 @@ function createApiRoute({ method, answer }: ApiRoute): Route {
         }
       }
       const query = new URLSearchParams((request.url ?? '').split('?')[1] ?? '');
-      const result = answer({ query, body: value });
+      const result = await answer({ query, body: value });
       return answerJson(result.status, result.value);
     },
   };
@@ -176,10 +178,10 @@ async function handleRequest(
   return route.handle(request, body);
 }
 
-function answerReadiness({ ready, reason }: Readiness): Answer {
+function answerReadiness({ ready, reason, workers }: Readiness): Answer {
   return ready
-    ? answerJson(200, { status: 'ready' })
-    : answerJson(503, { status: 'not_ready', reason });
+    ? answerJson(200, { status: 'ready', workers })
+    : answerJson(503, { status: 'not_ready', reason, workers });
 }
 
 function answerJson(status: number, value: unknown): Answer {

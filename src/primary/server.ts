@@ -6,6 +6,8 @@ import { SupervisorLink } from './supervisor-link.js';
 
 export interface ServerOptions {
   readonly config: WeirConfig;
+  /** Reads the file anew. @throws OperatorError */
+  readonly loadConfig: () => WeirConfig;
   readonly version: string;
   /** Where no provider has a key, all of them are replaced by the simulated LLM. */
   readonly usesDemo: boolean;
@@ -13,12 +15,13 @@ export interface ServerOptions {
 
 /** @throws OperatorError when the server can't be started. Resolves once it serves. */
 export async function runServer(options: ServerOptions): Promise<void> {
-  const hasKey = options.config.providers.some(({ apiKey }) => apiKey !== null);
-  const demo = options.usesDemo && !hasKey ? startDemo() : null;
-  const config = demo === null ? options.config : pointAt(options.config, demo.port);
+  const demo = options.usesDemo && !hasKey(options.config) ? startDemo() : null;
+  const complete = (config: WeirConfig): WeirConfig =>
+    demo === null || hasKey(config) ? config : pointAt(config, demo.port);
   const link = SupervisorLink.find();
   const primary = new Primary({
-    config,
+    config: complete(options.config),
+    loadConfig: () => complete(options.loadConfig()),
     version: options.version,
     link,
     onEnded: (exitCode) => {
@@ -46,20 +49,26 @@ export async function runServer(options: ServerOptions): Promise<void> {
       link === null ? stop(signal) : link.send({ kind: 'signalled', signal }),
     );
   }
+  let wantsReload = false;
+  const reload = (): void => {
+    if (isUp) void primary.reload(RELOAD_SIGNAL);
+    else wantsReload = true;
+  };
+  process.on(RELOAD_SIGNAL, reload);
   process.on('SIGUSR2', () => {
     primary.logger.warn('SIGUSR2 is for the supervisor; nothing was changed');
   });
   link?.listen({
     onSignal: (signal) => {
-      if (signal === 'SIGHUP') process.emit('SIGHUP', 'SIGHUP');
+      if (signal === RELOAD_SIGNAL) reload();
       else stop(signal);
     },
     onAdminConnection: (socket) => primary.takeAdminConnection(socket),
-    onHandOver: () => {},
-    onTakeOver: () => {},
+    onHandOver: () => void primary.giveOver(),
+    onTakeOver: (payload) => primary.handOver?.onTakeOver(payload),
     onAsk: () => null,
-    onTell: () => {},
-    onAlone: () => {},
+    onTell: (payload) => primary.handOver?.onTell(payload),
+    onAlone: () => primary.handOver?.onAlone(),
     onOrphaned: () => stop('the supervisor is gone'),
   });
   try {
@@ -73,9 +82,9 @@ export async function runServer(options: ServerOptions): Promise<void> {
   if (early !== null) {
     void primary.drain(early);
   }
-  process.on('SIGHUP', () => {
-    primary.logger.warn('SIGHUP: this version can’t reload its configuration; nothing was changed');
-  });
+  if (wantsReload) {
+    void primary.reload(RELOAD_SIGNAL);
+  }
   if (demo !== null) {
     primary.logger.warn(
       'no provider key is in the environment: the built-in simulated LLM answers in place of all providers',
@@ -84,6 +93,11 @@ export async function runServer(options: ServerOptions): Promise<void> {
 }
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+const RELOAD_SIGNAL = 'SIGHUP';
+
+function hasKey({ providers }: WeirConfig): boolean {
+  return providers.some(({ apiKey }) => apiKey !== null);
+}
 
 function startDemo(): DemoUpstream {
   return startDemoUpstream({

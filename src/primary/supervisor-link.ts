@@ -30,6 +30,8 @@ export class SupervisorLink {
   #lastAsked = 0;
   #onAdmin: ((message: FromSupervisor) => void) | null = null;
   #isClosed = false;
+  /** Messages that are on their way to the channel. */
+  #sending = 0;
 
   /** @returns null where this process was started without a supervisor. */
   static find(): SupervisorLink | null {
@@ -96,7 +98,12 @@ export class SupervisorLink {
   }
 
   send(message: ToSupervisor): void {
-    if (this.#process.connected) this.#process.send?.(message, undefined, {}, () => {});
+    if (!this.#process.connected) return;
+    this.#sending += 1;
+    this.#process.send?.(message, undefined, {}, () => {
+      this.#sending -= 1;
+      if (this.#isClosed && this.#sending === 0) this.#disconnect();
+    });
   }
 
   /** @throws OperatorError where the supervisor can't listen there. */
@@ -133,6 +140,10 @@ export class SupervisorLink {
   /** Without it the process would not end by itself. */
   close(): void {
     this.#isClosed = true;
+    if (this.#sending === 0) this.#disconnect();
+  }
+
+  #disconnect(): void {
     if (this.#process.connected) this.#process.disconnect();
   }
 }

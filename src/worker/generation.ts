@@ -8,7 +8,6 @@ import type { TokenCountClient } from '../admit/exact-count-client.js';
 import { dropLimitLines } from '../admit/limit-lines.js';
 import { createPriceList, type PriceList } from '../admit/prices.js';
 import { createKeyTable } from '../authenticate/keys.js';
-import { readTlsFiles } from '../config/pem-files.js';
 import { wallClockMs } from '../core/clock.js';
 import type { Deadlines } from '../core/deadlines.js';
 import type { GatewayError } from '../core/errors.js';
@@ -19,7 +18,7 @@ import { HealthTable } from '../health/table.js';
 import type { BodyInspector } from '../inspect/body.js';
 import { encodeJsonString } from '../inspect/json-token.js';
 import { Ledger } from '../limits/ledger.js';
-import { planLimits } from '../limits/plan.js';
+import { planCallers, planConsumers } from '../limits/plan.js';
 import { LimitTable } from '../limits/table.js';
 import { createAccessLine, type LineDestination } from '../observe/access-line.js';
 import { attemptSlot, type CounterColumn, createCounterLayout } from '../observe/counters.js';
@@ -30,7 +29,7 @@ import type { Stages } from '../pipeline.js';
 import { FirstTokenWatch } from '../relay/first-token.js';
 import { Balancers } from '../route/balancers.js';
 import { ModelList } from '../route/model-list.js';
-import { countTargets, ModelTable, type Target } from '../route/models.js';
+import { ModelTable, type Target } from '../route/models.js';
 import { SharedTargetLoad } from '../route/target-load.js';
 import type { AttemptOutcome } from '../upstream/attempt-outcomes.js';
 import type { AttemptParts } from '../upstream/attempt-parts.js';
@@ -59,6 +58,7 @@ export interface GenerationHost {
   readonly providers: ProviderPool;
   readonly isDraining: boolean;
   readonly isClosing: boolean;
+  readonly closingReason: string;
   createId(): string;
   onFault(where: Exchange | null, thrown: unknown): void;
   /** The last exchange of a generation has ended; there may be more, unless it is not in force any longer. */
@@ -82,7 +82,7 @@ export class Generation implements Stages {
   constructor(start: GenerationStart, host: GenerationHost) {
     const { config } = start;
     const { column, deadlines } = host;
-    const layout = createCounterLayout(config);
+    const layout = createCounterLayout(config, start.places);
     this.#host = host;
     this.number = start.number;
     this.readsAddress = config.callers?.by === 'address';
@@ -99,7 +99,8 @@ export class Generation implements Stages {
     this.admission = createAdmission(start, prices, host);
     const { workers } = config;
     const health = new HealthTable(start.health, planHealth(config), host.index);
-    const load = new SharedTargetLoad(start.targetLoad, countTargets(config), workers, host.index);
+    const { targets, targetsMax } = start.places;
+    const load = new SharedTargetLoad(start.targetLoad, targetsMax, workers, host.index, targets);
     const countAttempt = (target: Target, outcome: AttemptOutcome): void => {
       const route = layout.routes[target.index];
       if (route !== undefined) {
@@ -107,13 +108,11 @@ export class Generation implements Stages {
       }
     };
     const createWatch = (): FirstTokenWatch => new FirstTokenWatch();
-    // The last that can fail comes before the first that has to be given back.
-    const material = config.providers.map((provider) => readTlsFiles(provider));
     this.#providers = config.providers.map((provider, at) => {
       const slots = layout.providers.get(provider.name);
       const share = shareOfWorker(provider, workers);
       return host.providers.take(
-        { config: provider, share, tls: material[at] ?? null },
+        { config: provider, share, tls: start.tls[at] ?? null },
         {
           onConnections: (delta) => column.add(slots?.connectionsOpen ?? 0, delta),
           onQueue: (delta) => column.add(slots?.queueLength ?? 0, delta),
@@ -145,6 +144,10 @@ export class Generation implements Stages {
 
   get isClosing(): boolean {
     return this.#host.isClosing;
+  }
+
+  get closingReason(): string {
+    return this.#host.closingReason;
   }
 
   createId(): string {
@@ -196,7 +199,7 @@ export class Generation implements Stages {
     this.#host.onFault(where, thrown);
   }
 
-  /** Nothing of it runs any more: closes connections that no other generation uses. */
+  /** Once. Nothing of it runs any more: closes connections that no other generation uses. */
   end(): void {
     for (const provider of this.#providers) {
       this.#host.providers.giveBack(provider);
@@ -205,20 +208,25 @@ export class Generation implements Stages {
 }
 
 function createAdmission(
-  { config, limits }: GenerationStart,
+  { config, limits, limitPlaces, callerLimits }: GenerationStart,
   prices: PriceList,
   { index, estimator, tokenCounts }: GenerationHost,
 ): Admission {
-  const plan = planLimits(config);
+  const plan = planConsumers(config, { places: limitPlaces });
+  const callerPlan = planCallers(config);
   return new Admission(
     {
       consumers: config.consumers,
       callers: config.callers,
       ledger: new Ledger(new LimitTable(limits, plan, index)),
+      callerLedger:
+        callerPlan === null || callerLimits === null
+          ? null
+          : new Ledger(new LimitTable(callerLimits, callerPlan, index)),
       prices,
       estimator,
       countTokens: (body, model) => tokenCounts.count(body, model),
     },
-    plan.longestList,
+    Math.max(plan.longestList, callerPlan?.longestList ?? 0),
   );
 }

@@ -15,7 +15,7 @@ import { WorkerHistograms } from '../observe/histograms.js';
 import { LogBatch } from '../observe/log-batch.js';
 import { KeptBodies } from '../upstream/kept-bodies.js';
 import { Generation, type GenerationHost } from './generation.js';
-import type { ToPrimary, WorkerStart } from './messages.js';
+import type { ClosingReason, GenerationStart, ToPrimary, WorkerStart } from './messages.js';
 import { ProviderPool } from './provider-pool.js';
 
 const BASE_36 = '0123456789abcdefghijklmnopqrstuvwxyz';
@@ -34,18 +34,24 @@ export class WorkerRuntime implements GenerationHost {
   readonly providers = new ProviderPool(this.deadlines);
   isDraining = false;
   isClosing = false;
+  closingReason: ClosingReason = 'draining';
   readonly #send: (message: ToPrimary) => void;
   readonly #countConnections: (delta: number) => void;
   readonly #idPrefix: string;
+  readonly #inForce: Int32Array;
   #current: Generation;
+  /** Built, and not in force yet. */
+  #next: Generation | null = null;
+  /** Not in force any more; exchanges of theirs still run. */
+  readonly #old = new Set<Generation>();
   #connections = 0;
   #lastId = 0;
   /** An id without its last digit: V8 takes long to write a whole number in base 36. */
   #idStem = '';
 
   constructor(start: WorkerStart, send: (message: ToPrimary) => void) {
-    const { config, counters } = start.generation;
-    const layout = createCounterLayout(config);
+    const { config, counters, places } = start.generation;
+    const layout = createCounterLayout(config, places);
     const column = new CounterColumn(layout, counters, start.index);
     this.index = start.index;
     this.startedWallMs = start.startedWallMs;
@@ -77,16 +83,57 @@ export class WorkerRuntime implements GenerationHost {
       (request) => send({ kind: 'count-tokens', ...request }),
       this.deadlines,
     );
+    this.#inForce = new Int32Array(start.inForce);
     this.#current = new Generation(start.generation, this);
   }
 
   /** What an exchange that begins now runs with. */
   get current(): Generation {
+    if (Atomics.load(this.#inForce, 0) !== this.#current.number) {
+      this.turn();
+    }
     return this.#current;
   }
 
+  /** Builds what a changed configuration asks for, beside what is in force. */
+  prepare(start: GenerationStart): void {
+    const { number } = start;
+    try {
+      this.discard(this.#next?.number ?? 0);
+      this.#next = new Generation(start, this);
+      this.#send({ kind: 'prepared', number });
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#send({ kind: 'unprepared', number, reason });
+    }
+  }
+
+  discard(number: number): void {
+    if (this.#next?.number === number) {
+      this.#next.end();
+      this.#next = null;
+    }
+  }
+
+  /** To what is in force. Exchanges that run keep what they have. */
+  turn(): void {
+    const next = this.#next;
+    if (next === null || next.number !== Atomics.load(this.#inForce, 0)) {
+      return;
+    }
+    const before = this.#current;
+    this.#next = null;
+    this.#current = next;
+    this.#old.add(before);
+    this.onQuiet(before);
+  }
+
   get inFlight(): number {
-    return this.#current.inFlight;
+    let sum = this.#current.inFlight;
+    for (const { inFlight } of this.#old) {
+      sum += inFlight;
+    }
+    return sum;
   }
 
   get connections(): number {
@@ -107,12 +154,24 @@ export class WorkerRuntime implements GenerationHost {
     return this.#idStem + BASE_36[digit];
   }
 
-  onQuiet(_generation: Generation): void {}
+  onQuiet(generation: Generation): void {
+    if (generation !== this.#current) {
+      // The exchange that was the last is still being ended further up.
+      setImmediate(() => this.#retire(generation));
+    }
+  }
+
+  #retire(generation: Generation): void {
+    if (generation.inFlight === 0 && this.#old.delete(generation)) {
+      generation.end();
+      this.#send({ kind: 'retired', number: generation.number });
+    }
+  }
 
   onFault(where: Exchange | null, thrown: unknown): void {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
     const message = where === null ? error.message : `${error.message} (exchange ${where.id})`;
-    this.#send({ kind: 'fault', message, stack: error.stack ?? '' });
+    this.#send({ kind: 'fault', message, stack: error.stack ?? '', isContained: where !== null });
   }
 
   /** One snapshot after another, with a turn of the loop in between, so that none holds it up. */

@@ -5,7 +5,8 @@ import { nowMs } from '../core/clock.js';
 import { decodeMessage, encodeMessage } from '../core/wire.js';
 import { runExchange } from '../pipeline.js';
 import { Drain } from './drain.js';
-import type { ToPrimary, ToWorker, WorkerStart } from './messages.js';
+import { Gate } from './gate.js';
+import type { PrepareGeneration, ToPrimary, ToWorker, WorkerStart } from './messages.js';
 import { WorkerRuntime } from './runtime.js';
 
 const port = parentPort;
@@ -33,12 +34,13 @@ const listener = new Listener({
 
 process.on('uncaughtException', (error) => runtime.onFault(null, error));
 
+const gate = new Gate(start.gate);
 const drain = new Drain(listener, runtime, (cut) => {
   send({ kind: 'drained', cut });
   port.close();
 });
-port.on('message', (bytes: Uint8Array) => {
-  const message = decodeMessage(bytes) as ToWorker;
+port.on('message', (sent: Uint8Array | PrepareGeneration) => {
+  const message = sent instanceof Uint8Array ? (decodeMessage(sent) as ToWorker) : sent;
   switch (message.kind) {
     case 'log-taken':
       runtime.log.acknowledge(message.bytes);
@@ -49,12 +51,26 @@ port.on('message', (bytes: Uint8Array) => {
     case 'tokens-counted':
       runtime.tokenCounts.onCounted(message.id, message.tokens);
       break;
+    case 'prepare':
+      runtime.prepare(message.generation);
+      break;
+    case 'turn':
+      runtime.turn();
+      break;
+    case 'discard':
+      runtime.discard(message.number);
+      break;
     case 'stop-listening':
       listener.stopListening();
       send({ kind: 'not-listening' });
       break;
+    case 'hand-over':
+      runtime.isDraining = true;
+      send({ kind: 'paused' });
+      gate.wait();
+      break;
     case 'drain':
-      drain.begin(message.timeoutMs);
+      drain.begin(message);
       break;
   }
 });
@@ -67,3 +83,6 @@ send({
   descriptor: start.port === null ? listener.getDescriptor() : null,
   startMs: nowMs(),
 });
+if (start.isHeld) {
+  gate.wait();
+}

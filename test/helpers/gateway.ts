@@ -37,6 +37,8 @@ process.on('exit', () => {
 export class Gateway {
   /** The supervisor: what an operator signals, and whose exit code counts. */
   readonly child: ChildProcess;
+  /** The configuration that it was started with, and reads again when it is asked to. */
+  readonly file: string;
   readonly logs: LogLine[] = [];
   /** Lines of stdout that are no JSON object. Expected to be empty. */
   readonly strayLines: string[] = [];
@@ -48,8 +50,9 @@ export class Gateway {
   #stdoutRest = '';
   #serverPid = 0;
 
-  constructor(child: ChildProcess) {
+  constructor(child: ChildProcess, file: string) {
     this.child = child;
+    this.file = file;
     living.add(child);
     child.stdout?.setEncoding('utf8').on('data', (text: string) => this.#onStdout(text));
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -225,7 +228,7 @@ export function spawnGateway(options: GatewayOptions): Gateway {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   child.on('close', () => rmSync(folder, { recursive: true, force: true }));
-  return new Gateway(child);
+  return new Gateway(child, file);
 }
 
 /** One provider named `mock` that serves every model; the usual configuration of a wire test. */
@@ -248,7 +251,8 @@ export function isGatewayBuilt(): boolean {
   return existsSync(findMain());
 }
 
-function renderConfig(options: GatewayOptions): string {
+/** The file that a gateway with these options is started with. */
+export function renderConfig(options: GatewayOptions): string {
   if (typeof options.config === 'string') return options.config;
   return JSON.stringify(
     {

@@ -2,6 +2,7 @@
 import type { Scenario } from '../scenario.js';
 import { failingTargets } from './failing-targets.js';
 import { fuzz } from './fuzz.js';
+import { reload } from './reload.js';
 import { soak } from './soak.js';
 
-export const SCENARIOS: readonly Scenario[] = [failingTargets, fuzz, soak];
+export const SCENARIOS: readonly Scenario[] = [failingTargets, reload, fuzz, soak];
