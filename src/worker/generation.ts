@@ -129,7 +129,7 @@ export class Generation implements Stages {
       plans: new AttemptPlans(config, models.entries, deadlines),
       budget: new RetryBudget(config.retry.budgetPercent),
       bodies: host.keptBodies,
-      reports: new AttemptReports(countTargets(config), health, load, countAttempt),
+      reports: new AttemptReports(health.plan.targets.length, health, load, countAttempt),
       createWatch,
     };
   }
