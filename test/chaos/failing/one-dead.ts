@@ -75,10 +75,8 @@ function report(scene: Scene, turns: readonly Turn[], quiet: readonly Tally[]): 
   const asked = addUp(failing, (tally) => tally.asked);
   const cut = addUp(failing, (tally) => tally.cut);
   const whole = addUp(failing, (tally) => tally.whole);
-  const quietP99 = percentile(
-    quiet.flatMap((tally) => tally.firstByteMs),
-    99,
-  );
+  const quietMs = quiet.flatMap((tally) => tally.firstByteMs);
+  const [quietP50, quietP99] = [percentile(quietMs, 50), percentile(quietMs, 99)];
   for (const { way, failing: tally } of turns) {
     if (tally.cut > 0) scene.options.say(`${tally.cut} answers cut while a target ${way.words}`);
   }
@@ -99,7 +97,10 @@ function report(scene: Scene, turns: readonly Turn[], quiet: readonly Tally[]): 
     ...turns.map(({ way, deadCalls, calls }) =>
       tellShare(scene, way, calls === 0 ? 0 : (100 * deadCalls) / calls),
     ),
-    told('latency to the first byte, p99, while none fails', `${quietP99.toFixed(1)} ms`),
+    told(
+      'latency to the first byte while none fails, p50 and p99',
+      `${quietP50.toFixed(1)} and ${quietP99.toFixed(1)} ms`,
+    ),
     ...turns.flatMap((turn) => tellLatency(scene, turn, quietP99)),
   ];
 }

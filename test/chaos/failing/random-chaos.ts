@@ -3,7 +3,7 @@ import { pause } from '../../helpers/changes.js';
 import type { SeededRandom } from '../../helpers/seeded-random.js';
 import { type Figure, told } from '../scenario.js';
 import { PACE, type Scene } from './scene.js';
-import { tellErrors } from './tally.js';
+import { addUp, type Tally, tellErrors } from './tally.js';
 import type { SimulatedTarget } from './targets.js';
 import type { Way } from './ways.js';
 
@@ -12,7 +12,8 @@ const FAILURES: readonly (Way | 'kill' | 'freeze')[] = [
   ...(['garbage', 'cut-within', 'kill', 'freeze'] as const),
 ];
 /** More often than it fails a target is restored, so that one or two are well most of the time. */
-const RESTORED = 0.55;
+const RESTORED_SHARE = 0.55;
+const RESTORED = 'restored';
 const PAUSE_MS_MIN = 100;
 const PAUSE_MS_MAX = 1200;
 
@@ -21,7 +22,17 @@ export async function runRandomChaos(scene: Scene, seconds: number): Promise<Fig
   const random = scene.random.fork();
   await callers.hold();
   callers.beginPart('c', PACE);
-  const tally = callers.turnTo('chaos');
+  const tallies: Tally[] = [];
+  const served: Tally[] = [];
+  const failing = new Set<SimulatedTarget>();
+  /** Those who ask from now on, by whether anybody can answer. */
+  const turn = (): void => {
+    const isServed = failing.size < targets.length;
+    const tally = callers.turnTo(isServed ? 'chaos' : 'chaos, none well');
+    tallies.push(tally);
+    if (isServed) served.push(tally);
+  };
+  turn();
   callers.release();
   const events: string[] = [];
   const endMs = performance.now() + seconds * 1000;
@@ -30,29 +41,43 @@ export async function runRandomChaos(scene: Scene, seconds: number): Promise<Fig
     const target = random.pick(targets);
     const done = await disturb(target, random);
     events.push(done);
+    if (done === RESTORED) failing.delete(target);
+    else failing.add(target);
+    turn();
     options.say(`target ${target.name}: ${done}`);
   }
   await Promise.all(targets.map((target) => target.play('well')));
-  const percent = (100 * tally.whole) / Math.max(tally.asked, 1);
+  await callers.hold();
   return [
     told('random chaos: events', `${events.length}: ${countWords(events)}`),
-    told('random chaos: requests', tally.asked.toLocaleString('en-US')),
-    told('random chaos: answered whole', `${percent.toFixed(2)} %`),
-    told('random chaos: answers cut after they had begun', String(tally.cut)),
-    told('random chaos: errors by status', tellErrors([tally])),
+    told('random chaos: requests', addUp(tallies, (tally) => tally.asked).toLocaleString('en-US')),
+    told('random chaos: answered whole', tellWhole(tallies)),
+    told('of those asked while at least one target was well', tellWhole(served)),
+    told(
+      'random chaos: answers cut after they had begun',
+      String(addUp(tallies, (tally) => tally.cut)),
+    ),
+    told('random chaos: errors by status', tellErrors(tallies)),
+    told('of those asked while at least one target was well', tellErrors(served)),
   ];
 }
 
 async function disturb(target: SimulatedTarget, random: SeededRandom): Promise<string> {
-  if (random.chance(RESTORED)) {
+  if (random.chance(RESTORED_SHARE)) {
     await target.play('well');
-    return 'restored';
+    return RESTORED;
   }
   const failure = random.pick(FAILURES);
   if (failure === 'kill') await target.kill();
   else if (failure === 'freeze') target.freeze();
   else await target.play(failure);
   return failure;
+}
+
+/** Of answers that had not begun, as with one dead target. */
+function tellWhole(tallies: readonly Tally[]): string {
+  const uncut = addUp(tallies, (tally) => tally.asked - tally.cut);
+  return `${((100 * addUp(tallies, (tally) => tally.whole)) / Math.max(uncut, 1)).toFixed(2)} %`;
 }
 
 function countWords(words: readonly string[]): string {

@@ -82,7 +82,7 @@ function renderConfig(
   isLong: boolean,
   extras: SceneExtras,
 ): ConfigText {
-  const times = isLong ? { eject: '1s', eject_max: '2s' } : { eject: '250ms', eject_max: '250ms' };
+  const times = isLong ? { eject: '2s', eject_max: '2s' } : { eject: '250ms', eject_max: '250ms' };
   // Two of three may be out at a time; by default it is half of them, which is one.
   const breaker = { ...times, share_max: 67 };
   const silence = `${isLong ? DETECTION_MS : DETECTION_SHORT_MS}ms`;
