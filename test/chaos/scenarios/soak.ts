@@ -35,6 +35,7 @@ const CLIENTS = 100;
 const CLIENTS_SHORT = 30;
 /** A target fails for a quarter of each such turn. */
 const TURN_SECONDS = 20;
+const TURNS_TOLD = 2;
 /**
  * Slopes that are sure and yet not worth a word. At 500 requests a second 4 MB an hour are 2 bytes of each; at that rate
  * a leak of one object of each would be 100 MB.
@@ -45,7 +46,7 @@ export const soak: Scenario = {
   name: 'soak',
   title: 'Mixed load for a long time',
   about:
-    'JSON and streams in two dialects with limits, over three targets of which one fails for a quarter of the time, way after way; clients that give up in every phase, read large answers slowly, and upload. The pace is half of what the same clients reached without a pause at the beginning, on this machine with everything on it. Heap (of all threads, the least of each five seconds), resident memory and open files are sampled; a straight line is laid through the last three quarters.',
+    'JSON and streams in two dialects with limits, over three targets of which one fails for a quarter of the time, way after way; clients that give up in every phase, read large answers slowly, and upload. The pace is half of what the same clients reached without a pause at the beginning, on this machine with everything on it. Heap (of all threads, after a collection), resident memory and open files are sampled every five seconds; a straight line is laid through the last three quarters.',
   longSeconds: 1800,
   run,
 };
@@ -163,7 +164,7 @@ async function failInTurn(scene: Scene, levels: Levels, endMs: number): Promise<
     await target?.play(way);
     await pause(Math.min(turnMs / 4, endMs - performance.now()));
     await target?.play('well');
-    if (turn % 3 === 0) {
+    if (turn % TURNS_TOLD === 0) {
       const last = (points: readonly Point[]): string => (points.at(-1)?.value ?? 0).toFixed(0);
       options.say(
         `${addUp(callers.tallies, (each) => each.asked)} asked, heap ${last(levels.heapMb)} MB, resident ${last(levels.residentMb)} MB, ${last(levels.files)} files`,
