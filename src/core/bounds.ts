@@ -27,7 +27,7 @@ export const BOUND_TABLE = {
   bodyCollectTotalBytesMax: bound(512 * MB, 'bytes', 'All bodies that one worker holds at a time; beyond it 503, because a worker must never grow without end.'),
   uploadBufferBytesMax: bound(256 * KB, 'bytes', 'Of a streamed upload that the provider has not taken yet; beyond it the client is paused.'),
   drainUnreadBytesMax: bound(64 * KB, 'bytes', 'Of a refused request’s body that is read and thrown away to keep the connection; a longer one closes it.'),
-  timerTickMs: bound(20, 'ms', 'The timeouts’ precision: checked once a tick for all exchanges of a worker, well inside the promised 50 ms.'),
+  timerTickMs: bound(20, 'ms', 'All timeouts of a worker are looked at once a tick, well inside the promised 50 ms; what is due before the next tick is looked at then.'),
   deadlineSlots: bound(1024, 'count', 'Slots of a worker’s wheel of deadlines that callers choose, of one tick each: a round takes 20 s, and one that waits longer is looked at once a round.'),
   timeoutHeaderMsMax: bound(24 * 86_400_000, 'ms', 'Of the header `x-weir-timeout`, as of the durations in the configuration.'),
   unrecognisedEventsMax: bound(3, 'count', 'Events of a stream that are neither known to open one nor to hold content; with the last of them the answer counts as begun, so that an API that Weir does not know is not cut.'),

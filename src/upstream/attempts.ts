@@ -87,9 +87,7 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
 
   cancel(): void {
     if (this.#state !== 'over') {
-      if (this.#state !== 'pausing') {
-        this.report('aborted', false);
-      }
+      if (this.#state !== 'pausing') this.report('aborted', false);
       this.#dropHedge('aborted');
       this.#finish();
       this.#call?.cancel();
@@ -193,7 +191,7 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
   }
 
   onHedgeHead(hedge: HedgedCall, head: ResponseHead, atMs: number): void {
-    this.report('outrun', false);
+    this.reportOutrun(atMs);
     this.#call?.cancel();
     this.#adopt(hedge);
     this.onUpstreamHead(head, atMs);
@@ -280,6 +278,7 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
     this.#state = 'passing';
     this.#releaseBody();
     if (this.#head !== null) {
+      this.parts.reports.noteAnswering(this.target, this.#headMs);
       this.#relay.onUpstreamHead(this.#head, this.#headMs);
     }
   }

@@ -133,7 +133,7 @@ export class Generation implements Stages {
       plans: new AttemptPlans(config, models.entries, deadlines),
       budget: new RetryBudget(config.retry.budgetPercent),
       bodies: host.keptBodies,
-      reports: new AttemptReports(health, load, countAttempt),
+      reports: new AttemptReports(health.plan.targets.length, health, load, countAttempt),
       createWatch,
     };
   }
