@@ -7,6 +7,7 @@
  * they are of use only where nothing is left of it.
  */
 import { BOUNDS } from '../core/bounds.js';
+import { toFields } from './error-document.js';
 import { visitHeaders } from './header-values.js';
 
 const NONE = -1;
@@ -19,7 +20,33 @@ const NONE = -1;
 export function readRetryAfterMs(headerLines: string, wallNowMs: number): number {
   const hints = new Hints(wallNowMs);
   visitHeaders(headerLines, (name, value) => hints.take(name, value));
-  const ms = hints.chooseMs();
+  return bound(hints.chooseMs());
+}
+
+/** Google's errors list details of several kinds; of more than these none is looked at. */
+const DETAILS_MAX = 16;
+
+/**
+ * The same out of an error's body, where Google says it and in no header: `details` with a google.rpc.RetryInfo, whose
+ * `retryDelay` is a duration such as `34.07s` (cloud.google.com/apis/design/errors).
+ *
+ * @param document as readErrorDocument() gives it.
+ */
+export function readRetryDelayMs(document: unknown): number {
+  const outer = toFields(document);
+  const details = toFields(outer?.['error'])?.['details'] ?? outer?.['details'];
+  if (!Array.isArray(details)) {
+    return NONE;
+  }
+  let longestMs = NONE;
+  for (const detail of details.slice(0, DETAILS_MAX) as unknown[]) {
+    const delay = toFields(detail)?.['retryDelay'];
+    longestMs = Math.max(longestMs, typeof delay === 'string' ? readDuration(delay) : NONE);
+  }
+  return bound(longestMs);
+}
+
+function bound(ms: number): number {
   return ms < 0 ? NONE : Math.min(Math.ceil(ms), BOUNDS.retryAfterMsMax);
 }
 
