@@ -36,6 +36,7 @@ import type { AttemptOutcome } from '../upstream/attempt-outcomes.js';
 import type { AttemptParts } from '../upstream/attempt-parts.js';
 import { AttemptPlans } from '../upstream/attempt-plan.js';
 import { AttemptReports } from '../upstream/attempt-reports.js';
+import { endDirect } from '../upstream/direct-attempt.js';
 import { Forwarder } from '../upstream/forward.js';
 import { KeptBodies } from '../upstream/kept-bodies.js';
 import { Provider, type ProviderEvents, shareOfWorker } from '../upstream/provider.js';
@@ -116,6 +117,7 @@ export class WorkerRuntime implements Stages {
         onConnections: (delta) => column.add(slots?.connectionsOpen ?? 0, delta),
         onQueue: (delta) => column.add(slots?.queueLength ?? 0, delta),
         onQueueRefused: () => column.add(slots?.queueRejected ?? 0, 1),
+        onReplay: () => column.add(slots?.staleReplays ?? 0, 1),
       };
       const share = shareOfWorker(provider, config.workers);
       const tls = readTlsFiles(provider);
@@ -140,7 +142,9 @@ export class WorkerRuntime implements Stages {
       balancers: new Balancers(models.entries, { health, load, prices }),
       health,
       plans: new AttemptPlans(config, models.entries, deadlines),
-      budget: new RetryBudget(config.retry.budgetPercent),
+      budget: new RetryBudget(config.retry.budgetPercent, () =>
+        column.add(layout.fixed.retriesRefused, 1),
+      ),
       bodies: new KeptBodies(keptBodies),
       reports: new AttemptReports(health, load, countAttempt),
       createWatch,
@@ -189,6 +193,9 @@ export class WorkerRuntime implements Stages {
   }
 
   onEnded(exchange: Exchange, endedMs: number): void {
+    if (exchange.isDirect) {
+      endDirect(this.attempts, exchange, endedMs);
+    }
     this.admission.settle(exchange, endedMs);
     this.#recorder.end(exchange, endedMs);
   }

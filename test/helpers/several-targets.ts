@@ -113,6 +113,29 @@ export class SeveralTargets {
   }
 }
 
+/** A row of `/api/targets`, as far as tests read it. */
+export interface TargetView {
+  readonly model: string;
+  readonly provider: string;
+  readonly state: string;
+  readonly consecutive_failures: number;
+  readonly ejections_total: number;
+  readonly throttle_factor: number;
+  readonly throttled_ms: number;
+}
+
+export async function readTarget(
+  gateway: Gateway,
+  model: string,
+  provider: string,
+): Promise<TargetView> {
+  const response = await fetch(`${gateway.adminUrl}/api/targets?model=${model}`);
+  const { targets } = (await response.json()) as { targets: readonly TargetView[] };
+  const found = targets.find((target) => target.provider === provider);
+  if (found === undefined) throw new Error(`no target of ${model} at ${provider}`);
+  return found;
+}
+
 /** `provider:class` of each. */
 export function tell(attempts: readonly AttemptLine[] | null): string[] {
   return (attempts ?? []).map((attempt) => `${attempt.provider}:${attempt.class}`);
