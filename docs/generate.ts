@@ -124,6 +124,9 @@ it is throttled (\`throttle\`), or \`nothing\`. "Fallback" is the chain of other
 \`fallbacks\`, \`context\` is \`context_fallbacks\`, \`content\` is \`content_fallbacks\`. "Billed" says whether the provider may
 have charged for the attempt, "body" whether the body is read because it may say that the class is another one.
 
+An error within a stream is of the class that its type or code stands for (\`STREAM_ERROR_CODES\` in
+\`src/upstream/error-phrases.ts\`), whatever its status was.
+
 Whatever stands here, nothing is tried again once the caller has been sent a byte of the answer.
 
 ${renderTable(

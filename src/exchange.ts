@@ -161,9 +161,13 @@ export class Exchange {
   meter: Meter | null = null;
   /** relay: the provider's status; 0 while there is none. */
   upstreamStatus = 0;
+  /** relay: the header lines of a provider's refusal, from 400 on. */
+  refusalLines = '';
   /** settle: null where nothing is metered, or nothing was used. */
   settled: Settled | null = null;
 
+  /** upstream: one call was made, past all that could make another (upstream/direct-attempt.ts). */
+  isDirect = false;
   /** upstream: calls made so far; 0 where there is no more than one whatever happens. */
   attemptsMade = 0;
   /** upstream: what became of them, once one has failed; bounded. */

@@ -4,6 +4,9 @@
  */
 import type { DialectName } from '../core/errors.js';
 
+/** The name of the model that stands for any other. */
+export const WILDCARD = '*';
+
 export interface ListenAddress {
   readonly host: string;
   /** 0 lets the system choose. */

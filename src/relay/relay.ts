@@ -19,6 +19,7 @@ import { formatOwnLines, listRetryHeaders, tellAttempts } from './own-lines.js';
 import type { RelayedCall, RelayedHead, RelayHost } from './relay-host.js';
 
 const EMPTY = Buffer.alloc(0);
+const REFUSALS_FROM = 400;
 const COMPLETE: Ended = Object.freeze({ by: 'upstream', phase: 'done', reason: 'complete' });
 
 export class Relay implements DownstreamObserver {
@@ -114,6 +115,7 @@ export class Relay implements DownstreamObserver {
     exchange.headMs = atMs;
     exchange.status = head.status;
     exchange.upstreamStatus = head.status;
+    if (head.status >= REFUSALS_FROM) exchange.refusalLines = head.lines;
     exchange.dropBody(false);
     this.#head = head;
     this.#isBodiless =

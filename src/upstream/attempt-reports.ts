@@ -44,8 +44,7 @@ export class AttemptReports {
 
   begin(exchange: Exchange, target: Target, atMs: number): void {
     exchange.attemptsMade += 1;
-    this.#health.noteAttempt(target.index, toSharedMs(atMs));
-    this.#load.begin(target.index);
+    this.beginDirect(target, atMs);
   }
 
   /**
@@ -64,9 +63,7 @@ export class AttemptReports {
     retryAfterMs: number,
     atMs: number,
   ): void {
-    this.#load.end(target.index);
-    this.#count(target, outcome);
-    this.#judge(target.index, outcome, isAnswered, retryAfterMs, toSharedMs(atMs));
+    this.endDirect(target, outcome, isAnswered, retryAfterMs, atMs);
     const isOnly = exchange.attempts === null && exchange.attemptsMade === 1;
     if (isOnly && (outcome === 'ok' || !isFailure(outcome))) {
       return;
@@ -77,6 +74,25 @@ export class AttemptReports {
       const ms = atMs - startedMs;
       exchange.attempts.push({ provider: target.provider, model, className: outcome, ms });
     }
+  }
+
+  /** Of an exchange that makes no other: it tells no more of its attempts. */
+  beginDirect(target: Target, atMs: number): void {
+    this.#health.noteAttempt(target.index, toSharedMs(atMs));
+    this.#load.begin(target.index);
+  }
+
+  /** Exactly once for each beginDirect(); parameters as of end(). */
+  endDirect(
+    target: Target,
+    outcome: AttemptOutcome,
+    isAnswered: boolean,
+    retryAfterMs: number,
+    atMs: number,
+  ): void {
+    this.#load.end(target.index);
+    this.#count(target, outcome);
+    this.#judge(target.index, outcome, isAnswered, retryAfterMs, toSharedMs(atMs));
   }
 
   /** An answer that was passed on whole: how quick its target was. */

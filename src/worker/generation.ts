@@ -37,6 +37,7 @@ import type { AttemptOutcome } from '../upstream/attempt-outcomes.js';
 import type { AttemptParts } from '../upstream/attempt-parts.js';
 import { AttemptPlans } from '../upstream/attempt-plan.js';
 import { AttemptReports } from '../upstream/attempt-reports.js';
+import { endDirect } from '../upstream/direct-attempt.js';
 import { Forwarder } from '../upstream/forward.js';
 import type { KeptBodies } from '../upstream/kept-bodies.js';
 import { type Provider, shareOfWorker } from '../upstream/provider.js';
@@ -121,6 +122,7 @@ export class Generation implements Stages {
           onConnections: (delta) => column.add(slots?.connectionsOpen ?? 0, delta),
           onQueue: (delta) => column.add(slots?.queueLength ?? 0, delta),
           onQueueRefused: () => column.add(slots?.queueRejected ?? 0, 1),
+          onReplay: () => column.add(slots?.staleReplays ?? 0, 1),
         },
       );
     });
@@ -131,7 +133,9 @@ export class Generation implements Stages {
       balancers: new Balancers(models.entries, { health, load, prices }),
       health,
       plans: new AttemptPlans(config, models.entries, deadlines),
-      budget: new RetryBudget(config.retry.budgetPercent),
+      budget: new RetryBudget(config.retry.budgetPercent, () =>
+        column.add(layout.fixed.retriesRefused, 1),
+      ),
       bodies: host.keptBodies,
       reports: new AttemptReports(health.plan.targets.length, health, load, countAttempt),
       createWatch,
@@ -163,6 +167,9 @@ export class Generation implements Stages {
   }
 
   onEnded(exchange: Exchange, endedMs: number): void {
+    if (exchange.isDirect) {
+      endDirect(this.attempts, exchange, endedMs);
+    }
     this.admission.settle(exchange, endedMs);
     this.#recorder.end(exchange, endedMs);
     if (this.#recorder.inFlight === 0) {
