@@ -13,6 +13,7 @@ import {
   FAILURE_CLASSES,
   type FailureRow,
 } from '../src/upstream/failure-classes.js';
+import { renderConformance } from './conformance.js';
 import { renderEndurance } from './endurance.js';
 
 /** docs/ of the repository, seen from `.test-build/docs/generate.js`. */
@@ -138,6 +139,7 @@ export const PAGES: readonly { readonly name: string; readonly render: () => str
   { name: 'bounds.md', render: renderBounds },
   { name: 'failure-classes.md', render: renderFailureClasses },
   { name: 'endurance.md', render: renderEndurance },
+  { name: 'conformance.md', render: renderConformance },
 ];
 
 /** Names of the committed pages that the tables no longer agree with. */

@@ -149,7 +149,9 @@ export function describeResult({ seen, fault }: ProbeResult): string {
   if (seen.ending === 'closed') {
     return seen.ms > LATE_MS ? `closed after ${Math.round(seen.ms / 1000)} s` : 'closed';
   }
-  const answer = seen.arrived.length > 0 ? `served ${seen.status}` : `${seen.status}`;
+  const passed =
+    seen.arrived.length > 0 ? 'served ' : seen.rejected.length > 0 ? 'passed on, ' : '';
+  const answer = `${passed}${seen.status}`;
   const after: Readonly<Record<typeof seen.marker, string>> = {
     answered: '',
     closed: ', closed',

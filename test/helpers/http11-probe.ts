@@ -11,7 +11,7 @@ import { RawClient } from './raw-client.js';
 import type { HttpMessage } from './strict-http.js';
 import { MARKER_TARGET } from './wire-outcome.js';
 
-type ClientSide = Omit<Observation, 'arrived' | 'hidden'>;
+type ClientSide = Omit<Observation, 'arrived' | 'rejected' | 'hidden'>;
 
 /** What a proxy did, and what that is worth. */
 export interface ProbeResult {
@@ -52,8 +52,9 @@ export async function probeAll(
     const id = nameAttempt(index);
     const side = sides[index] as ClientSide;
     const arrived = owned.arrived.get(id) ?? [];
+    const rejected = owned.rejected.get(id) ?? [];
     const hidden = owned.hidden.get(id) ?? [];
-    return judge(vector, { ...side, arrived, hidden });
+    return judge(vector, { ...side, arrived, rejected, hidden });
   });
 }
 
@@ -154,6 +155,7 @@ function readEcho(answer: HttpMessage): EchoedRequest | null {
 
 interface OwnedRequests {
   readonly arrived: ReadonlyMap<string, EchoedRequest[]>;
+  readonly rejected: ReadonlyMap<string, string[]>;
   readonly hidden: ReadonlyMap<string, string[]>;
   readonly orphans: readonly string[];
 }
@@ -161,6 +163,7 @@ interface OwnedRequests {
 /** Says of every request that the upstream got whose it is, and whether anybody sent it. */
 function sortRequests(echo: EchoUpstream): OwnedRequests {
   const arrived = new Map<string, EchoedRequest[]>();
+  const rejected = new Map<string, string[]>();
   const hidden = new Map<string, string[]>();
   const orphans: string[] = [];
   for (const request of echo.requests.filter(({ complete }) => complete)) {
@@ -179,9 +182,9 @@ function sortRequests(echo: EchoUpstream): OwnedRequests {
   for (const text of echo.rejected) {
     const owner = /(?:[?&](?:v|of)=|x-(?:vector|marker): )(c\d+)/i.exec(text)?.[1];
     if (owner === undefined) orphans.push(`malformed: ${JSON.stringify(text.slice(0, 80))}`);
-    else append(hidden, owner, `malformed: ${JSON.stringify(text.slice(0, 80))}`);
+    else append(rejected, owner, text.slice(0, 80));
   }
-  return { arrived, hidden, orphans };
+  return { arrived, rejected, hidden, orphans };
 }
 
 function append<T>(lists: Map<string, T[]>, key: string, value: T): void {

@@ -3,7 +3,7 @@
  * rules judge Weir, nginx and HAProxy.
  */
 import { createHash } from 'node:crypto';
-import { type EchoedRequest, findHeader } from './echo-upstream.js';
+import type { EchoedRequest } from './echo-upstream.js';
 
 /** pass: as asked. lenient: allowed, but a stricter peer would have refused it. fail: against the RFC. */
 export type Verdict = 'pass' | 'lenient' | 'fail';
@@ -28,6 +28,8 @@ export interface Observation {
   readonly ms: number;
   /** Whole requests that the upstream got for this vector. */
   readonly arrived: readonly EchoedRequest[];
+  /** What was passed on for it that the upstream’s parser refused. */
+  readonly rejected: readonly string[];
   /** Requests that the upstream got and nobody sent: hidden in a body, or a marker that came as something else. */
   readonly hidden: readonly string[];
 }
@@ -44,7 +46,9 @@ function rule(asks: string, judge: Rule['judge'], waits = false): Rule {
   return { asks, judge, waits };
 }
 
-const isRefusal = (seen: Observation): boolean => seen.status >= 400 && seen.arrived.length === 0;
+const wasPassedOn = (seen: Observation): boolean =>
+  seen.arrived.length > 0 || seen.rejected.length > 0;
+const isRefusal = (seen: Observation): boolean => seen.status >= 400 && !wasPassedOn(seen);
 const isSuccess = (seen: Observation): boolean => seen.status >= 200 && seen.status < 300;
 
 /** The upstream got it once, with that body. */
@@ -73,7 +77,7 @@ interface Refusing {
 /** To be refused; another status than those asked for is lenient. */
 export function refuse(asks: string, { statuses = [400], closes = false }: Refusing = {}): Rule {
   return rule(asks, (seen) => {
-    if (seen.arrived.length > 0) return 'fail';
+    if (wasPassedOn(seen)) return 'fail';
     if (seen.ending === 'closed') return 'pass';
     if (!isRefusal(seen) || !isInStep(seen) || (closes && !isGone(seen))) return 'fail';
     return statuses.includes(seen.status) ? 'pass' : 'lenient';
@@ -84,7 +88,7 @@ export function refuse(asks: string, { statuses = [400], closes = false }: Refus
 export function refuseOrServe(asks: string, statuses: readonly number[] = [400]): Rule {
   return rule(asks, (seen, body) => {
     if (isServed(seen, body) && isInStep(seen)) return 'lenient';
-    if (seen.arrived.length > 0) return 'fail';
+    if (wasPassedOn(seen)) return 'fail';
     if (seen.ending === 'closed') return 'pass';
     if (!isRefusal(seen) || !isInStep(seen)) return 'fail';
     return statuses.includes(seen.status) ? 'pass' : 'lenient';
@@ -92,18 +96,22 @@ export function refuseOrServe(asks: string, statuses: readonly number[] = [400])
 }
 
 /** Both a length and chunks: better refused; who reads the chunks must close the connection after it. */
-export const REFUSE_OR_CLOSE: Rule = rule('400; or read as chunked, then close', (seen, body) => {
-  if (isServed(seen, body)) return isGone(seen) ? 'lenient' : 'fail';
-  if (seen.arrived.length > 0) return 'fail';
-  if (seen.ending === 'closed') return 'pass';
-  return seen.status === 400 && isGone(seen) ? 'pass' : 'fail';
-});
+export const REFUSE_OR_CLOSE: Rule = rule(
+  '400 or 501; or read as chunked, then close',
+  (seen, body) => {
+    if (isServed(seen, body)) return isGone(seen) ? 'lenient' : 'fail';
+    if (wasPassedOn(seen)) return 'fail';
+    if (seen.ending === 'closed') return 'pass';
+    if (!isRefusal(seen) || !isGone(seen)) return 'fail';
+    return seen.status === 400 || seen.status === 501 ? 'pass' : 'lenient';
+  },
+);
 
 /** Valid: to be served with that body, and the connection goes on or is closed in order. */
 export function serve(asks = 'serve', refusedIs: Verdict = 'fail'): Rule {
   return rule(asks, (seen, body) => {
     if (isServed(seen, body)) return isInStep(seen) ? 'pass' : 'fail';
-    return seen.arrived.length === 0 && seen.ending !== 'garbled' ? refusedIs : 'fail';
+    return isRefusal(seen) || seen.ending === 'closed' ? refusedIs : 'fail';
   });
 }
 
@@ -117,7 +125,7 @@ export const KEEP_IN_STEP: Rule = rule('serve or refuse, and stay in step', (see
 /** The rest has not come: no answer but a refusal, and nothing whole for the upstream. */
 export const WAIT: Rule = rule(
   'wait for the rest, or refuse',
-  (seen) => (isSuccess(seen) || seen.arrived.length > 0 ? 'fail' : 'pass'),
+  (seen) => (isSuccess(seen) || wasPassedOn(seen) ? 'fail' : 'pass'),
   true,
 );
 
@@ -138,12 +146,6 @@ export const NO_UPGRADE: Rule = rule('anything but 101', (seen) => {
   return seen.ending === 'answered' && seen.status !== 101 && !seen.interim.includes(101)
     ? 'pass'
     : 'fail';
-});
-
-/** An Upgrade must not be forwarded as it came: it is for the next hop only. */
-export const NO_FORWARDED_UPGRADE: Rule = rule('anything but 101', (seen, body) => {
-  const isForwarded = seen.arrived.some((request) => findHeader(request, 'upgrade') !== undefined);
-  return isForwarded ? 'fail' : NO_UPGRADE.judge(seen, body);
 });
 
 /** Served, and the connection is over. */
@@ -168,9 +170,9 @@ export const NO_LENGTH_IN_204: Rule = rule('204 without content-length', (seen) 
   return seen.headers.has('content-length') || !isInStep(seen) ? 'fail' : 'pass';
 });
 
-/** A 405 names the methods that are allowed. */
-export const NAME_ALLOWED: Rule = rule('405 and 501 are right; 405 with allow', (seen) => {
-  if (seen.ending === 'closed') return 'pass';
+/** A method that nobody knows, refused by whoever; a 405 names the methods that are allowed. */
+export const NAME_ALLOWED: Rule = rule('400, 501, or 405 with allow', (seen) => {
+  if (seen.ending === 'closed' || seen.rejected.length > 0) return 'pass';
   if (seen.status === 405) return seen.headers.has('allow') ? 'pass' : 'fail';
   if (seen.status === 501 || seen.status === 400) return 'pass';
   return isSuccess(seen) ? 'lenient' : 'fail';
@@ -196,8 +198,7 @@ export const SEE_THE_REST: Rule = rule('the byte behind it is not dropped', (see
 /** Bytes that are no request: refused, closed, or waited on. */
 export const NO_REQUEST: Rule = rule(
   '400, or close',
-  (seen) =>
-    seen.arrived.length === 0 && (seen.status === 0 || seen.status >= 400) ? 'pass' : 'fail',
+  (seen) => (!wasPassedOn(seen) && (seen.status === 0 || seen.status >= 400) ? 'pass' : 'fail'),
   true,
 );
 

@@ -21,7 +21,7 @@ const LARGE = 100_000;
 const BAD_LENGTH = refuse('400, then close', { closes: true });
 const BAD_TARGET = refuse('400');
 const HEADERS_LARGE = refuseLarge('431 or 400, or close', [400, 431]);
-const LINE_LARGE = refuseLarge('400, 414 or 501, or close', [400, 414, 431, 501]);
+const LINE_LARGE = refuseLarge('400, 405, 414 or 501, or close', [400, 405, 414, 431, 501]);
 const ODD_TARGET = refuseOrServe('400; or serve as it came');
 
 // biome-ignore format: a table reads best with one row a line.
