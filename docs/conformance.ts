@@ -48,6 +48,7 @@ function renderTotals({ versions, totals }: Grid): string {
   const rows: readonly (readonly [string, (of: GridTotals) => number])[] = [
     ['smuggled', ({ smuggled, orphans }) => smuggled + orphans],
     ['hung', ({ hung }) => hung],
+    ['not answered, closed by a timer', ({ late }) => late],
     ['crashed', ({ crashed }) => crashed],
     ['✓ as asked (score)', ({ pass }) => pass],
     ['~ lenient', ({ lenient }) => lenient],

@@ -10,8 +10,8 @@ const ORDINARY_PATH = /^(?:\/(?:[\w~:@!$&'()*+,=-][\w~:@!$&'()*+,=.-]*)?)+$/;
 const FOREIGN_BYTE = /[^\x21-\x7e]|[#\\]/;
 /** A slash, a backslash or the end may be written in several ways, and `;` begins parameters on some servers. */
 const DOT_SEGMENT = /(?:\/|%2f)(?:\.|%2e){1,2}(?=\/|%2f|;|%3b|$)/i;
-/** Where a server resolves these first, the path means something else after it, or ends its line. */
-const HIDDEN_BYTE = /%00|%0a|%0d|%5c/i;
+/** Where a server resolves these first, the path means something else after it. */
+const HIDDEN_BYTE = /%00|%5c/i;
 
 /** Most requests have the path of the one before. */
 let lastOrdinaryPath = '';
@@ -46,9 +46,6 @@ export function checkTarget(path: string, query: string): void {
     throw new GatewayError('bad_target', 'The path holds a dot segment.');
   }
   if (HIDDEN_BYTE.test(path)) {
-    throw new GatewayError(
-      'bad_target',
-      'The path holds an encoded backslash, line end or null byte.',
-    );
+    throw new GatewayError('bad_target', 'The path holds an encoded backslash or null byte.');
   }
 }

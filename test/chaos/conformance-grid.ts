@@ -30,6 +30,8 @@ export interface GridRow {
 export interface GridTotals {
   readonly smuggled: number;
   readonly hung: number;
+  /** Whole requests that were neither answered nor refused but by a timer that closed the connection. */
+  readonly late: number;
   readonly crashed: number;
   /** Of the vectors that count. */
   readonly pass: number;
@@ -100,6 +102,7 @@ function addUp(results: readonly ProbeResult[], echo: EchoUpstream, isAlive: boo
   return {
     smuggled: results.filter(({ fault }) => fault === 'smuggled').length,
     hung: results.filter(({ fault }) => fault === 'hung').length,
+    late: results.filter(isLate).length,
     crashed: isAlive ? 0 : 1,
     pass: count('pass'),
     lenient: count('lenient'),
@@ -141,6 +144,10 @@ export function buildGrid(runs: Readonly<Record<ProxyName, ProxyRun>>, weir: str
 
 /** Closed so late that it was a timer's doing. */
 const LATE_MS = 5000;
+
+function isLate({ seen, vector }: ProbeResult): boolean {
+  return seen.ending === 'closed' && seen.ms > LATE_MS && !vector.rule.waits;
+}
 
 export function describeResult({ seen, fault }: ProbeResult): string {
   if (fault === 'smuggled') return `SMUGGLED: ${seen.hidden[0] ?? ''}`;
