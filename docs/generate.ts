@@ -15,6 +15,7 @@ import {
 } from '../src/upstream/failure-classes.js';
 import { renderConformance } from './conformance.js';
 import { renderEndurance } from './endurance.js';
+import { findPromises, judgePromises, readTestTexts, renderPromises } from './promises.js';
 
 /** docs/ of the repository, seen from `.test-build/docs/generate.js`. */
 const FOLDER = fileURLToPath(new URL('../../docs/', import.meta.url));
@@ -140,6 +141,7 @@ export const PAGES: readonly { readonly name: string; readonly render: () => str
   { name: 'failure-classes.md', render: renderFailureClasses },
   { name: 'endurance.md', render: renderEndurance },
   { name: 'conformance.md', render: renderConformance },
+  { name: 'promises.md', render: renderPromises },
 ];
 
 /** Names of the committed pages that the tables no longer agree with. */
@@ -155,6 +157,10 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     const stale = findStalePages();
     if (stale.length > 0) {
       process.stderr.write(`out of date, run \`npm run docs\`: docs/${stale.join(', docs/')}\n`);
+      process.exitCode = 1;
+    }
+    for (const complaint of judgePromises(findPromises(readTestTexts()))) {
+      process.stderr.write(`${complaint}\n`);
       process.exitCode = 1;
     }
   } else {
