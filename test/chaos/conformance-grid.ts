@@ -80,6 +80,28 @@ export async function runWeir(): Promise<ProxyRun> {
   }
 }
 
+/** Two proxies in a row, whose parsers share nothing: what one lets through in doubt, the other may read otherwise. */
+export async function runChain(chain: 'weir → nginx' | 'haproxy → weir'): Promise<ProxyRun> {
+  const echo = await EchoUpstream.start();
+  const isFirst = chain === 'weir → nginx';
+  const nginx = isFirst ? await RivalProxy.start('nginx', echo.port) : null;
+  const gateway = await startGateway({
+    config: proxyConfig(`http://127.0.0.1:${nginx?.port ?? echo.port}/v1`),
+  });
+  const haproxy = isFirst ? null : await RivalProxy.start('haproxy', gateway.port);
+  try {
+    const port = haproxy?.port ?? gateway.port;
+    const results = await probeAll(port, echo, HTTP11_VECTORS, { silenceMs: SILENCE_MS });
+    const totals = addUp(results, echo, gateway.exit === null);
+    return { results, totals, complaints: findOrphans(echo) };
+  } finally {
+    await haproxy?.stop();
+    await gateway.kill();
+    await nginx?.stop();
+    await echo.stop();
+  }
+}
+
 export async function runRival(name: RivalName): Promise<ProxyRun> {
   const echo = await EchoUpstream.start();
   const proxy = await RivalProxy.start(name, echo.port);

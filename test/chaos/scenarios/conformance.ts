@@ -3,7 +3,14 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { REPOSITORY } from '../../helpers/need.js';
-import { buildGrid, type GridTotals, PROXIES, runRival, runWeir } from '../conformance-grid.js';
+import {
+  buildGrid,
+  type GridTotals,
+  PROXIES,
+  runChain,
+  runRival,
+  runWeir,
+} from '../conformance-grid.js';
 import { atLeast, atMost, type Figure, type Outcome, type Scenario, told } from '../scenario.js';
 
 const ABOUT = `222 requests that are odd, broken or hostile, each sent raw on a connection of its own with a harmless one
@@ -23,6 +30,14 @@ export const CONFORMANCE: Scenario = {
     const nginx = await runRival('nginx');
     say('HAProxy');
     const haproxy = await runRival('haproxy');
+    const chains: Figure[] = [];
+    for (const chain of ['weir → nginx', 'haproxy → weir'] as const) {
+      say(chain);
+      const { totals } = await runChain(chain);
+      chains.push(
+        atMost(`requests smuggled through ${chain}`, totals.smuggled + totals.orphans, 0),
+      );
+    }
     const { version } = JSON.parse(readFileSync(join(REPOSITORY, 'package.json'), 'utf8')) as {
       version: string;
     };
@@ -32,6 +47,7 @@ export const CONFORMANCE: Scenario = {
       atMost('requests smuggled through Weir', totals.weir.smuggled + totals.weir.orphans, 0),
       atMost('requests that hung at Weir', totals.weir.hung, 0),
       atMost('crashes and defects of Weir', totals.weir.crashed + weir.complaints.length, 0),
+      ...chains,
       atLeast('Weir: as the RFC asks', totals.weir.pass, totals.nginx.pass),
       atMost('Weir: against the RFC', totals.weir.fail, totals.nginx.fail),
       ...PROXIES.filter((name) => name !== 'weir').map((name) =>

@@ -201,7 +201,7 @@ export const SLOW_CLIENTS: Scenario = {
   name: 'slow-clients',
   title: 'Slow clients and stalled readers',
   about:
-    '500 connections send a byte every three seconds, half of them of a head, half of a body, and 200 readers ask for 200 MB each and read nothing, beside 50 clients that ask about 16 times a second. None of the bad ones comes back once it is cut.',
+    '500 connections send a byte every three seconds, half of them of a head, half of a body, and 200 readers ask for 200 MB each, which come at 1.6 MB a second, and read nothing, beside 50 clients that ask about 16 times a second. None of the bad ones comes back once it is cut.',
   longSeconds: 60,
   run,
 };
