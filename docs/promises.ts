@@ -56,16 +56,18 @@ export interface HeldPromise {
   readonly tests: ReadonlyMap<string, readonly string[]>;
 }
 
-/** Begins a string that holds an id, as the first argument of a test, or as a row's name that becomes one. */
+/** A string with an id: the first argument of a test, or a row's name that becomes one. */
 const TITLE =
-  /(?:\b(?:it|test|describe|vector)\(\s*|\b(?:it|test|describe)\(\s*\n\s*|[?:]\s*)(['"`])((?:\\.|(?!\1)[^\\])*?\bP-\d\d\b(?:\\.|(?!\1)[^\\])*)\1/g;
+  /\b(?:it|test|describe|vector)\(\s*(['"`])((?:\\.|(?!\1)[^\\])*?\bP-\d\d\b(?:\\.|(?!\1)[^\\])*)\1/g;
+/** The same where a title is chosen: it then begins with the id. */
+const CHOSEN_TITLE = /[?:]\s*(['"`])(P-\d\d (?:\\.|(?!\1)[^\\])*)\1/g;
 const ID = /\bP-\d\d\b/g;
 
 /** @param texts by path, from the repository's root. */
 export function findPromises(texts: ReadonlyMap<string, string>): readonly HeldPromise[] {
   const found = new Map<string, Map<string, string[]>>();
   for (const [path, text] of texts) {
-    for (const match of text.matchAll(TITLE)) {
+    for (const match of [...text.matchAll(TITLE), ...text.matchAll(CHOSEN_TITLE)]) {
       const title = match[2] ?? '';
       const name = cleanTitle(title);
       for (const [id] of title.matchAll(ID)) {
