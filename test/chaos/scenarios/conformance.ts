@@ -17,7 +17,7 @@ const ABOUT = `222 requests that are odd, broken or hostile, each sent raw on a 
 behind it, through Weir, nginx and HAProxy in front of the same echo, whose parser is Node's. The table of all of them is
 in [conformance.md](conformance.md).`;
 
-export const CONFORMANCE: Scenario = {
+export const conformance: Scenario = {
   name: 'conformance',
   title: 'HTTP/1.1 conformance beside nginx and HAProxy',
   about: ABOUT,

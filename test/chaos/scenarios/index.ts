@@ -1,11 +1,11 @@
 /** All scenarios, in the order of docs/endurance.md. */
 import type { Scenario } from '../scenario.js';
-import { CONFORMANCE } from './conformance.js';
+import { conformance } from './conformance.js';
 import { crash } from './crash.js';
 import { failingTargets } from './failing-targets.js';
 import { fuzz } from './fuzz.js';
 import { reload } from './reload.js';
-import { SLOW_CLIENTS } from './slow-clients.js';
+import { slowClients } from './slow-clients.js';
 import { soak } from './soak.js';
 import { upgrade } from './upgrade.js';
 
@@ -14,8 +14,8 @@ export const SCENARIOS: readonly Scenario[] = [
   reload,
   upgrade,
   crash,
-  CONFORMANCE,
-  SLOW_CLIENTS,
+  conformance,
+  slowClients,
   fuzz,
   soak,
 ];

@@ -197,7 +197,7 @@ async function run({ seconds: length, say }: ScenarioOptions): Promise<Outcome> 
   };
 }
 
-export const SLOW_CLIENTS: Scenario = {
+export const slowClients: Scenario = {
   name: 'slow-clients',
   title: 'Slow clients and stalled readers',
   about:
