@@ -24,6 +24,7 @@ import type { ModelEntry, Target } from './route/models.js';
 import { type AttemptParts, turnToTarget } from './upstream/attempt-parts.js';
 import { findFirst } from './upstream/attempt-walk.js';
 import { Attempts } from './upstream/attempts.js';
+import { beginDirect } from './upstream/direct-attempt.js';
 
 export interface Stages extends RelayHost {
   createId(): string;
@@ -119,6 +120,7 @@ function passOn(
       return;
     }
     if (parts.plans.of(entry).isSingle) {
+      beginDirect(parts, exchange, target);
       relay.begin(parts.forwarder.forward(exchange, target, relay));
     } else {
       const attempts = new Attempts(parts, exchange, entry, target, relay);

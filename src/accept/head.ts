@@ -22,7 +22,7 @@ import {
 } from '../core/header-roles.js';
 import type { RequestHead } from '../exchange.js';
 import type { ClientAddress, ClientAddresses } from './caller-address.js';
-import { isHeaderValue, parseLength } from './header-text.js';
+import { isHeaderValue, isHostValue, parseLength } from './header-text.js';
 
 /** @param addresses null where nobody asks where the request comes from; `peer` is the other end of its connection. */
 export function copyHead(
@@ -92,7 +92,7 @@ export function describeHead(
         break;
       case HOST:
         hosts += 1;
-        isFramed = isFramed && value !== '';
+        isFramed = isFramed && isHostValue(value);
         break;
       case CONNECTION:
         namesHops = namesHops || (value !== 'keep-alive' && value !== 'close');

@@ -25,7 +25,8 @@ export class Listener {
   }
 
   /**
-   * Listens with SO_REUSEPORT, so that every worker can listen on the same port.
+   * Listens with SO_REUSEPORT, so that every worker can listen on the same port, and during an upgrade the next server;
+   * unless exclusively.
    *
    * @returns the port; differs from the one asked for if that was 0.
    * @throws Error when the address can't be listened on. The primary has tried it before and knows why.

@@ -107,3 +107,17 @@ function describeFile(file: string): string {
     return error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
   }
 }
+
+/**
+ * null: the public port serves no TLS.
+ * @throws OperatorError where the files can't be used, or ask for what this binary can't do.
+ */
+export function openCertificate(
+  tls: PublicListen['tls'],
+  logger: Logger,
+  workers: { reloadCertificate(): void },
+): CertificateKeeper | null {
+  if (tls === null) return null;
+  checkClientAuth(tls);
+  return new CertificateKeeper({ tls, logger, distribute: () => workers.reloadCertificate() });
+}

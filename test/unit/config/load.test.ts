@@ -31,8 +31,10 @@ test('defaults of the smallest file', () => {
     trustedProxies: [],
     workers: availableParallelism(),
     accept: 'auto',
+    watch: false,
     stateDir: null,
     drainTimeoutMs: 60_000,
+    upgradeDrainTimeoutMs: 600_000,
     log: { level: 'info', access: true, client: false },
     retry: { attemptsMax: 3, backoffMs: 100, backoffMsMax: 5000, budgetPercent: 20 },
     providers: [
