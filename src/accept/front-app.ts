@@ -50,7 +50,7 @@ export class FrontApp {
 
   /** @throws Error where the files of `tls` can’t be used; uWebSockets.js does not say why. */
   constructor(options: FrontAppOptions) {
-    const { tls, addresses } = options;
+    const { tls } = options;
     this.app = tls === null ? uWS.App() : createTlsApp(tls);
     const mustCertify = tls !== null && tls.clientCa !== null && tls.clientAuth === 'require';
     // biome-ignore lint/suspicious/useIterableCallbackReturn: it is uWebSockets.js's filter, not an array's
@@ -64,6 +64,8 @@ export class FrontApp {
       try {
         downstream.endsConnection = this.#onEmpty !== null;
         downstream.lacksCertificate = mustCertify && !hasCertificate(response);
+        // Read for each request: a reload may have changed it.
+        const { addresses } = options;
         const peer = addresses === null ? NOT_ASKED : addresses.readPeer(response);
         options.onRequest(downstream, copyHead(request, addresses, peer));
       } catch (error) {

@@ -95,8 +95,9 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
     [
       '/readyz',
       reading(({ headers }) => {
-        const { ready, reason } = options.isReady();
-        return answerReadiness({ ready, reason: guard.isTrusted(headers) ? reason : '' });
+        const readiness = options.isReady();
+        const { ready } = readiness;
+        return answerReadiness(guard.isTrusted(headers) ? readiness : { ready, reason: '' });
       }),
     ],
     [

@@ -3,10 +3,11 @@
  * nothing and is said once; the certificate before goes on.
  */
 import { statSync } from 'node:fs';
-import type { PublicTls } from '../config/model.js';
+import type { PublicListen, PublicTls } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { wallClockMs } from '../core/clock.js';
 import type { Logger } from '../observe/logger.js';
+import { checkClientAuth } from './acceptor.js';
 import { type PublicCertificate, readPublicCertificate } from './public-certificate.js';
 
 export interface CertificateKeeperOptions {
