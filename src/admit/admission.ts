@@ -21,7 +21,10 @@ import { estimateUsed, readStated } from './settlement.js';
 export interface AdmissionParts {
   readonly consumers: readonly ConsumerConfig[] | null;
   readonly callers: CallersConfig | null;
+  /** Of the consumers' table. */
   readonly ledger: Ledger;
+  /** Of the callers' table; null where callers are not told apart. */
+  readonly callerLedger: Ledger | null;
   readonly prices: PriceList;
   readonly estimator: Estimator;
   /** The prompt's tokens, counted; null where that can't be had in time. */
@@ -58,7 +61,7 @@ export class Admission {
 
   constructor(parts: AdmissionParts, rowsMax: number) {
     this.#parts = parts;
-    this.#holds = new Holds(parts.ledger, rowsMax);
+    this.#holds = new Holds(parts.ledger, parts.callerLedger ?? parts.ledger, rowsMax);
     this.#manners = Uint8Array.from(parts.consumers ?? [], ({ limits }) => findManner(limits));
     this.#callersManner = MANNERS[findManner(parts.callers?.limits ?? [])] ?? NO_LIMITS;
   }

@@ -226,8 +226,11 @@ export interface WeirConfig {
   readonly admin: ListenAddress;
   readonly workers: number;
   readonly accept: 'auto' | 'acceptor' | 'reuseport';
+  /** The file is read again when it changes. */
+  readonly watch: boolean;
   readonly stateDir: string | null;
   readonly drainTimeoutMs: number;
+  readonly upgradeDrainTimeoutMs: number;
   readonly log: {
     readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
     readonly access: boolean;

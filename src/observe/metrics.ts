@@ -14,10 +14,12 @@ import {
 import { countUpTo, MEASURE, type Measure, type MergedSeries } from './histograms.js';
 import { LIMIT_METRICS, type LimitSample } from './limit-metrics.js';
 import { PROVIDER_METRICS } from './provider-metrics.js';
+import { RELOAD_METRICS, type ReloadSample } from './reload-metrics.js';
 import { mergeTargets, TARGET_METRICS, type TargetSample } from './target-metrics.js';
 
 export interface MetricsSource {
-  readonly layout: CounterLayout;
+  /** Of all that is counted, or ever was; a reload may add to it. */
+  readonly readLayout: () => CounterLayout;
   /** Sums over the workers, by slot (readCounters). */
   readonly readCounters: () => Float64Array;
   readonly readHistograms: () => readonly MergedSeries[];
@@ -26,6 +28,7 @@ export interface MetricsSource {
   readonly readLimitTableFull: () => number;
   /** By Target.index. */
   readonly readTargets: () => readonly TargetSample[];
+  readonly readReloads: () => ReloadSample;
   /** Lines that the primary's sink could not write. */
   readonly readLogLinesLost: () => number;
   readonly build: { readonly version: string; readonly node: string; readonly uws: string };
@@ -97,8 +100,8 @@ export function createMetrics(source: MetricsSource): Metrics {
   const registry = new Registry();
   // It looks at the primary's loop every 10 ms otherwise, which wakes an idle process a hundred times a second.
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: LOOP_LOOK_MS });
-  const { layout } = source;
 
+  let layout = source.readLayout();
   let totals = new Float64Array(layout.slotCount);
   let histograms: readonly MergedSeries[] = [];
   let limits: readonly LimitSample[] = [];
@@ -276,6 +279,9 @@ export function createMetrics(source: MetricsSource): Metrics {
       })),
     );
   }
+  for (const [name, type, help, collect] of RELOAD_METRICS) {
+    add(type, name, help, () => collect(source.readReloads()));
+  }
   add('gauge', 'weir_build_info', 'Always 1; the labels say what runs.', () => [
     { labels: { ...source.build }, value: 1 },
   ]);
@@ -283,6 +289,7 @@ export function createMetrics(source: MetricsSource): Metrics {
   return {
     render: async () => {
       // Read once, so that all metrics of a scrape tell of the same moment.
+      layout = source.readLayout();
       totals = Float64Array.from(source.readCounters());
       histograms = source.readHistograms();
       limits = source.readLimits();

@@ -3,7 +3,9 @@
  * primary thread, so nothing of it can be reached through the public port and a scrape takes no time
  * from a worker.
  */
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { ListenAddress } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { METRICS_CONTENT_TYPE } from '../observe/metrics.js';
@@ -13,6 +15,8 @@ export interface Readiness {
   readonly ready: boolean;
   /** Why not; in the answer of /readyz. */
   readonly reason: string;
+  /** Where fewer workers serve than are configured: how many. */
+  readonly workers?: { readonly serving: number; readonly configured: number };
 }
 
 /** What an operator asked of a path under /api; `body` is the JSON that came along, undefined without one. */
@@ -31,7 +35,7 @@ export interface ApiAnswer {
 export interface ApiRoute {
   readonly path: string;
   readonly method: 'GET' | 'POST';
-  readonly answer: (request: ApiRequest) => ApiAnswer;
+  readonly answer: (request: ApiRequest) => ApiAnswer | Promise<ApiAnswer>;
 }
 
 export interface AdminServerOptions {
@@ -42,6 +46,8 @@ export interface AdminServerOptions {
 }
 
 export interface AdminServer {
+  /** A connection that the supervisor accepted; then there is no need to listen. */
+  take(socket: Socket): void;
   /** Resolves with the address in use, whose port the system may have chosen. */
   listen(): Promise<ListenAddress>;
   /** null while it does not listen. */
@@ -109,10 +115,21 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
     },
   );
 
+  const taken = new Set<Socket>();
+  const take = (socket: Socket): void => {
+    // Node begins to watch for slow and idle connections when a server listens, which this one does not.
+    if (!server.listening && taken.size === 0) server.emit('listening');
+    taken.add(socket);
+    socket.on('close', () => taken.delete(socket));
+    server.emit('connection', socket);
+    socket.resume();
+  };
+
   return {
+    take,
     listen: () => listenAt(server, options.address),
     address: () => readAddress(server),
-    close: () => closeServer(server),
+    close: () => closeServer(server, taken),
   };
 }
 
@@ -123,7 +140,7 @@ function reading(handle: () => Answer | Promise<Answer>): Route {
 function createApiRoute({ method, answer }: ApiRoute): Route {
   return {
     methods: method === 'GET' ? READING : [method],
-    handle: (request, body) => {
+    handle: async (request, body) => {
       // A page in an operator's browser can send a form anywhere, but JSON only where it is let.
       const isJson = /^application\/json\b/i.test(request.headers['content-type'] ?? '');
       if (method === 'POST' && !isJson) {
@@ -138,7 +155,7 @@ function createApiRoute({ method, answer }: ApiRoute): Route {
         }
       }
       const query = new URLSearchParams((request.url ?? '').split('?')[1] ?? '');
-      const result = answer({ query, body: value });
+      const result = await answer({ query, body: value });
       return answerJson(result.status, result.value);
     },
   };
@@ -161,10 +178,10 @@ async function handleRequest(
   return route.handle(request, body);
 }
 
-function answerReadiness({ ready, reason }: Readiness): Answer {
+function answerReadiness({ ready, reason, workers }: Readiness): Answer {
   return ready
-    ? answerJson(200, { status: 'ready' })
-    : answerJson(503, { status: 'not_ready', reason });
+    ? answerJson(200, { status: 'ready', workers })
+    : answerJson(503, { status: 'not_ready', reason, workers });
 }
 
 function answerJson(status: number, value: unknown): Answer {
@@ -238,14 +255,12 @@ function readAddress(server: Server): ListenAddress | null {
     : { host: address.address, port: address.port };
 }
 
-function closeServer(server: Server): Promise<void> {
-  if (!server.listening) return Promise.resolve();
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
-    server.close(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-    server.closeIdleConnections();
-  });
+async function closeServer(server: Server, taken: ReadonlySet<Socket>): Promise<void> {
+  const closed = server.listening ? once(server, 'close') : null;
+  // Closes idle connections, too, and ends what Node does at times, also where nothing listened.
+  server.close();
+  const open = [...taken].filter((socket) => !socket.closed).map((socket) => once(socket, 'close'));
+  const timer = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
+  await Promise.all([closed, ...open]);
+  clearTimeout(timer);
 }

@@ -92,7 +92,7 @@ export class Relay implements DownstreamObserver {
     const phase = this.#phase();
     this.#call?.cancel();
     if (this.#host.isClosing) {
-      this.#end({ by: 'gateway', phase, reason: 'draining' });
+      this.#end({ by: 'gateway', phase, reason: this.#host.closingReason });
     } else {
       this.#end({ by: 'downstream', phase, reason: 'aborted' });
     }

@@ -94,10 +94,10 @@ export class Provider implements CallHost, WarmHost {
     this.#engine =
       config.engine === 'undici'
         ? new UndiciEngine(url.origin, keepAliveMs)
-        : new LeanEngine(url.host, deadlines.createList(keepAliveMs));
+        : new LeanEngine(url.host, deadlines.shareList('keep_alive', keepAliveMs));
     this.#timeouts = createCallTimeouts(deadlines, config.timeouts, null, null);
-    this.#connectDeadlines = deadlines.createList(config.timeouts.connectMs);
-    this.#queueDeadlines = deadlines.createList(config.connections.queueTimeoutMs);
+    this.#connectDeadlines = deadlines.shareList('connect', config.timeouts.connectMs);
+    this.#queueDeadlines = deadlines.shareList('queue', config.connections.queueTimeoutMs);
     this.#warm = new WarmConnections(this, share.warm, this.#connectDeadlines);
     this.#warm.fill();
   }

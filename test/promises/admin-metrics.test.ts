@@ -175,7 +175,7 @@ describe('admin port under load', () => {
       await exchange(gateway.port, '{"model":"m"}');
       await gateway.waitForAccessLines(1);
       assert.equal(sumMetric(await gateway.metrics(), 'weir_duration_seconds_count'), 1);
-      gateway.child.kill('SIGUSR2');
+      process.kill(gateway.pid, 'SIGUSR2');
       // Until the worker spins: the first scrape that has to wait shows it.
       let tookMs = 0;
       let count = 0;
