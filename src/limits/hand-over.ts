@@ -177,13 +177,26 @@ function listOf(plan: TablePlan, consumer: number): LimitList {
   return plan.lists[plan.listOf[consumer]!]!;
 }
 
+/** @returns its place, or -1. */
+export function findConsumer({ consumers }: TablePlan, name: string): number {
+  let places = placesOf.get(consumers);
+  if (places === undefined) {
+    places = new Map(consumers.map((consumer, place) => [consumer.name, place]));
+    placesOf.set(consumers, places);
+  }
+  return places.get(name) ?? -1;
+}
+
+/** With many consumers a search for each of them would take too long. */
+const placesOf = new WeakMap<TablePlan['consumers'], ReadonlyMap<string, number>>();
+
 /** @returns null where there is no such consumer or limit any more. */
 export function findLimitRow(
   plan: TablePlan,
   consumer: string,
   identity: string,
 ): { readonly row: number; readonly isCount: boolean } | null {
-  const place = plan.consumers.findIndex(({ name }) => name === consumer);
+  const place = findConsumer(plan, consumer);
   if (place < 0) return null;
   const list = listOf(plan, place);
   const index = list.findIndex((limit) => limit.identity === identity);

@@ -255,6 +255,15 @@ export function resetGauges(
   }
 }
 
+/** One worker's column as it stands, by slot. */
+export function readColumn(
+  layout: CounterLayout,
+  buffer: SharedArrayBuffer,
+  worker: number,
+): Float64Array {
+  return viewColumn(layout, buffer, worker);
+}
+
 /** The sum over all workers, by slot. Off the hot path: one pass over the buffer. */
 export function readCounters(
   layout: CounterLayout,

@@ -9,6 +9,7 @@ import type { Socket } from 'node:net';
 import type { ListenAddress } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { METRICS_CONTENT_TYPE } from '../observe/metrics.js';
+import { PAGE_POLICY, type StaticFile } from './dashboard-files.js';
 import { describeListenError } from './endpoint.js';
 
 export interface Readiness {
@@ -25,11 +26,10 @@ export interface ApiRequest {
   readonly body: unknown;
 }
 
-export interface ApiAnswer {
-  readonly status: number;
+export type ApiAnswer =
   /** Answered as JSON. */
-  readonly value: unknown;
-}
+  | { readonly status: number; readonly value: unknown }
+  | { readonly status: number; readonly contentType: string; readonly body: string };
 
 /** One path under /api. */
 export interface ApiRoute {
@@ -38,11 +38,21 @@ export interface ApiRoute {
   readonly answer: (request: ApiRequest) => ApiAnswer | Promise<ApiAnswer>;
 }
 
+/** One path whose answer does not end by itself. */
+export interface StreamRoute {
+  readonly path: string;
+  /** Answers; false, and nothing was written, where as many are open as may be. */
+  readonly open: (response: ServerResponse) => boolean;
+}
+
 export interface AdminServerOptions {
   readonly address: ListenAddress;
   readonly isReady: () => Readiness;
   readonly renderMetrics: () => Promise<string>;
   readonly api: readonly ApiRoute[];
+  readonly streams?: readonly StreamRoute[];
+  /** By path. */
+  readonly files?: ReadonlyMap<string, StaticFile>;
 }
 
 export interface AdminServer {
@@ -86,6 +96,10 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
       })),
     ],
     ...options.api.map((route): [string, Route] => [route.path, createApiRoute(route)]),
+    ...Array.from(options.files ?? [], ([path, file]): [string, Route] => [
+      path,
+      reading(() => ({ status: 200, ...file })),
+    ]),
   ]);
 
   // Scrapes that come together share one rendering, so that many scrapers cost no more than one.
@@ -107,6 +121,12 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
     },
     (request, response) => {
       takeBody(request, response, (body) => {
+        const stream = options.streams?.find(({ path }) => path === pathOf(request));
+        if (stream !== undefined && request.method === 'GET') {
+          if (!stream.open(response))
+            sendAnswer(request, response, answerJson(503, { error: 'busy' }));
+          return;
+        }
         handleRequest(routes, request, body).then(
           (answer) => sendAnswer(request, response, answer),
           () => sendAnswer(request, response, answerJson(500, { error: 'internal_error' })),
@@ -156,9 +176,13 @@ function createApiRoute({ method, answer }: ApiRoute): Route {
       }
       const query = new URLSearchParams((request.url ?? '').split('?')[1] ?? '');
       const result = await answer({ query, body: value });
-      return answerJson(result.status, result.value);
+      return 'body' in result ? result : answerJson(result.status, result.value);
     },
   };
+}
+
+function pathOf({ url = '/' }: IncomingMessage): string {
+  return url.split('?', 1)[0] ?? '/';
 }
 
 async function handleRequest(
@@ -166,8 +190,7 @@ async function handleRequest(
   request: IncomingMessage,
   body: Buffer,
 ): Promise<Answer> {
-  const [path = '/'] = (request.url ?? '/').split('?', 1);
-  const route = routes.get(path);
+  const route = routes.get(pathOf(request));
   if (route === undefined) {
     return answerJson(404, { error: 'not_found', paths: [...routes.keys()] });
   }
@@ -199,6 +222,9 @@ function sendAnswer(request: IncomingMessage, response: ServerResponse, answer: 
   response.setHeader('content-length', Buffer.byteLength(answer.body));
   response.setHeader('cache-control', 'no-store');
   response.setHeader('x-content-type-options', 'nosniff');
+  if (answer.contentType.startsWith('text/html')) {
+    response.setHeader('content-security-policy', PAGE_POLICY);
+  }
   if (answer.allow !== undefined) response.setHeader('allow', answer.allow);
   response.end(request.method === 'HEAD' ? undefined : answer.body);
 }

@@ -3,6 +3,8 @@
  * buckets are copied, hands them over, and tells what its running exchanges use up or give back while they last. The one
  * that comes waits for them, and keeps what the other still holds in a column of its own.
  */
+import type { LimitAnswer, LimitAsk } from '../admit/deputy.js';
+import { describeLimit } from '../admit/limit-text.js';
 import { BOUNDS } from '../core/bounds.js';
 import type { HeldChange, HeldWatch } from '../limits/hand-over.js';
 import type { Logger } from '../observe/logger.js';
@@ -19,7 +21,13 @@ export interface HandOverParts {
   readonly logger: Logger;
 }
 
-/** What one server tells the next. */
+/** What the server that went asks of the next. */
+interface Asked {
+  readonly kind: 'reserve';
+  readonly ask: LimitAsk;
+}
+
+/** What it tells it. */
 interface Told {
   readonly kind: 'held';
   readonly changes: readonly HeldChange[];
@@ -42,7 +50,7 @@ export class HandOver {
     await limits.stopSaving();
     gate.close();
     const isAtRest = await workers.pauseForHandOver();
-    const copied = limits.copy();
+    const copied = limits.elsewhere.copy();
     gate.open();
     if (!isAtRest) {
       logger.warn('a worker did not stand still while the buckets were copied');
@@ -59,11 +67,35 @@ export class HandOver {
     this.#tell();
   }
 
-  #tell(): void {
-    const changes = this.#watch?.collect() ?? [];
+  /** After it has handed over: a worker asks for units of limits. */
+  async reserve(ask: LimitAsk): Promise<LimitAnswer | null> {
+    const answer = await this.#parts.link.ask(
+      { kind: 'reserve', ask } satisfies Asked,
+      BOUNDS.deputyMs,
+    );
+    return answer as LimitAnswer | null;
+  }
+
+  /** What became of units that were held, of either kind. */
+  settle(changes: readonly HeldChange[]): void {
     if (changes.length > 0) {
       this.#parts.link.send({ kind: 'tell', payload: { kind: 'held', changes } satisfies Told });
     }
+  }
+
+  #tell(): void {
+    this.settle(this.#watch?.collect() ?? []);
+  }
+
+  /** The server before this one asks for one of its exchanges. */
+  onAsk(payload: unknown): LimitAnswer | null {
+    if (!isAsked(payload)) return null;
+    const { consumer, model, need } = payload.ask;
+    const answer = this.#parts.limits.elsewhere.reserve(consumer, model, need);
+    if (answer === null) return { held: [] };
+    if ('held' in answer) return answer;
+    const { limit, retryAfterMs } = answer.refusal;
+    return { refusedBy: limit === null ? null : describeLimit(limit), retryAfterMs };
   }
 
   /** The server comes, and its workers stand still. Resolves when they may go on, with or without the buckets. */
@@ -89,23 +121,34 @@ export class HandOver {
 
   onTell(payload: unknown): void {
     if (isTold(payload)) {
-      for (const change of payload.changes) this.#parts.limits.applyHeldChange(change);
+      for (const change of payload.changes) this.#parts.limits.elsewhere.apply(change);
     }
   }
 
   onAlone(): void {
-    this.#parts.limits.reclaimElsewhere();
+    this.#parts.limits.elsewhere.reclaim();
   }
 }
 
 function takeOver(limits: LimitKeeper, payload: string, logger: Logger): boolean {
   try {
-    limits.takeOver(Buffer.from(payload, 'base64'));
+    const { buckets, unknown } = limits.elsewhere.takeOver(Buffer.from(payload, 'base64'));
+    logger.info({ buckets, unknown }, 'limits taken over from the server before');
     return true;
   } catch (error) {
     logger.error({ reason: String(error) }, 'the buckets that were handed over are of no use');
     return false;
   }
+}
+
+function isAsked(payload: unknown): payload is Asked {
+  return (
+    typeof payload === 'object' &&
+    payload !== null &&
+    'kind' in payload &&
+    payload.kind === 'reserve' &&
+    'ask' in payload
+  );
 }
 
 function isTold(payload: unknown): payload is Told {

@@ -9,14 +9,7 @@ import { BOUNDS } from '../core/bounds.js';
 import { nowMs, toSharedMs, wallClockMs } from '../core/clock.js';
 import { OperatorError } from '../core/errors.js';
 import {
-  applyHeldChange,
-  type HeldChange,
-  HeldWatch,
-  heldElsewhere,
-  packBuckets,
-  unpackBuckets,
-} from '../limits/hand-over.js';
-import {
+  countLimits,
   findLimit,
   findRow,
   pickPlaces,
@@ -32,6 +25,7 @@ import { createTableBuffer, LimitTable } from '../limits/table.js';
 import type { LimitSample } from '../observe/limit-metrics.js';
 import type { Logger } from '../observe/logger.js';
 import { type CallerTable, CallerTables } from './caller-tables.js';
+import { LimitsElsewhere } from './limits-elsewhere.js';
 
 const FILE_NAME = 'limits.snapshot';
 const NANO = 1e9;
@@ -71,14 +65,9 @@ export interface PlannedLimits extends LimitMemory {
 
 type LimitConfigs = Pick<WeirConfig, 'consumers' | 'callers' | 'workers' | 'stateDir'>;
 
-/** The table as it was at one moment. */
-export interface CopiedLimits {
-  pack(): Buffer;
-  /** Of what is held of it. */
-  watch(): HeldWatch;
-}
-
 export class LimitKeeper {
+  /** What concerns servers before and after this one. */
+  readonly elsewhere: LimitsElsewhere;
   readonly #buffer: SharedArrayBuffer;
   readonly #rows: RowKeeper;
   #plan: TablePlan;
@@ -100,6 +89,11 @@ export class LimitKeeper {
     this.#plan = planConsumers(config, { capacity: Math.min(roomy, BOUNDS.limitRowsMax) });
     this.#buffer = createTableBuffer(this.#plan, sharedNowMs());
     this.#table = new LimitTable(this.#buffer, this.#plan, -1);
+    this.elsewhere = new LimitsElsewhere(() => ({
+      buffer: this.#buffer,
+      plan: this.#plan,
+      table: this.#table,
+    }));
     this.#rows = new RowKeeper(this.#plan);
     this.#callers = new CallerTables(config);
     this.#logger = logger;
@@ -202,42 +196,13 @@ export class LimitKeeper {
   }
 
   /**
-   * The buckets for the server that takes over, all workers standing still. From now on nothing is saved here: the next
-   * server does, and a file of this one must not come after its own.
+   * Ends what startSaving() began, without saving: another server has taken over, and a file of this one must not come
+   * after its own.
    */
-  copy(): CopiedLimits {
-    const bytes = new SharedArrayBuffer(this.#buffer.byteLength);
-    new Uint8Array(bytes).set(new Uint8Array(this.#buffer));
-    const copied = new LimitTable(bytes, this.#plan, -1);
-    const [now, wall] = [sharedNowMs(), wallClockMs()];
-    return {
-      pack: () => packBuckets(copied, this.#plan, now, wall),
-      watch: () => new HeldWatch(this.#table, copied, this.#plan),
-    };
-  }
-
-  /** Ends what startSaving() began, without saving. */
   async stopSaving(): Promise<void> {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
     await this.#saving;
-  }
-
-  /** What the server before this one handed over. @throws Error where it is of no use. */
-  takeOver(bytes: Uint8Array): void {
-    const [now, wall] = [sharedNowMs(), wallClockMs()];
-    const { buckets, unknown } = unpackBuckets(bytes, this.#table, this.#plan, now, wall);
-    this.#logger.info({ buckets, unknown }, 'limits taken over from the server before');
-  }
-
-  /** The server before this one tells what became of what it held. */
-  applyHeldChange(change: HeldChange): void {
-    applyHeldChange(this.#table, this.#plan, change, sharedNowMs());
-  }
-
-  /** Those before this one are gone: what they still held is given back. */
-  reclaimElsewhere(): void {
-    this.#table.reclaim(heldElsewhere(this.#plan));
   }
 
   /** Only of a thread that has ended. */
@@ -391,12 +356,4 @@ function sharedNowMs(): number {
 
 function listPlaces({ consumers }: TablePlan): Map<string, number> {
   return new Map(consumers.map(({ name }, index) => [name, index]));
-}
-
-function countLimits({ consumers, lists, listOf }: TablePlan): Uint32Array {
-  const first = new Uint32Array(consumers.length + 1);
-  for (let consumer = 0; consumer < consumers.length; consumer += 1) {
-    first[consumer + 1] = first[consumer]! + lists[listOf[consumer]!]!.length;
-  }
-  return first;
 }

@@ -9,18 +9,17 @@ import type { WeirConfig } from '../config/model.js';
 import { checkTlsFiles } from '../config/pem-files.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs, wallClockMs } from '../core/clock.js';
-import { createCounterBuffer, readCounters, resetGauges } from '../observe/counters.js';
-import { HistogramStore } from '../observe/histograms.js';
+import { createCounterBuffer, resetGauges } from '../observe/counters.js';
 import { createLogMemory } from '../observe/log-batch.js';
 import { LogSink } from '../observe/log-sink.js';
 import { createLogger, type Logger } from '../observe/logger.js';
-import { createMetrics } from '../observe/metrics.js';
 import { NO_RELOADS } from '../observe/reload-metrics.js';
 import { createTargetLoadBuffer, reclaimTargetLoad } from '../route/target-load.js';
 import { Gate } from '../worker/gate.js';
 import type { WorkerStart } from '../worker/messages.js';
 import { type AcceptMode, Acceptor, chooseAcceptMode } from './acceptor.js';
-import { type AdminServer, createAdminServer, type Readiness } from './admin.js';
+import type { Readiness } from './admin.js';
+import { AdminSide } from './admin-side.js';
 import { CheckKeeper } from './check-keeper.js';
 import { widenInlining } from './compiler.js';
 import { WatchKeeper } from './config-watch.js';
@@ -29,16 +28,13 @@ import { type Kept, planNext, startFirst } from './generation-plan.js';
 import { Generations } from './generations.js';
 import { HandOver } from './hand-over.js';
 import { LimitKeeper } from './limit-keeper.js';
-import { createLimitsApi } from './limits-api.js';
 import { LivingSecrets } from './living-secrets.js';
 import { sayReady } from './ready-line.js';
 import { Reloader, type ReloadResult } from './reload.js';
-import { createReloadApi } from './reload-api.js';
 import { logReload } from './reload-log.js';
 import type { SupervisorLink } from './supervisor-link.js';
 import { TargetKeeper } from './target-keeper.js';
 import { TargetPlaces } from './target-places.js';
-import { createTargetsApi } from './targets-api.js';
 import { WorkerCare } from './worker-care.js';
 import { type ListeningWorker, WorkerSet } from './worker-set.js';
 
@@ -59,9 +55,8 @@ export class Primary {
   readonly #options: PrimaryOptions;
   readonly #sink = new LogSink();
   readonly #workers: WorkerSet;
-  readonly #admin: AdminServer;
+  readonly #adminSide: AdminSide;
   readonly logger: Logger;
-  readonly #histograms = new HistogramStore();
   readonly #secrets = new LivingSecrets();
   readonly #limits: LimitKeeper;
   readonly #targets: TargetKeeper;
@@ -101,14 +96,17 @@ export class Primary {
     this.#kept = { limits, targets, places, counters, targetLoad };
     this.#workers = new WorkerSet({
       onLog: (lines, lineCount, onTaken) => this.#sink.writeBatch(lines, lineCount, onTaken),
+      onTrail: (trail) => this.#adminSide.onTrail(trail),
       onFault: (index, message, stack, isContained) =>
         this.#onFault(index, message, stack, isContained),
+      onReserve: async (ask) => (await this.handOver?.reserve(ask)) ?? null,
+      onSettled: (changes) => this.handOver?.settle(changes),
       onCountTokens: (body, model) => this.#tokenCounter.count(body, model),
       onEnded: (index) => {
         this.#limits.reclaim(index);
         reclaimTargetLoad(targetLoad, places.targetsMax, index);
         resetGauges(places.layout, counters, index);
-        this.#histograms.retire(index);
+        this.#adminSide.retireWorker(index);
         this.#reloader?.onWorkerEnded(index);
       },
       onGeneration: (index, report) => this.#reloader?.onReport(index, report),
@@ -125,47 +123,17 @@ export class Primary {
       abandon: (reason) => void this.#die(reason),
     });
     const { link } = options;
-    this.handOver =
-      link === null
-        ? null
-        : new HandOver({
-            link,
-            limits: this.#limits,
-            workers: this.#workers,
-            gate: this.#gate,
-            logger: this.logger,
-          });
-    const metrics = createMetrics({
-      readLayout: () => places.layout,
-      readCounters: () => readCounters(places.layout, counters, config.workers),
-      readHistograms: () => this.#histograms.merge(),
-      readLimits: () => this.#limits.readSamples(),
-      readLimitTableFull: () => this.#limits.tableFullCount,
-      readTargets: () => this.#targets.readSamples(),
+    const giving = { limits, workers: this.#workers, gate: this.#gate, logger: this.logger };
+    this.handOver = link === null ? null : new HandOver({ link, ...giving });
+    this.#adminSide = new AdminSide({
+      readConfig: () => this.#config,
+      version: options.version,
+      kept: this.#kept,
+      workers: this.#workers,
+      isReady: () => this.#describeReadiness(),
       readReloads: () => this.#reloader?.readSample() ?? NO_RELOADS,
       readLogLinesLost: () => this.#sink.linesLost,
-      build: {
-        version: options.version,
-        node: process.versions.node,
-        uws: process.versions.modules,
-      },
-    });
-    this.#admin = createAdminServer({
-      address: config.admin,
-      isReady: () => this.#describeReadiness(),
-      renderMetrics: async () => {
-        await this.#workers.collectHistograms((index, snapshots) => {
-          for (const snapshot of snapshots) {
-            this.#histograms.takeIn(index, snapshot);
-          }
-        });
-        return metrics.render();
-      },
-      api: [
-        ...createLimitsApi(this.#limits),
-        ...createTargetsApi(this.#targets),
-        ...createReloadApi((cause) => this.reload(cause)),
-      ],
+      reload: (cause) => this.reload(cause),
     });
   }
 
@@ -179,7 +147,7 @@ export class Primary {
     }
     const mode = chooseAcceptMode(config);
     const port = await findPort(config.listen, link?.inheritance ?? null);
-    const admin = await (link?.listenAdmin(config.admin) ?? this.#admin.listen());
+    const admin = await (link?.listenAdmin(config.admin) ?? this.#adminSide.server.listen());
     try {
       const isSuccessor = link?.inheritance.isSuccessor === true;
       if (!isSuccessor) {
@@ -199,7 +167,8 @@ export class Primary {
     }
     this.#limits.startSaving();
     this.#targets.startLooking();
-    this.#warmTokenCounter();
+    this.#adminSide.start();
+    void this.#tokenCounter.warmFor(config);
     this.#watch.follow(config);
     this.#readiness = { ready: true, reason: '' };
     const { host, port: asked } = config.listen;
@@ -279,7 +248,7 @@ export class Primary {
     await this.#tokenCounter.close();
     this.#targets.stop();
     await this.#limits.stop();
-    await this.#admin.close();
+    await this.#adminSide.close();
     if (cut > 0) {
       this.logger.warn({ cut }, 'exchanges were cut because the time for draining was over');
     }
@@ -289,7 +258,7 @@ export class Primary {
 
   /** One that the supervisor accepted on the admin port. */
   takeAdminConnection(socket: Socket): void {
-    this.#admin.take(socket);
+    this.#adminSide.server.take(socket);
   }
 
   /** Takes back a start that failed, so that nothing is left running. */
@@ -299,7 +268,7 @@ export class Primary {
     this.#acceptor?.stop();
     await this.#workers.drain(0);
     this.#acceptor?.close();
-    await this.#admin.close();
+    await this.#adminSide.close();
     clearTimeout(watchdog);
   }
 
@@ -309,14 +278,6 @@ export class Primary {
       this.#sink.flushSync();
       process.kill(process.pid, 'SIGKILL');
     }, ms).unref();
-  }
-
-  /** The first count would be too late otherwise. The model is one that most prompts are for. */
-  #warmTokenCounter(): void {
-    const limits = (this.#config.consumers ?? []).flatMap((consumer) => consumer.limits);
-    if (limits.some(({ kind }) => kind !== 'requests' && kind !== 'concurrency')) {
-      void this.#tokenCounter.warm(this.#config.models[0]?.name ?? '');
-    }
   }
 
   async #startWorkers(mode: AcceptMode, port: number): Promise<void> {
@@ -374,7 +335,7 @@ export class Primary {
     this.#secrets.add(number, config);
     this.logger.level = config.log.level;
     this.#logWarnings();
-    this.#warmTokenCounter();
+    void this.#tokenCounter.warmFor(config);
     this.#watch.follow(config);
     void this.#checks.adopt(config.providers, changed, this.#targets.table);
   }

@@ -66,7 +66,7 @@ export async function runServer(options: ServerOptions): Promise<void> {
     onAdminConnection: (socket) => primary.takeAdminConnection(socket),
     onHandOver: () => void primary.giveOver(),
     onTakeOver: (payload) => primary.handOver?.onTakeOver(payload),
-    onAsk: () => null,
+    onAsk: (payload) => primary.handOver?.onAsk(payload) ?? null,
     onTell: (payload) => primary.handOver?.onTell(payload),
     onAlone: () => primary.handOver?.onAlone(),
     onOrphaned: () => stop('the supervisor is gone'),

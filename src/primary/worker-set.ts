@@ -1,7 +1,10 @@
 /** The worker threads: starts them, waits until all listen, passes messages, and ends them in the order that works. */
 import { Worker } from 'node:worker_threads';
+import type { LimitAnswer, LimitAsk } from '../admit/deputy.js';
 import { BOUNDS } from '../core/bounds.js';
 import { decodeMessage, encodeMessage } from '../core/wire.js';
+import type { HeldChange } from '../limits/hand-over.js';
+import type { Trail } from '../observe/exchange-trail.js';
 import { viewLines } from '../observe/log-batch.js';
 import type {
   ClosingReason,
@@ -17,8 +20,13 @@ export interface WorkerSetEvents {
   onLog(lines: Uint8Array, lineCount: number, onTaken: () => void): void;
   /** A worker asks for the tokens of a prompt; null: they can't be had. */
   onCountTokens(body: Uint8Array, model: string): Promise<number | null>;
+  /** After a hand-over: a worker asks for units of limits, or tells what became of them. */
+  onReserve(ask: LimitAsk): Promise<LimitAnswer | null>;
+  onSettled(changes: readonly HeldChange[]): void;
   /** What a worker says of the configuration that it was sent, or that it has left. */
   onGeneration(index: number, report: GenerationReport): void;
+  /** Exchanges that failed or were slow. */
+  onTrail(trail: Trail): void;
   /** A defect in a worker: something was thrown where nothing may be. Contained: it cost one exchange and no more. */
   onFault(index: number, message: string, stack: string, isContained: boolean): void;
   /** A worker's thread has ended, as it should or not. */
@@ -241,6 +249,7 @@ export class WorkerSet {
         break;
       }
       case 'histograms': {
+        this.#events.onTrail(message.trail);
         const scrape = this.#scrapes.get(message.request);
         if (scrape?.waiting.delete(index)) {
           scrape.takeIn(index, message.snapshots);
@@ -257,6 +266,16 @@ export class WorkerSet {
         });
         break;
       }
+      case 'reserve': {
+        const { id, ask } = message;
+        void this.#events.onReserve(ask).then((answer) => {
+          this.#send(member, { kind: 'reserved', id, answer });
+        });
+        break;
+      }
+      case 'settled':
+        this.#events.onSettled(message.changes);
+        break;
       case 'fault':
         this.#events.onFault(index, message.message, message.stack, message.isContained);
         break;

@@ -1,6 +1,7 @@
 /** One server process: started with its inheritance, spoken to over its IPC channel, and seen to its end. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
+import { BOUNDS } from '../core/bounds.js';
 import { nowMs } from '../core/clock.js';
 import {
   type FromSupervisor,
@@ -55,7 +56,14 @@ export class ServerProcess {
         end(1, null);
       }
     });
-    this.#child.on('exit', end);
+    this.#child.on('exit', (code, signal) => {
+      // What it said last may still be in the channel.
+      if (!this.#child.connected) end(code, signal);
+      else {
+        this.#child.once('disconnect', () => end(code, signal));
+        setTimeout(() => end(code, signal), BOUNDS.lastWordsMs).unref();
+      }
+    });
   }
 
   get pid(): number {

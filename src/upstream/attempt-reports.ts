@@ -11,8 +11,12 @@ export class AttemptReports {
   readonly #health: TargetHealth;
   readonly #load: TargetLoad;
   readonly #count: (target: Target, outcome: AttemptOutcome) => void;
+  /** By `Target.index`: when an answer of its began to go to a client. */
+  readonly #answeredMs: Float64Array;
 
+  /** @param targets how many there are, of all models. */
   constructor(
+    targets: number,
     health: TargetHealth,
     load: TargetLoad,
     count: (target: Target, outcome: AttemptOutcome) => void,
@@ -20,6 +24,22 @@ export class AttemptReports {
     this.#health = health;
     this.#load = load;
     this.#count = count;
+    this.#answeredMs = new Float64Array(targets);
+  }
+
+  /** An answer of the target goes to its client. */
+  noteAnswering(target: Target, atMs: number): void {
+    this.#answeredMs[target.index] = atMs;
+  }
+
+  /**
+   * A hedge has answered in place of a target, which will never be waited for long enough to fail by itself. Where it has
+   * answered nobody since it was asked it is blamed; a target that is only slower than its hedge answers others.
+   */
+  noteSilence(target: Target, sinceMs: number, atMs: number): void {
+    if (this.#answeredMs[target.index]! < sinceMs) {
+      this.#health.noteFailure(target.index, toSharedMs(atMs));
+    }
   }
 
   begin(exchange: Exchange, target: Target, atMs: number): void {

@@ -77,9 +77,7 @@ export class Attempts extends WaitingAttempt implements UpstreamObserver, HedgeO
 
   cancel(): void {
     if (this.#state !== 'over') {
-      if (this.#state !== 'pausing') {
-        this.reportGivenUp();
-      }
+      if (this.#state !== 'pausing') this.reportGivenUp();
       this.#dropHedge('aborted');
       this.#finish();
       this.#call?.cancel();
@@ -177,7 +175,7 @@ export class Attempts extends WaitingAttempt implements UpstreamObserver, HedgeO
   }
 
   onHedgeAnswer(hedge: HedgedCall): void {
-    this.report('outrun', false);
+    this.reportOutrun(nowMs());
     this.#call?.cancel();
     this.leaveList();
     this.#adopt(hedge);
@@ -282,6 +280,7 @@ export class Attempts extends WaitingAttempt implements UpstreamObserver, HedgeO
     this.#state = 'passing';
     this.#releaseBody();
     if (this.head !== null) {
+      this.parts.reports.noteAnswering(this.target, this.headMs);
       this.#relay.onUpstreamHead(this.head, this.headMs);
     }
   }

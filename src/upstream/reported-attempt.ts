@@ -64,6 +64,12 @@ export abstract class ReportedAttempt {
     }
   }
 
+  /** The hedge, made because this one was slow, is the one that answers. */
+  protected reportOutrun(atMs: number): void {
+    this.parts.reports.noteSilence(this.target, this.startedMs, atMs);
+    this.report('outrun', false, -1, atMs);
+  }
+
   /** @returns how long the provider wants to be left alone; -1: it did not say. */
   protected reportAnswer(className: FailureClassName, head: ResponseHead): number {
     const retryAfterMs = readRetryAfterMs(head.lines, wallClockMs());

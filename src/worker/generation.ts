@@ -3,6 +3,7 @@
  * the one that they began with, so it ends with the last of them. What outlives it is its worker's (runtime.ts).
  */
 import { Admission } from '../admit/admission.js';
+import type { LimitDeputy } from '../admit/deputy.js';
 import type { Estimator } from '../admit/estimate.js';
 import type { TokenCountClient } from '../admit/exact-count-client.js';
 import { dropLimitLines } from '../admit/limit-lines.js';
@@ -22,6 +23,7 @@ import { planCallers, planConsumers } from '../limits/plan.js';
 import { LimitTable } from '../limits/table.js';
 import { createAccessLine, type LineDestination } from '../observe/access-line.js';
 import { attemptSlot, type CounterColumn, createCounterLayout } from '../observe/counters.js';
+import type { ExchangeTrail } from '../observe/exchange-trail.js';
 import type { WorkerHistograms } from '../observe/histograms.js';
 import { listSecrets, Recorder } from '../observe/recorder.js';
 import { createRedact } from '../observe/redact.js';
@@ -51,6 +53,7 @@ export interface GenerationHost {
   readonly deadlines: Deadlines;
   readonly log: LineDestination;
   readonly histograms: WorkerHistograms;
+  readonly trail: ExchangeTrail;
   readonly column: CounterColumn;
   readonly bodies: BodyInspector;
   readonly keptBodies: KeptBodies;
@@ -60,6 +63,7 @@ export interface GenerationHost {
   readonly isDraining: boolean;
   readonly isClosing: boolean;
   readonly closingReason: string;
+  readonly deputy: LimitDeputy | null;
   createId(): string;
   onFault(where: Exchange | null, thrown: unknown): void;
   /** The last exchange of a generation has ended; there may be more, unless it is not in force any longer. */
@@ -92,7 +96,7 @@ export class Generation implements Stages {
     const writeLine = config.log.access
       ? createAccessLine(host.log, createRedact(listSecrets(config)))
       : null;
-    this.#recorder = new Recorder(layout, column, host.histograms, writeLine);
+    this.#recorder = new Recorder(layout, column, host.histograms, writeLine, host.trail);
     this.keys = createKeyTable(config.consumers);
     const models = new ModelTable(config);
     this.modelList = new ModelList(models, host.startedWallMs);
@@ -133,7 +137,7 @@ export class Generation implements Stages {
         column.add(layout.fixed.retriesRefused, 1),
       ),
       bodies: host.keptBodies,
-      reports: new AttemptReports(health, load, countAttempt),
+      reports: new AttemptReports(health.plan.targets.length, health, load, countAttempt),
       createWatch,
     };
   }
@@ -217,8 +221,9 @@ export class Generation implements Stages {
 function createAdmission(
   { config, limits, limitPlaces, callerLimits }: GenerationStart,
   prices: PriceList,
-  { index, estimator, tokenCounts }: GenerationHost,
+  host: GenerationHost,
 ): Admission {
+  const { index, estimator, tokenCounts } = host;
   const plan = planConsumers(config, { places: limitPlaces });
   const callerPlan = planCallers(config);
   return new Admission(
@@ -233,6 +238,7 @@ function createAdmission(
       prices,
       estimator,
       countTokens: (body, model) => tokenCounts.count(body, model),
+      findDeputy: () => host.deputy,
     },
     Math.max(plan.longestList, callerPlan?.longestList ?? 0),
   );

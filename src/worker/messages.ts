@@ -1,8 +1,11 @@
 /** What the primary and its workers say to each other; packed by core/wire.ts. */
+import type { LimitAnswer, LimitAsk } from '../admit/deputy.js';
 import type { PriceCatalog } from '../admit/price-catalog.js';
 import type { TlsMaterial, WeirConfig } from '../config/model.js';
+import type { HeldChange } from '../limits/hand-over.js';
 import type { RowPlaces } from '../limits/plan.js';
 import type { CounterPlaces } from '../observe/counters.js';
+import type { Trail } from '../observe/exchange-trail.js';
 import type { SentLines } from '../observe/log-batch.js';
 
 /** What follows from one configuration; the same for all workers. */
@@ -77,6 +80,8 @@ export type ToPrimary =
   | {
       readonly kind: 'histograms';
       readonly request: number;
+      /** Comes along because both are asked for at the same times. */
+      readonly trail: Trail;
       readonly snapshots: readonly Uint8Array[];
     }
   /** Asks for the prompt's tokens. */
@@ -86,6 +91,9 @@ export type ToPrimary =
       readonly model: string;
       readonly body: Uint8Array;
     }
+  /** Takes from limits that another server keeps; answered by `reserved`. */
+  | { readonly kind: 'reserve'; readonly id: number; readonly ask: LimitAsk }
+  | { readonly kind: 'settled'; readonly changes: readonly HeldChange[] }
   | {
       readonly kind: 'fault';
       readonly message: string;
@@ -98,6 +106,8 @@ export type ToPrimary =
   | { readonly kind: 'drained'; readonly cut: number };
 
 export type ToWorker =
+  /** null: nobody answered. */
+  | { readonly kind: 'reserved'; readonly id: number; readonly answer: LimitAnswer | null }
   | { readonly kind: 'log-taken'; readonly bytes: number }
   | { readonly kind: 'histograms'; readonly request: number }
   /** null: they could not be counted in time. */

@@ -11,9 +11,11 @@ import type { Exchange } from '../exchange.js';
 import { BodyInspector } from '../inspect/body.js';
 import { ByteBudget } from '../inspect/budget.js';
 import { CounterColumn, createCounterLayout } from '../observe/counters.js';
+import { ExchangeTrail } from '../observe/exchange-trail.js';
 import { WorkerHistograms } from '../observe/histograms.js';
 import { LogBatch } from '../observe/log-batch.js';
 import { KeptBodies } from '../upstream/kept-bodies.js';
+import type { DeputyClient } from './deputy-client.js';
 import { Generation, type GenerationHost } from './generation.js';
 import type { ClosingReason, GenerationStart, ToPrimary, WorkerStart } from './messages.js';
 import { ProviderPool } from './provider-pool.js';
@@ -28,6 +30,7 @@ export class WorkerRuntime implements GenerationHost {
   readonly tokenCounts: TokenCountClient;
   readonly estimator = new Estimator();
   readonly histograms = new WorkerHistograms();
+  readonly trail = new ExchangeTrail();
   readonly column: CounterColumn;
   readonly log: LogBatch;
   readonly deadlines = new Deadlines();
@@ -35,6 +38,8 @@ export class WorkerRuntime implements GenerationHost {
   isDraining = false;
   isClosing = false;
   closingReason: ClosingReason = 'draining';
+  /** Who keeps the limits once another server has taken over. */
+  deputy: DeputyClient | null = null;
   readonly #send: (message: ToPrimary) => void;
   readonly #countConnections: (delta: number) => void;
   readonly #idPrefix: string;
@@ -182,7 +187,7 @@ export class WorkerRuntime implements GenerationHost {
         snapshots.push(this.histograms.takeSnapshot());
         setImmediate(next);
       } else {
-        this.#send({ kind: 'histograms', request, snapshots });
+        this.#send({ kind: 'histograms', request, snapshots, trail: this.trail.take() });
       }
     };
     next();

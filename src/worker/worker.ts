@@ -4,6 +4,7 @@ import { Listener } from '../accept/listener.js';
 import { nowMs } from '../core/clock.js';
 import { decodeMessage, encodeMessage } from '../core/wire.js';
 import { runExchange } from '../pipeline.js';
+import { DeputyClient } from './deputy-client.js';
 import { Drain } from './drain.js';
 import { Gate } from './gate.js';
 import type { PrepareGeneration, ToPrimary, ToWorker, WorkerStart } from './messages.js';
@@ -51,6 +52,9 @@ port.on('message', (sent: Uint8Array | PrepareGeneration) => {
     case 'tokens-counted':
       runtime.tokenCounts.onCounted(message.id, message.tokens);
       break;
+    case 'reserved':
+      runtime.deputy?.onReserved(message.id, message.answer);
+      break;
     case 'prepare':
       runtime.prepare(message.generation);
       break;
@@ -66,6 +70,7 @@ port.on('message', (sent: Uint8Array | PrepareGeneration) => {
       break;
     case 'hand-over':
       runtime.isDraining = true;
+      runtime.deputy = new DeputyClient(send);
       send({ kind: 'paused' });
       gate.wait();
       break;

@@ -115,7 +115,7 @@ export class AttemptStage {
           this.heldBytes = bytes;
         }),
       ),
-      reports: new AttemptReports(UNWATCHED_HEALTH, UNWATCHED_LOAD, (target, outcome) =>
+      reports: new AttemptReports(99, UNWATCHED_HEALTH, UNWATCHED_LOAD, (target, outcome) =>
         this.outcomes.push(`${target.provider}:${outcome}`),
       ),
       createWatch: () => ({ take: (chunk: Buffer) => chunk.includes('token') }),

@@ -109,7 +109,7 @@ export class LastingLoad {
   async #withConnection(name: string, use: (client: RawClient) => Promise<void>): Promise<void> {
     let client: RawClient;
     try {
-      client = await RawClient.connect({ port: this.#options.port });
+      client = await RawClient.connect({ port: this.#options.port, recordsBytes: false });
     } catch (error) {
       this.#fail(`${name}: not connected: ${String(error)}`);
       await pause(50);

@@ -20,10 +20,11 @@ export function canMakeNamespace(): boolean {
   );
 }
 
-/** @returns the exit code, and all that was written. */
+/** @returns the exit code, and all that was written; `onLine` is told of it as it comes. */
 export function runInNamespace(
   file: string,
   args: readonly string[] = [],
+  onLine: (line: string) => void = () => {},
 ): Promise<{ readonly code: number | null; readonly output: string }> {
   const { NODE_TEST_CONTEXT: _marker, ...inherited } = process.env;
   const script = `ip link set lo up && echo 1 > ${SETTING} && exec "$@"`;
@@ -34,8 +35,12 @@ export function runInNamespace(
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let output = '';
+    let rest = '';
     const take = (text: string): void => {
       output += text;
+      const lines = (rest + text).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) onLine(line);
     };
     child.stdout.setEncoding('utf8').on('data', take);
     child.stderr.setEncoding('utf8').on('data', take);

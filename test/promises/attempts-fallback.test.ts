@@ -37,6 +37,7 @@ describeEngines('fallbacks and hedges', 60_000, (engine) => {
           hedge: '60ms',
           retry: { attempts: 1 },
         },
+        mute: { targets: [{ provider: 'a' }, { provider: 'b', priority: 1 }], hedge: '60ms' },
         patient: { provider: 'a', retry: { attempts: 2, backoff: '1ms' } },
         other: {
           targets: [{ provider: 'a' }, { provider: 'claude' }, { provider: 'b' }],
@@ -113,6 +114,17 @@ describeEngines('fallbacks and hedges', 60_000, (engine) => {
     assert.deepEqual(tell(attempts), ['a:outrun', 'b:ok']);
     await scene.upstreams.a.requests.at(-1)?.connection.waitForClose();
     await waitForMetric(scene.gateway, 'weir_body_bytes_held', 0);
+  });
+
+  it('P-18 a-silent-target-is-ejected-though-its-hedges-answer', async () => {
+    scene.play({ a: [stall()] });
+    for (let asked = 0; asked < 5; asked += 1) {
+      const { attempts } = await scene.ask('mute');
+      assert.deepEqual(tell(attempts), ['a:outrun', 'b:ok']);
+    }
+    const { answer, attempts } = await scene.ask('mute');
+    assert.equal(answer.header('x-weir-provider'), 'b');
+    assert.equal(attempts, null, 'it is asked no more');
   });
 
   it('P-18 a-hedge-that-is-slower-is-cancelled', async () => {

@@ -6,8 +6,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { proxyConfig, startGateway } from '../helpers/gateway.js';
-import { startLoadUpstream } from '../helpers/load.js';
 import { LastingLoad } from '../helpers/lasting-load.js';
+import { startLoadUpstream } from '../helpers/load.js';
 import { skipUnless } from '../helpers/need.js';
 import {
   canMakeNamespace,

@@ -1,5 +1,10 @@
 /** All scenarios, in the order of docs/endurance.md. */
 import type { Scenario } from '../scenario.js';
+import { crash } from './crash.js';
+import { failingTargets } from './failing-targets.js';
+import { fuzz } from './fuzz.js';
 import { reload } from './reload.js';
+import { soak } from './soak.js';
+import { upgrade } from './upgrade.js';
 
-export const SCENARIOS: readonly Scenario[] = [reload];
+export const SCENARIOS: readonly Scenario[] = [failingTargets, reload, upgrade, crash, fuzz, soak];

@@ -58,6 +58,7 @@ function openBench(
       prices: createPriceList(createPricedConfig([], {}), {}),
       estimator: new Estimator(),
       countTokens: () => Promise.resolve(null),
+      findDeputy: () => null,
     },
     plan.longestList,
   );

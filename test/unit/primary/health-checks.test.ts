@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { ProviderConfig } from '../../../src/config/model.js';
 import { BOUNDS } from '../../../src/core/bounds.js';
+import { THROTTLED_FACTOR } from '../../../src/health/breaker.js';
 import { planHealth } from '../../../src/health/plan.js';
 import { createHealthBuffer, HealthTable } from '../../../src/health/table.js';
 import { type CheckResult, HealthChecks } from '../../../src/primary/health-checks.js';
@@ -131,7 +132,7 @@ test('an unclear answer neither ejects nor closes; 429 to a call for a token wei
   }
   assert.equal(scene.table.isUsable(0, scene.nowMs), true);
   await scene.check({ outcome: 'throttled', detail: 'status 429', retryAfterMs: -1 });
-  assert.equal(scene.table.weightFactor(0, scene.nowMs), 0.1);
+  assert.equal(scene.table.weightFactor(0, scene.nowMs), THROTTLED_FACTOR);
 });
 
 test('a call for a token is the trial of a target that callers’ requests ejected', async (context) => {

@@ -103,7 +103,7 @@ test('each state has its words', () =>
     table.noteThrottled(0, scene.nowMs, scene.nowMs + 4000);
     assert.equal(
       await words(),
-      'takes requests; its provider throttles for another 4 s: 10 % of its usual share',
+      'takes requests; its provider throttles for another 4 s: 1 % of its usual share',
     );
     scene.nowMs += 6000;
     assert.equal(

@@ -3,11 +3,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AttemptStage as Stage } from '../../helpers/attempt-stage.js';
 
-/** After those that were set before with no longer time. */
-function nextTimer(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 1));
-}
-
 test('with a hedge a stream is held until its first token, and goes down in its order then', (context) => {
   const stage = new Stage(context, ['p', 'q'], 100).start();
   stage.call(0).head().data(': comment\n\n', 'data: role\n\n');
@@ -144,10 +139,10 @@ test('an error behind content is none of Weir’s business', (context) => {
   assert.deepEqual(stage.outcomes, ['p:ok']);
 });
 
-test('an error’s body that was read to its end leaves no time running that begins a call beside the next', async (context) => {
+test('an error’s body that was read to its end leaves no time running that begins a call beside the next', (context) => {
   const stage = new Stage(context, ['p', 'q', 'r']).start();
   stage.call(0).head(429, 'application/json').data('{"error":{}}').end();
-  await nextTimer();
+  stage.clock.advance(10);
   assert.equal(stage.call(1).provider, 'q');
   stage.clock.advance(5000);
   assert.equal(stage.calls.length, 2);
