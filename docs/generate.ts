@@ -13,7 +13,9 @@ import {
   FAILURE_CLASSES,
   type FailureRow,
 } from '../src/upstream/failure-classes.js';
+import { renderConformance } from './conformance.js';
 import { renderEndurance } from './endurance.js';
+import { findPromises, judgePromises, readTestTexts, renderPromises } from './promises.js';
 
 /** docs/ of the repository, seen from `.test-build/docs/generate.js`. */
 const FOLDER = fileURLToPath(new URL('../../docs/', import.meta.url));
@@ -141,6 +143,8 @@ export const PAGES: readonly { readonly name: string; readonly render: () => str
   { name: 'bounds.md', render: renderBounds },
   { name: 'failure-classes.md', render: renderFailureClasses },
   { name: 'endurance.md', render: renderEndurance },
+  { name: 'conformance.md', render: renderConformance },
+  { name: 'promises.md', render: renderPromises },
 ];
 
 /** Names of the committed pages that the tables no longer agree with. */
@@ -156,6 +160,10 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     const stale = findStalePages();
     if (stale.length > 0) {
       process.stderr.write(`out of date, run \`npm run docs\`: docs/${stale.join(', docs/')}\n`);
+      process.exitCode = 1;
+    }
+    for (const complaint of judgePromises(findPromises(readTestTexts()))) {
+      process.stderr.write(`${complaint}\n`);
       process.exitCode = 1;
     }
   } else {

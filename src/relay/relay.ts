@@ -15,7 +15,7 @@ import type { Ended, Exchange, Phase, RequestHead } from '../exchange.js';
 import { ExchangeDeadline } from './exchange-deadline.js';
 import { endsEvent, KeepAlive } from './keep-alive.js';
 import { Meter } from './meter.js';
-import { formatOwnLines, listRetryHeaders, tellAttempts } from './own-lines.js';
+import { formatOwnLines, listErrorHeaders, tellAttempts } from './own-lines.js';
 import type { RelayedCall, RelayedHead, RelayHost } from './relay-host.js';
 
 const EMPTY = Buffer.alloc(0);
@@ -315,7 +315,7 @@ export class Relay implements DownstreamObserver {
     const plain = createHead(this.#host.formatStatus(status), [
       'content-type',
       'application/json',
-      ...(error === null ? [] : listRetryHeaders(error)),
+      ...(error === null ? [] : listErrorHeaders(error)),
     ]);
     const own =
       formatOwnLines(exchange.id, exchange.firstByteMs - begunMs, false) + tellAttempts(exchange);

@@ -77,7 +77,9 @@ export class Attempts extends WaitingAttempt implements UpstreamObserver, HedgeO
 
   cancel(): void {
     if (this.#state !== 'over') {
-      if (this.#state !== 'pausing') this.reportGivenUp();
+      if (this.#state !== 'pausing') {
+        this.reportGivenUp();
+      }
       this.#dropHedge('aborted');
       this.#finish();
       this.#call?.cancel();

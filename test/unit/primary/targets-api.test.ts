@@ -108,7 +108,7 @@ test('each state has its words', () =>
     scene.nowMs += 6000;
     assert.equal(
       await words(),
-      'takes requests; its provider throttled: 55 % of its usual share, and rising',
+      'takes requests; its provider throttled: 51 % of its usual share, and rising',
     );
   }));
 

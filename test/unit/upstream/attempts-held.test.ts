@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AttemptStage as Stage } from '../../helpers/attempt-stage.js';
 
+/** After those that were set before with no longer time. */
 test('with a hedge a stream is held until its first token, and goes down in its order then', (context) => {
   const stage = new Stage(context, ['p', 'q'], 100).start();
   stage.call(0).head().data(': comment\n\n', 'data: role\n\n');
@@ -142,7 +143,7 @@ test('an error behind content is none of Weir’s business', (context) => {
 test('an error’s body that was read to its end leaves no time running that begins a call beside the next', (context) => {
   const stage = new Stage(context, ['p', 'q', 'r']).start();
   stage.call(0).head(429, 'application/json').data('{"error":{}}').end();
-  stage.clock.advance(10);
+  stage.clock.advance(1);
   assert.equal(stage.call(1).provider, 'q');
   stage.clock.advance(5000);
   assert.equal(stage.calls.length, 2);
