@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { ProviderConfig } from '../../../src/config/model.js';
 import { BOUNDS } from '../../../src/core/bounds.js';
-import { THROTTLED_FACTOR } from '../../../src/health/breaker.js';
 import { planHealth } from '../../../src/health/plan.js';
 import { createHealthBuffer, HealthTable } from '../../../src/health/table.js';
 import { type CheckResult, HealthChecks } from '../../../src/primary/health-checks.js';
