@@ -6,6 +6,7 @@ import { Document, isMap, type YAMLMap } from 'yaml';
 import { formatAddress } from './address.js';
 import { escapeVariables } from './environment.js';
 import type {
+  AdminListen,
   BreakerConfig,
   CallersConfig,
   ConsumerConfig,
@@ -26,33 +27,51 @@ import { formatDuration, formatSize } from './units.js';
 
 const HIDDEN = '***';
 /** Such that it can be read back. */
+const HIDDEN_TOKEN = '*'.repeat(16);
 const HIDDEN_URL = `http://${HIDDEN}`;
 
+/** A secret's place in what is shown. @param shown what may be shown in place of the secret. */
+export type Hide = (secret: string, shown: string) => unknown;
+
 export function formatEffective(config: WeirConfig): string {
-  const document = new Document({
+  const document = new Document(describeConfig(config, (_secret, shown) => shown));
+  if (config.consumers === null)
+    document.comment = ' consumers: left out, nobody is asked for a key';
+  else noteTiers(document, config.consumers);
+  return document.toString({ lineWidth: 0 });
+}
+
+/** The same as plain objects, and Maps by name. */
+export function describeConfig(config: WeirConfig, hide: Hide): object {
+  return {
     listen: formatListen(config.listen),
-    admin: formatAddress(config.admin),
+    admin: formatAdmin(config.admin, hide),
+    trusted_proxies: config.trustedProxies,
     workers: config.workers,
     accept: config.accept,
+    watch: config.watch ? 'on' : 'off',
     ...(config.stateDir === null ? {} : { state_dir: escapeVariables(config.stateDir) }),
     drain_timeout: formatDuration(config.drainTimeoutMs),
-    log: { level: config.log.level, access: config.log.access ? 'on' : 'off' },
+    upgrade_drain_timeout: formatDuration(config.upgradeDrainTimeoutMs),
+    log: {
+      level: config.log.level,
+      access: config.log.access ? 'on' : 'off',
+      client: config.log.client ? 'on' : 'off',
+    },
     retry: {
       attempts: config.retry.attemptsMax,
       backoff: formatDuration(config.retry.backoffMs),
       backoff_max: formatDuration(config.retry.backoffMsMax),
       budget: config.retry.budgetPercent,
     },
-    providers: byName(config.providers, formatProvider),
+    providers: byName(config.providers, (provider) => formatProvider(provider, hide)),
     models: byName(config.models, (model) => formatModel(model, config.retry)),
-    ...(config.consumers === null ? {} : { consumers: byName(config.consumers, formatConsumer) }),
+    ...(config.consumers === null
+      ? {}
+      : { consumers: byName(config.consumers, (consumer) => formatConsumer(consumer, hide)) }),
     ...(config.callers === null ? {} : { callers: formatCallers(config.callers) }),
-    ...(config.usage === null ? {} : { usage: formatUsage(config.usage) }),
-  });
-  if (config.consumers === null)
-    document.comment = ' consumers: left out, nobody is asked for a key';
-  else noteTiers(document, config.consumers);
-  return document.toString({ lineWidth: 0 });
+    ...(config.usage === null ? {} : { usage: formatUsage(config.usage, hide) }),
+  };
 }
 
 /** A Map keeps names such as `__proto__` and `1` what and where they are. */
@@ -78,17 +97,26 @@ function noteTiers(document: Document, consumers: readonly ConsumerConfig[]): vo
 
 function formatListen(listen: PublicListen): string | object {
   if (listen.tls === null) return formatAddress(listen);
-  const { cert, key } = listen.tls;
-  const tls = { cert: escapeVariables(cert), key: escapeVariables(key) };
+  const { cert, key, clientCa, clientAuth } = listen.tls;
+  const tls = {
+    cert: escapeVariables(cert),
+    key: escapeVariables(key),
+    ...(clientCa === null ? {} : { client_ca: escapeVariables(clientCa), client_auth: clientAuth }),
+  };
   return { host: listen.host, port: listen.port, tls };
 }
 
-function formatProvider(provider: ProviderConfig): object {
+function formatAdmin({ host, port, token }: AdminListen, hide: Hide): string | object {
+  if (token === null) return formatAddress({ host, port });
+  return { host, port, token: hide(token, HIDDEN_TOKEN) };
+}
+
+function formatProvider(provider: ProviderConfig, hide: Hide): object {
   const { timeouts, connections } = provider;
   return {
     dialect: provider.dialect,
     base_url: escapeVariables(provider.baseUrl),
-    ...(provider.apiKey === null ? {} : { api_key: HIDDEN }),
+    ...(provider.apiKey === null ? {} : { api_key: hide(provider.apiKey, HIDDEN) }),
     timeouts: {
       connect: formatDuration(timeouts.connectMs),
       first_byte: formatDuration(timeouts.firstByteMs),
@@ -104,9 +132,10 @@ function formatProvider(provider: ProviderConfig): object {
       warm: connections.warm,
     },
     ...(provider.tls === null ? {} : { tls: formatTls(provider.tls) }),
-    ...(provider.proxyUrl === null ? {} : { proxy_url: HIDDEN_URL }),
+    ...(provider.proxyUrl === null ? {} : { proxy_url: hide(provider.proxyUrl, HIDDEN_URL) }),
     engine: provider.engine,
     ask_usage: provider.asksUsage ? 'on' : 'off',
+    tell_client: provider.tellsClient ? 'on' : 'off',
     breaker: provider.breaker === null ? 'off' : formatBreaker(provider.breaker),
     ...(provider.health === null ? {} : { health: formatHealth(provider.health) }),
   };
@@ -197,9 +226,9 @@ function formatPrice(price: PriceConfig): object {
   };
 }
 
-function formatConsumer(consumer: ConsumerConfig): object {
+function formatConsumer(consumer: ConsumerConfig, hide: Hide): object {
   return {
-    keys: consumer.keyDigests.map((digest) => `sha256:${digest}`),
+    keys: consumer.keyDigests.map((digest) => hide(digest, `sha256:${digest}`)),
     limits: consumer.limits.map(formatLimit),
   };
 }
@@ -208,7 +237,7 @@ function formatCallers({ by, slots, limits }: CallersConfig): object {
   return { by, slots, limits: limits.map(formatLimit) };
 }
 
-function formatUsage({ deliver, ...usage }: UsageConfig): object {
+function formatUsage({ deliver, ...usage }: UsageConfig, hide: Hide): object {
   return {
     dir: escapeVariables(usage.dir),
     flush_every: formatDuration(usage.flushEveryMs),
@@ -221,7 +250,7 @@ function formatUsage({ deliver, ...usage }: UsageConfig): object {
       : {
           deliver: {
             url: escapeVariables(deliver.url),
-            ...(deliver.token === null ? {} : { token: HIDDEN }),
+            ...(deliver.token === null ? {} : { token: hide(deliver.token, HIDDEN) }),
             format: deliver.format,
             every: formatDuration(deliver.everyMs),
             batch: deliver.batchRecords,

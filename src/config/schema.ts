@@ -9,12 +9,13 @@ import {
   choice,
   duration,
   hashBy,
+  onOff,
   price as priceField,
   text,
   wholeNumber,
   workerCount,
 } from './fields.js';
-import { admin, listen, log } from './listen-schema.js';
+import { admin, listen, log, trustedProxies } from './listen-schema.js';
 import { provider } from './provider-schema.js';
 import { mapping, named, PERIOD_MS_MAX, TIMEOUT_MS_MAX } from './schema-parts.js';
 import { consumerKey } from './secrets.js';
@@ -191,6 +192,9 @@ export const fileSchema = mapping({
   accept: choice(['auto', 'acceptor', 'reuseport'])
     .prefault('auto')
     .describe('How connections reach the workers; auto takes the acceptor where it exists.'),
+  watch: onOff()
+    .prefault('off')
+    .describe('Whether the file is read again when it changes, as on SIGHUP.'),
   state_dir: text('the path of a directory', { mayBeEmpty: true })
     .optional()
     .describe(
@@ -199,6 +203,9 @@ export const fileSchema = mapping({
   drain_timeout: duration(TIMEOUT_MS_MAX)
     .prefault('60s')
     .describe('How long running exchanges may take to end when Weir stops.'),
+  upgrade_drain_timeout: duration(TIMEOUT_MS_MAX)
+    .prefault('10m')
+    .describe('How long running exchanges may take to end when a newer server has taken over.'),
   log: log.prefault({}).describe('What is logged.'),
   retry: retry.prefault({}).describe('How calls that failed are tried again.'),
   providers: named(provider).describe('The upstream APIs, by name.'),
@@ -211,6 +218,7 @@ export const fileSchema = mapping({
     .describe('Who may call. Left out: nobody is asked for a key.'),
   callers: callers.optional(),
   usage: usage.optional(),
+  trusted_proxies: trustedProxies,
 });
 
 /** The file after defaults and units, before names are looked up. */

@@ -3,7 +3,8 @@
  * SO_REUSEPORT. The acceptor spreads evenly (64 connections over 8 workers: 8 each); SO_REUSEPORT hashes.
  */
 import { Listener } from '../accept/listener.js';
-import type { WeirConfig } from '../config/model.js';
+import { canReadCertificates } from '../accept/uws.js';
+import type { PublicTls, WeirConfig } from '../config/model.js';
 import { OperatorError } from '../core/errors.js';
 
 export type AcceptMode = 'acceptor' | 'reuseport';
@@ -34,25 +35,42 @@ export function chooseAcceptMode(config: Pick<WeirConfig, 'accept' | 'listen'>):
   return 'acceptor';
 }
 
+/** @throws OperatorError where clients must show certificates and this binary can't tell whether they did. */
+export function checkClientAuth({ clientCa, clientAuth }: PublicTls): void {
+  if (clientCa !== null && clientAuth === 'require' && !canReadCertificates()) {
+    throw new OperatorError(
+      `listen.tls.client_ca needs a uWebSockets.js binary that has getX509Certificate; the one for Node ${process.versions.node} has not, and would let in clients without a certificate. Use client_auth: request, or Node 22 or newer`,
+    );
+  }
+}
+
 /** The primary's app that accepts for all workers. It serves no request itself. */
 export class Acceptor {
   readonly #listener = createProbe();
-  readonly #children: unknown[] = [];
+  /** By the workers' indexes. */
+  readonly #children = new Map<number, unknown>();
 
-  addWorker(descriptor: unknown): void {
-    this.#children.push(descriptor);
+  addWorker(index: number, descriptor: unknown): void {
+    this.#children.set(index, descriptor);
     this.#listener.addChild(descriptor);
   }
 
+  removeWorker(index: number): void {
+    if (this.#children.has(index)) {
+      this.#listener.removeChild(this.#children.get(index));
+      this.#children.delete(index);
+    }
+  }
+
   listen(host: string, port: number): void {
-    this.#listener.listen(host, port, true);
+    this.#listener.listen(host, port);
   }
 
   /** New connections are refused; must come before the workers are asked to end (T-1, T-2). */
   stop(): void {
     this.#listener.stopListening();
-    for (const descriptor of this.#children) {
-      this.#listener.removeChild(descriptor);
+    for (const index of this.#children.keys()) {
+      this.removeWorker(index);
     }
   }
 
@@ -64,7 +82,7 @@ export class Acceptor {
 function createProbe(): Listener {
   return new Listener({
     tls: null,
-    readsAddress: false,
+    addresses: null,
     onRequest: (downstream) => downstream.cut(),
     onFault: () => {},
     onConnections: () => {},

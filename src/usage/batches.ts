@@ -25,15 +25,12 @@ export class BatchGatherer {
   /** Of rings that are gone. */
   #lostBefore = 0;
 
+  /** The worker's thread before this one has ended: what its ring holds is taken, then that is forgotten. */
   add(worker: number, memory: SharedArrayBuffer): void {
-    this.#rings.push({ reader: new UsageRingReader(memory), worker, isRetired: false });
-  }
-
-  /** The worker's thread has ended: what its rings hold is taken, then they are forgotten. */
-  retire(worker: number): void {
     for (const ring of this.#rings) {
       ring.isRetired ||= ring.worker === worker;
     }
+    this.#rings.push({ reader: new UsageRingReader(memory), worker, isRetired: false });
   }
 
   /** Records that found no room. */

@@ -60,16 +60,11 @@ export class UsageKeeper {
     this.#bounds = new SpoolBounds({ config, isOpen, isOwn, logger, deliverer: this.#deliverer });
   }
 
-  /** Memory for a worker's records, to be handed to its thread. */
+  /** Memory for a worker's records, to be handed to its thread. What the one before it has written is kept. */
   openRing(worker: number): SharedArrayBuffer {
     const memory = createUsageRing();
     this.#gatherer.add(worker, memory);
     return memory;
-  }
-
-  /** Only of a thread that has ended; what it wrote is kept. */
-  retire(worker: number): void {
-    this.#gatherer.retire(worker);
   }
 
   start(): void {
@@ -186,6 +181,15 @@ export class UsageKeeper {
       );
     }
   }
+}
+
+/** null: no usage records are asked for. */
+export function openUsageKeeper(
+  config: UsageConfig | null,
+  version: string,
+  logger: UsageLogger,
+): UsageKeeper | null {
+  return config === null ? null : new UsageKeeper({ config, version, logger });
 }
 
 /** Whether it was done within the time; it goes on by itself if not. */

@@ -1,15 +1,18 @@
 /** A worker's part in usage records: one for each exchange that is over, in the memory that the primary takes it from. */
 import type { Exchange } from '../exchange.js';
 import { UsageEncoder } from './encoder.js';
-import { UsageRingWriter } from './ring.js';
+import type { UsageRingWriter } from './ring.js';
 
 export class UsageRecords {
   readonly #ring: UsageRingWriter;
   readonly #encoder: UsageEncoder;
 
-  /** @param redact masks keys in what a client wrote. */
-  constructor(memory: SharedArrayBuffer, redact: (text: string) => string) {
-    this.#ring = new UsageRingWriter(memory);
+  /**
+   * @param ring of the worker; its generations write to it in turn.
+   * @param redact masks keys in what a client wrote.
+   */
+  constructor(ring: UsageRingWriter, redact: (text: string) => string) {
+    this.#ring = ring;
     this.#encoder = new UsageEncoder(redact);
   }
 

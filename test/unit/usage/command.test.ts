@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test';
 import { OperatorError } from '../../../src/core/errors.js';
 import { BatchGatherer } from '../../../src/usage/batches.js';
 import { runUsage } from '../../../src/usage/command.js';
-import { createUsageRing } from '../../../src/usage/ring.js';
+import { createUsageRing, UsageRingWriter } from '../../../src/usage/ring.js';
 import { SegmentWriter } from '../../../src/usage/segment-writer.js';
 import { readTime } from '../../../src/usage/selection.js';
 import { UsageRecords } from '../../../src/usage/worker-records.js';
@@ -20,7 +20,7 @@ before(async () => {
   const gatherer = new BatchGatherer();
   const memory = createUsageRing(1 << 20);
   gatherer.add(0, memory);
-  const records = new UsageRecords(memory, (text) => text);
+  const records = new UsageRecords(new UsageRingWriter(memory), (text) => text);
   const writer = new SegmentWriter({
     dir,
     writer: gatherer.writer,

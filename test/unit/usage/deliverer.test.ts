@@ -9,6 +9,7 @@ import { BOUNDS } from '../../../src/core/bounds.js';
 import { DeliveryState } from '../../../src/usage/delivery-state.js';
 import { UsageKeeper } from '../../../src/usage/keeper.js';
 import { Lease } from '../../../src/usage/lease.js';
+import { UsageRingWriter } from '../../../src/usage/ring.js';
 import { UsageRecords } from '../../../src/usage/worker-records.js';
 import { pollUntil } from '../../helpers/poll.js';
 import { createUsual } from '../../helpers/usage-exchanges.js';
@@ -70,7 +71,7 @@ class Scene {
         },
       },
     });
-    this.#records = new UsageRecords(this.keeper.openRing(0), (text) => text);
+    this.#records = new UsageRecords(new UsageRingWriter(this.keeper.openRing(0)), (text) => text);
     scenes.push(this);
   }
 

@@ -7,6 +7,7 @@ import { after, mock, test } from 'node:test';
 import type { UsageConfig } from '../../../src/config/model.js';
 import { BOUNDS } from '../../../src/core/bounds.js';
 import { UsageKeeper } from '../../../src/usage/keeper.js';
+import { UsageRingWriter } from '../../../src/usage/ring.js';
 import { UsageRecords } from '../../../src/usage/worker-records.js';
 import { createUsual } from '../../helpers/usage-exchanges.js';
 import { readRecords } from '../../helpers/usage-spool.js';
@@ -37,7 +38,7 @@ function createScene(overrides: Partial<UsageConfig> = {}) {
     version: '0.0.0',
     logger: { info: say, warn: say, error: say },
   });
-  const records = new UsageRecords(keeper.openRing(0), (text) => text);
+  const records = new UsageRecords(new UsageRingWriter(keeper.openRing(0)), (text) => text);
   let number = 0;
   const { exchange, endedMs } = createUsual();
   const write = (count: number): void => {
@@ -163,8 +164,7 @@ test('a disk that hangs stops a worker, takes memory without end, or holds up th
 test('a worker that has ended takes records with it, or its ring is kept for ever', async () => {
   const { keeper, write, read } = createScene();
   write(3);
-  keeper.retire(0);
-  const other = new UsageRecords(keeper.openRing(0), (text) => text);
+  const other = new UsageRecords(new UsageRingWriter(keeper.openRing(0)), (text) => text);
   const { exchange, endedMs } = createUsual(4);
   other.write(exchange, endedMs);
   await keeper.flush();
