@@ -19,6 +19,8 @@ describe('delivery of usage records', { timeout: 90_000, concurrency: true }, ()
   let upstream: MockUpstream;
   const folder = mkdtempSync(join(tmpdir(), 'weir-usage-'));
   const started: Gateway[] = [];
+  /** Starting costs a core some seconds; several at a time would make each other late. */
+  let lastStart: Promise<unknown> = Promise.resolve();
   const receivers: UsageReceiver[] = [];
 
   before(async () => {
@@ -39,21 +41,37 @@ describe('delivery of usage records', { timeout: 90_000, concurrency: true }, ()
     return receiver;
   }
 
+  function atTurn(begin: () => Promise<Gateway>): Promise<Gateway> {
+    const next = lastStart.then(begin, begin);
+    lastStart = next;
+    return next;
+  }
+
   async function start(dir: string, url: string, deliver: ConfigText = {}): Promise<Gateway> {
-    const gateway = await startGateway({
-      workers: 2,
-      config: {
-        providers: {
-          mock: { dialect: 'openai', base_url: upstream.baseUrl, api_key: 'sk-upstream-secret' },
+    const gateway = await atTurn(() =>
+      startGateway({
+        readyMs: 30_000,
+        workers: 2,
+        config: {
+          providers: {
+            mock: { dialect: 'openai', base_url: upstream.baseUrl, api_key: 'sk-upstream-secret' },
+          },
+          models: { 'gpt-4o': { provider: 'mock' } },
+          usage: {
+            dir,
+            flush_every: '50ms',
+            deliver: {
+              url,
+              token: TOKEN,
+              every: '50ms',
+              batch: 10,
+              retry_max: '100ms',
+              ...deliver,
+            },
+          },
         },
-        models: { 'gpt-4o': { provider: 'mock' } },
-        usage: {
-          dir,
-          flush_every: '50ms',
-          deliver: { url, token: TOKEN, every: '50ms', batch: 10, retry_max: '100ms', ...deliver },
-        },
-      },
-    });
+      }),
+    );
     started.push(gateway);
     return gateway;
   }

@@ -24,6 +24,8 @@ describe('the spool of usage records', { timeout: 90_000, concurrency: true }, (
   let upstream: MockUpstream;
   const folder = mkdtempSync(join(tmpdir(), 'weir-usage-'));
   const started: Gateway[] = [];
+  /** Starting costs a core some seconds; several at a time would make each other late. */
+  let lastStart: Promise<unknown> = Promise.resolve();
 
   before(async () => {
     upstream = await MockUpstream.start({ script: () => [send(renderJson(chatBody(9, 1)))] });
@@ -35,18 +37,27 @@ describe('the spool of usage records', { timeout: 90_000, concurrency: true }, (
     rmSync(folder, { recursive: true, force: true });
   });
 
+  function atTurn(begin: () => Promise<Gateway>): Promise<Gateway> {
+    const next = lastStart.then(begin, begin);
+    lastStart = next;
+    return next;
+  }
+
   async function start(dir: string): Promise<Gateway> {
-    const gateway = await startGateway({
-      workers: 2,
-      config: {
-        log: { access: 'off' },
-        providers: {
-          mock: { dialect: 'openai', base_url: upstream.baseUrl, api_key: 'sk-upstream-secret' },
+    const gateway = await atTurn(() =>
+      startGateway({
+        readyMs: 30_000,
+        workers: 2,
+        config: {
+          log: { access: 'off' },
+          providers: {
+            mock: { dialect: 'openai', base_url: upstream.baseUrl, api_key: 'sk-upstream-secret' },
+          },
+          models: { 'gpt-4o': { provider: 'mock' } },
+          usage: { dir, flush_every: '50ms' },
         },
-        models: { 'gpt-4o': { provider: 'mock' } },
-        usage: { dir, flush_every: '50ms' },
-      },
-    });
+      }),
+    );
     started.push(gateway);
     return gateway;
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { diffConfigs, refuseChanges } from '../../../src/config/diff.js';
 import { OperatorError } from '../../../src/core/errors.js';
 import { MINIMAL, parse } from '../../helpers/config-files.js';
 
@@ -51,6 +52,19 @@ test('usage records that could not be kept as configured are refused', () => {
     /a size such as 64mb or 1gb, from 1mb to 1gb/,
   );
   assert.match(refusalOf('{ dir: d, flush_every: 2m }'), /from 1ms to 1m/);
+});
+
+test('a reload changes where records go', () => {
+  const before = parse(
+    `${MINIMAL}usage: { dir: d, deliver: { url: "http://b", token: one-token } }\n`,
+  );
+  const after = parse(
+    `${MINIMAL}usage: { dir: d, deliver: { url: "http://b", token: two-token } }\n`,
+  );
+  const [refusal = '', ...rest] = refuseChanges(diffConfigs(before, after));
+  assert.deepEqual(rest, []);
+  assert.match(refusal, /^usage\.deliver\.token: changed \(not shown\): a reload can’t/);
+  assert.deepEqual(refuseChanges(diffConfigs(before, before)), []);
 });
 
 test('a receiver’s URL with a secret in it is refused and not shown', () => {
