@@ -173,6 +173,11 @@ export const BOUND_TABLE = {
   hashedPromptBytesMax: bound(1024, 'bytes', 'Of the beginning of a prompt that decides where it goes; about 256 tokens, as many as OpenAI routes to its caches by.'),
   hashedPromptSearchBytesMax: bound(64 * KB, 'bytes', 'Of a body in which the beginning of its prompt is looked for: 10 µs for 50 KB with a hundred messages. Fields that stand before it (tools) rarely have half of it.'),
   hashedTextCharsMax: bound(256, 'count', 'Of the end of a name or a header’s value that is hashed: 0.3 µs. Tokens of one issuer begin alike and end in a signature.'),
+  forwardedHopsMax: bound(32, 'count', 'Addresses in `x-forwarded-for` that are believed in turn. A request passes two or three proxies; whoever writes more trusted ones wants Weir to work.'),
+  knownAddressesMax: bound(4096, 'count', 'Addresses of clients that a worker remembers with what they mean, some 300 bytes each; when so many are known all are forgotten, and reading one again takes a microsecond.'),
+  certificateLookMs: bound(10_000, 'ms', 'How often the primary looks whether the files of `listen.tls` have changed.'),
+  retiredCertificatesMax: bound(16, 'count', 'Former certificates of a worker whose connections are still open; with more of them a new one waits until the oldest has none. Their clients are told to connect anew, so only streams that run on keep one.'),
+  adminTokenBytesMax: bound(4096, 'bytes', 'Of an `authorization` header on the admin port that is hashed to be compared.'),
 } as const satisfies Record<string, Bound>;
 
 export type BoundName = keyof typeof BOUND_TABLE;

@@ -20,10 +20,11 @@ import type { WorkerStart } from '../worker/messages.js';
 import { type AcceptMode, Acceptor, chooseAcceptMode } from './acceptor.js';
 import type { Readiness } from './admin.js';
 import { AdminSide } from './admin-side.js';
+import { type CertificateKeeper, openCertificate } from './certificate-keeper.js';
 import { CheckKeeper } from './check-keeper.js';
 import { widenInlining } from './compiler.js';
 import { WatchKeeper } from './config-watch.js';
-import { checkCertificate, findPort } from './endpoint.js';
+import { findPort } from './endpoint.js';
 import { type Kept, planNext, startFirst } from './generation-plan.js';
 import { Generations } from './generations.js';
 import { HandOver } from './hand-over.js';
@@ -60,6 +61,8 @@ export class Primary {
   readonly #secrets = new LivingSecrets();
   readonly #limits: LimitKeeper;
   readonly #targets: TargetKeeper;
+  /** null: the public port serves no TLS, or nothing runs yet. */
+  #certificate: CertificateKeeper | null = null;
   /** What lasts from one configuration to the next. */
   readonly #kept: Kept;
   #reloader: Reloader | null = null;
@@ -102,6 +105,7 @@ export class Primary {
       onReserve: async (ask) => (await this.handOver?.reserve(ask)) ?? null,
       onSettled: (changes) => this.handOver?.settle(changes),
       onCountTokens: (body, model) => this.#tokenCounter.count(body, model),
+      onCertificateRefused: (index, problem) => this.#certificate?.onRefused(index, problem),
       onEnded: (index) => {
         this.#limits.reclaim(index);
         reclaimTargetLoad(targetLoad, places.targetsMax, index);
@@ -141,7 +145,7 @@ export class Primary {
   async start(): Promise<void> {
     const { config, link } = this.#options;
     const startedMs = nowMs();
-    checkCertificate(config.listen.tls);
+    this.#certificate = openCertificate(config.listen.tls, this.logger, this.#workers);
     for (const provider of config.providers) {
       checkTlsFiles(provider);
     }
@@ -167,6 +171,7 @@ export class Primary {
     }
     this.#limits.startSaving();
     this.#targets.startLooking();
+    this.#certificate?.start();
     this.#adminSide.start();
     void this.#tokenCounter.warmFor(config);
     this.#watch.follow(config);
@@ -187,6 +192,7 @@ export class Primary {
 
   /** Reads the configuration anew and turns to it; what is wrong with it is in the result and in the log. */
   reload(cause: string): Promise<ReloadResult> {
+    if (!this.#isDraining) this.#certificate?.look();
     if (this.#reloader !== null) return this.#reloader.request(cause);
     const problems = [this.#readiness.reason];
     return Promise.resolve({ outcome: 'busy', generation: 0, problems });
@@ -237,6 +243,7 @@ export class Primary {
   #stopAccepting(reason: string): void {
     this.#readiness = { ready: false, reason };
     this.#watch.stop();
+    this.#certificate?.stop();
     this.#checks.stop();
     this.#care.stop();
     this.#acceptor?.stop();
