@@ -38,6 +38,11 @@ export class BatchGatherer {
     return this.#rings.reduce((sum, { reader }) => sum + reader.lostCount, this.#lostBefore);
   }
 
+  /** Of records that were not gathered yet. */
+  get waitingBytes(): number {
+    return this.#rings.reduce((sum, { reader }) => sum + reader.waitingBytes, 0);
+  }
+
   /** Whether a ring may fill up soon. */
   get isUrgent(): boolean {
     return this.#rings.some(({ reader }) => reader.waitingBytes * 4 >= reader.capacityBytes);
@@ -45,7 +50,7 @@ export class BatchGatherer {
 
   /** As much as may be written at once. null: there is nothing. */
   gather(): Gathered | null {
-    const waiting = this.#rings.reduce((sum, { reader }) => sum + reader.waitingBytes, 0);
+    const waiting = this.waitingBytes;
     this.#forgetRetired();
     if (waiting === 0) {
       return null;

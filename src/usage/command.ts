@@ -1,5 +1,6 @@
 /** `weir usage`: prints, converts and sums the records of a spool. It reads files only; a running Weir is not asked. */
 import { existsSync, statSync } from 'node:fs';
+import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadConfig } from '../config/load.js';
 import { wallClockMs } from '../core/clock.js';
@@ -121,12 +122,14 @@ function readFormat(text: string | undefined, isSum: boolean): Format {
 
 async function findFiles(values: Values, paths: readonly string[]): Promise<SegmentFile[]> {
   if (paths.length > 0) {
-    return paths.map((path) => {
+    const files = paths.map((path) => {
       if (!existsSync(path)) {
         throw new OperatorError(`${path}: no such file`);
       }
       return { name: path, path, writer: '', createdMs: 0, bytes: statSync(path).size };
     });
+    // In the order of writing, which their names have: batches that stand there twice are told by it.
+    return files.sort((a, b) => (basename(a.path) < basename(b.path) ? -1 : 1));
   }
   const dir = values.dir ?? findDir(values.config ?? 'weir.yaml');
   if (!existsSync(dir)) {

@@ -136,11 +136,11 @@ export class Deliverer {
     for (const file of files) {
       let goesOn = !this.#state.isDone(file.name);
       while (goesOn) {
-        hasChanged = true;
         const step = await this.#deliverNext(file);
         if (step === 'stopped') {
           return;
         }
+        hasChanged ||= step !== 'none';
         goesOn = step === 'sent';
       }
     }
@@ -149,7 +149,8 @@ export class Deliverer {
     }
   }
 
-  async #deliverNext(file: SegmentFile): Promise<'sent' | 'all' | 'stopped'> {
+  /** `all`: nothing more is there now; `none`: and nothing new was. */
+  async #deliverNext(file: SegmentFile): Promise<'sent' | 'all' | 'none' | 'stopped'> {
     const { name, path, writer } = file;
     const { isOpen, isOwn, logger } = this.#options;
     // Asked before it is read: what is closed by now has nothing to come after what is found.
@@ -163,10 +164,17 @@ export class Deliverer {
     if (parcel.records.length > 0) {
       return (await this.#sendParcel(name, from, parcel)) ? 'sent' : 'stopped';
     }
-    this.#state.setPlace(name, parcel.to);
-    if (parcel.isEnded || isOver) {
-      this.#state.setDone(name);
+    if (parcel.restDamage !== null) {
+      const { restDamage: reason } = parcel;
+      logger.error({ segment: name, reason }, 'usage records are damaged and can’t be delivered');
     }
+    const isDone = parcel.isEnded || isOver;
+    if (isDone) {
+      this.#state.setDone(name);
+    } else if (parcel.to[0] === from[0] && parcel.to[1] === from[1]) {
+      return 'none';
+    }
+    this.#state.setPlace(name, parcel.to);
     return 'all';
   }
 

@@ -126,6 +126,14 @@ export class UsageKeeper {
     await this.flush();
     await this.#writer.close();
     await this.#bounds.stop();
+    if (this.#pending !== null) {
+      const { records } = this.#pending;
+      const { dir } = this.#options.config;
+      this.#options.logger.error(
+        { dir, records, waiting_bytes: this.#gatherer.waitingBytes },
+        'the last usage records could not be written, and are lost',
+      );
+    }
   }
 
   async #write(): Promise<void> {

@@ -3,6 +3,7 @@ import { BOUNDS } from '../core/bounds.js';
 import type { Place } from './delivery-state.js';
 import { decodeRecords } from './segment-format.js';
 import { SegmentReader } from './segment-reader.js';
+import { describeDamage } from './spool.js';
 
 export interface GatheredParcel {
   readonly fields: readonly string[];
@@ -13,6 +14,8 @@ export interface GatheredParcel {
   readonly isEnded: boolean;
   /** Records on the way that can't be read. */
   readonly damaged: number;
+  /** Why nothing more can be read of a segment that was closed; null: nothing is wrong with it. */
+  readonly restDamage: string | null;
 }
 
 /**
@@ -27,7 +30,7 @@ export async function gatherParcel(
 ): Promise<GatheredParcel> {
   const reader = await SegmentReader.open(path, from[0]);
   if (typeof reader === 'string') {
-    return { fields: [], records: [], to: from, isEnded: false, damaged: 0 };
+    return { fields: [], records: [], to: from, isEnded: false, damaged: 0, restDamage: null };
   }
   try {
     return await gather(reader, from, end, recordsMax);
@@ -46,6 +49,7 @@ async function gather(
   let to: Place = from;
   let isEnded = false;
   let damaged = 0;
+  let restDamage: string | null = null;
   let bytes = 0;
   while (!isReached(to, end) && bytes < BOUNDS.usageDeliveryBytesMax) {
     const step = await reader.next();
@@ -55,7 +59,10 @@ async function gather(
       continue;
     }
     if (step.kind !== 'batch') {
-      isEnded = step.kind === 'end';
+      if (step.kind === 'tail' && step.isDamage) {
+        restDamage = describeDamage(step.offset, step.restBytes);
+      }
+      isEnded = step.kind === 'end' || restDamage !== null;
       break;
     }
     const all = decodeRecords(step.records);
@@ -69,7 +76,7 @@ async function gather(
       break;
     }
   }
-  return { fields: reader.head.fields, records, to, isEnded, damaged };
+  return { fields: reader.head.fields, records, to, isEnded, damaged, restDamage };
 }
 
 function isReached(place: Place, end: Place | null): boolean {

@@ -46,6 +46,16 @@ export class UsageRingWriter {
 
   /** @returns where in `bytes` the next record may be written; -1: there is no room, and one was counted as lost. */
   reserve(): number {
+    const at = this.#find();
+    // Between two looks the reader may have set the ring back; only then is HEAD another one.
+    if (at >= 0 || Atomics.load(this.#control, HEAD) !== this.#head) {
+      return at >= 0 ? at : this.#find();
+    }
+    Atomics.add(this.#control, LOST, 1);
+    return -1;
+  }
+
+  #find(): number {
     const head = Atomics.load(this.#control, HEAD);
     const tail = Atomics.load(this.#control, TAIL);
     const roomMin = this.#roomMin;
@@ -61,7 +71,6 @@ export class UsageRingWriter {
       this.#start = 0;
       return LENGTH_BYTES;
     }
-    Atomics.add(this.#control, LOST, 1);
     return -1;
   }
 

@@ -27,8 +27,16 @@ export type ReadStep =
   | { readonly kind: 'damaged'; readonly offset: number; readonly head: BatchHead }
   /** Nothing more is there: the file was closed. */
   | { readonly kind: 'end' }
-  /** Nothing more is there that is whole: it is still to come, or a crash has cut it off. */
-  | { readonly kind: 'tail'; readonly restBytes: number };
+  /**
+   * Nothing more is there that is whole: it is still to come, or a crash has cut it off. But where the file was closed
+   * in good order behind it, what stands between has been damaged since.
+   */
+  | {
+      readonly kind: 'tail';
+      readonly offset: number;
+      readonly restBytes: number;
+      readonly isDamage: boolean;
+    };
 
 export class SegmentReader {
   readonly head: SegmentHead;
@@ -73,7 +81,7 @@ export class SegmentReader {
     const bytes = await this.#read(offset, BATCH_HEAD_BYTES);
     const head = readBatchHead(bytes, 0);
     if (head === null || head.bytes > BOUNDS.usageBatchBytesMax) {
-      return this.#isEnd(bytes) ? { kind: 'end' } : { kind: 'tail', restBytes: bytes.length };
+      return this.#isEnd(bytes) ? { kind: 'end' } : this.#judgeTail(offset);
     }
     const records = await this.#read(offset + BATCH_HEAD_BYTES, head.bytes);
     const after = offset + BATCH_HEAD_BYTES + head.bytes;
@@ -85,11 +93,18 @@ export class SegmentReader {
       this.#offset = after;
       return { kind: 'damaged', offset, head };
     }
-    return { kind: 'tail', restBytes: bytes.length + records.length };
+    return this.#judgeTail(offset);
   }
 
   async close(): Promise<void> {
     await this.#file.close();
+  }
+
+  async #judgeTail(offset: number): Promise<ReadStep> {
+    const { size } = await this.#file.stat();
+    const end = Math.max(offset, size - SEGMENT_END.length);
+    const isDamage = this.#isEnd(await this.#read(end, SEGMENT_END.length));
+    return { kind: 'tail', offset, restBytes: Math.max(0, size - offset), isDamage };
   }
 
   #isEnd(bytes: Buffer): boolean {

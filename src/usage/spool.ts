@@ -106,6 +106,9 @@ export async function* readSpool(
             reason: `${records} records at ${step.offset} are damaged`,
           });
         } else {
+          if (step.kind === 'tail' && step.isDamage) {
+            onProblem({ file: file.name, reason: describeDamage(step.offset, step.restBytes) });
+          }
           break;
         }
       }
@@ -113,6 +116,11 @@ export async function* readSpool(
       await reader.close();
     }
   }
+}
+
+/** Of a segment whose rest can't be read although its writer has closed it in good order. */
+export function describeDamage(offset: number, bytes: number): string {
+  return `the rest, ${bytes} bytes from ${offset} on, is damaged`;
 }
 
 async function openSegment(

@@ -6,6 +6,7 @@ import { runUsage } from '../../../src/usage/command.js';
 import { createUsageRing, UsageRingWriter } from '../../../src/usage/ring.js';
 import { SegmentWriter } from '../../../src/usage/segment-writer.js';
 import { readTime } from '../../../src/usage/selection.js';
+import { listSegments } from '../../../src/usage/spool.js';
 import { UsageRecords } from '../../../src/usage/worker-records.js';
 import { runWeir, ScratchFolder } from '../../helpers/command.js';
 import { MINIMAL } from '../../helpers/config-files.js';
@@ -104,6 +105,29 @@ test('what was not asked for is printed', async () => {
   ]);
   assert.deepEqual(await ids('--consumer', 'z', '--provider', 'two'), ['id-3', 'id-5']);
   assert.deepEqual(await ids('--model', 'gpt-4o', '--from', '2026-11-21T02:00Z'), ['id-4']);
+});
+
+test('files that are named in another order are taken for what was read already', async () => {
+  const gatherer = new BatchGatherer();
+  const memory = createUsageRing(1 << 20);
+  gatherer.add(0, memory);
+  const records = new UsageRecords(new UsageRingWriter(memory), (text) => text);
+  const own = `${folder.path}/ordered`;
+  for (let number = 1; number <= 2; number += 1) {
+    const { exchange, endedMs } = createUsual(number);
+    records.write(exchange, endedMs);
+    const gathered = gatherer.gather();
+    assert.ok(gathered);
+    // A segment each, of one writer, whose batches go on counting.
+    const { writer } = gatherer;
+    const wallMs = (): number => FIRST_MS + number;
+    const segments = new SegmentWriter({ dir: own, writer, segmentBytesMax: 1, wallMs });
+    await segments.append(gathered.bytes);
+    await segments.close();
+  }
+  const paths = (await listSegments(own)).map(({ path }) => path);
+  assert.equal(paths.length, 2);
+  assert.equal(readLines(await run(...paths.reverse())).length, 2);
 });
 
 test('sums are wrong', async () => {

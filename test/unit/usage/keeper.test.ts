@@ -112,6 +112,20 @@ test('records of a disk that is full for a while are lost, doubled, or not said 
   assert.equal(readdirSync(dir).length, 2, 'files that never held anything were left');
 });
 
+test('records that could not be written until the end are lost in silence', async () => {
+  const { keeper, said, write } = createScene();
+  const prototype = await findPrototype();
+  const broken = mock.method(prototype, 'write', () => Promise.reject(full()));
+  try {
+    write(3);
+    keeper.start();
+    await keeper.stop();
+  } finally {
+    broken.mock.restore();
+  }
+  assert.match(said.join(), /the last usage records could not be written, and are lost/);
+});
+
 test('a sync that fails is taken for one that did not', async () => {
   const { keeper, write, read } = createScene();
   write(1);

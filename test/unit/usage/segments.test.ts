@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { BOUNDS } from '../../../src/core/bounds.js';
 import { BatchGatherer } from '../../../src/usage/batches.js';
+import { gatherParcel } from '../../../src/usage/parcels.js';
 import { createUsageRing, UsageRingWriter } from '../../../src/usage/ring.js';
 import { SegmentReader } from '../../../src/usage/segment-reader.js';
 import { SegmentWriter } from '../../../src/usage/segment-writer.js';
@@ -182,6 +183,25 @@ test('one damaged byte costs more than its batch, or is not noticed', async () =
   }
 });
 
+test('records behind a damaged length are missing, and nobody is told', async () => {
+  const scene = new Scene();
+  await scene.write(0, 10);
+  const [path = ''] = pathsIn(scene.dir);
+  const before = readFileSync(path).length;
+  await scene.write(10, 20);
+  await scene.write(20, 30);
+  await scene.writer.close();
+  const bytes = readFileSync(path);
+  bytes[before] = 0;
+  writeFileSync(path, bytes);
+  const { numbers, problems } = await readNumbers(scene.dir);
+  assert.deepEqual(numbers, range(0, 10));
+  assert.match(String(problems[0]?.reason), /the rest, \d+ bytes from \d+ on, is damaged/);
+  const parcel = await gatherParcel(path, [0, 0], null, 100);
+  assert.deepEqual([parcel.records.length, parcel.isEnded], [10, true]);
+  assert.equal(parcel.restDamage, problems[0]?.reason);
+});
+
 test('a batch that was written twice is read twice', async () => {
   const scene = new Scene();
   scene.put(0, 10);
@@ -223,7 +243,13 @@ test('a reader does not go on where a writer does', async () => {
   const reader = await SegmentReader.open(path);
   assert.ok(typeof reader !== 'string');
   assert.equal((await reader.next()).kind, 'batch');
-  assert.deepEqual(await reader.next(), { kind: 'tail', restBytes: 0 });
+  const { offset: end } = reader;
+  assert.deepEqual(await reader.next(), {
+    kind: 'tail',
+    offset: end,
+    restBytes: 0,
+    isDamage: false,
+  });
   await scene.write(3, 6);
   const again = await reader.next();
   assert.equal(again.kind, 'batch');
