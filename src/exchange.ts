@@ -6,11 +6,13 @@ import type { Downstream } from './accept/downstream.js';
 import type { TokenPrice } from './admit/cost.js';
 import type { DeputyHold } from './admit/deputy.js';
 import type { Identity } from './authenticate/keys.js';
+import { nowMs } from './core/clock.js';
 import type { DialectName, GatewayError } from './core/errors.js';
 import type { Usage } from './core/usage.js';
 import type { RequestBody } from './inspect/body.js';
 import type { BodyEdit } from './inspect/usage-request.js';
 import type { Reservation } from './limits/reservation.js';
+import type { FirstTokenWatch } from './relay/first-token.js';
 import type { Meter } from './relay/meter.js';
 import type { Target } from './route/models.js';
 
@@ -179,6 +181,10 @@ export class Exchange {
   phase: Phase = 'reading';
   sentMs = 0;
   headMs = 0;
+  /** relay: looks for the first token of a stream; null elsewhere, and once it has come. */
+  firstToken: FirstTokenWatch | null = null;
+  /** When the provider sent it; 0: not yet, or it is no stream. */
+  firstTokenMs = 0;
   firstByteMs = 0;
   status: number | null = null;
   responseBytes = 0;
@@ -210,6 +216,15 @@ export class Exchange {
       this.releaseBody?.();
       this.releaseBody = null;
       this.body = null;
+    }
+  }
+
+  /** Bytes of the answer have come from the provider. */
+  noteData(chunk: Buffer): void {
+    this.responseBytes += chunk.length;
+    if (this.firstToken?.take(chunk) === true) {
+      this.firstTokenMs = nowMs();
+      this.firstToken = null;
     }
   }
 

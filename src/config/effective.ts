@@ -58,6 +58,7 @@ export function describeConfig(config: WeirConfig, hide: Hide): object {
       access: config.log.access ? 'on' : 'off',
       client: config.log.client ? 'on' : 'off',
     },
+    metrics: { consumers: config.metrics.consumersMax },
     retry: {
       attempts: config.retry.attemptsMax,
       backoff: formatDuration(config.retry.backoffMs),

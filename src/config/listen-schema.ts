@@ -60,6 +60,14 @@ export const trustedProxies = z
     'Proxies whose x-forwarded-for is believed: addresses, networks such as 10.0.0.0/8, loopback, private.',
   );
 
+const METRIC_CONSUMERS_MAX = 10_000;
+
+export const metrics = mapping({
+  consumers: wholeNumber(0, METRIC_CONSUMERS_MAX)
+    .prefault(1000)
+    .describe('Consumers with series of their own on /metrics; the rest is summed as `other`.'),
+});
+
 export const log = mapping({
   level: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .prefault('info')

@@ -281,6 +281,10 @@ export interface WeirConfig {
     /** The access log has the client's address. */
     readonly client: boolean;
   };
+  readonly metrics: {
+    /** Consumers with series of their own. */
+    readonly consumersMax: number;
+  };
   readonly retry: RetryConfig;
   readonly providers: readonly ProviderConfig[];
   readonly models: readonly ModelConfig[];

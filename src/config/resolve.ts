@@ -44,6 +44,7 @@ export function resolveConfig(file: string, parsed: ParsedFile): WeirConfig {
     drainTimeoutMs: parsed.drain_timeout,
     upgradeDrainTimeoutMs: parsed.upgrade_drain_timeout,
     log: parsed.log,
+    metrics: { consumersMax: parsed.metrics.consumers },
     retry,
     providers: Object.entries(parsed.providers).map(([name, entry]) =>
       toProvider(name, entry, directory),

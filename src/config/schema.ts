@@ -15,7 +15,7 @@ import {
   wholeNumber,
   workerCount,
 } from './fields.js';
-import { admin, listen, log, trustedProxies } from './listen-schema.js';
+import { admin, listen, log, metrics, trustedProxies } from './listen-schema.js';
 import { provider } from './provider-schema.js';
 import { mapping, named, PERIOD_MS_MAX, TIMEOUT_MS_MAX } from './schema-parts.js';
 import { consumerKey } from './secrets.js';
@@ -207,6 +207,7 @@ export const fileSchema = mapping({
     .prefault('10m')
     .describe('How long running exchanges may take to end when a newer server has taken over.'),
   log: log.prefault({}).describe('What is logged.'),
+  metrics: metrics.prefault({}).describe('What /metrics shows.'),
   retry: retry.prefault({}).describe('How calls that failed are tried again.'),
   providers: named(provider).describe('The upstream APIs, by name.'),
   models: named(model).describe(

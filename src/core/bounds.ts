@@ -89,6 +89,8 @@ export const BOUND_TABLE = {
   trailTextCharsMax: bound(200, 'count', 'Of a path or a model in these records.'),
   trailListMax: bound(500, 'count', 'Failed exchanges that the primary keeps, and slow ones.'),
   trailKeptMs: bound(900_000, 'ms', 'For so long.'),
+  histogramRoutesMax: bound(512, 'count', 'Targets with histograms of their own on /metrics, 3 KB each in every worker; those beyond are summed as `(other)`.'),
+  scrapeTurnMs: bound(4, 'ms', 'How long a scrape formats at a stretch before it lets others on the primary’s loop.'),
   histogramsMax: bound(256, 'count', 'Latency histograms of one worker, 27 KB each; routes beyond that share one that is labelled `(other)`.'),
   adminRequestMs: bound(5_000, 'ms', 'The longest that the admin port waits for a request to be complete, and for an idle connection’s next one.'),
   uploadProbedBytesMax: bound(4 * MB, 'bytes', 'While an upload is paused uWebSockets.js does not see the client go, so once a tick a little more is read, up to here.'),

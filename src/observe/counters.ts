@@ -41,6 +41,8 @@ export interface RouteSlots {
   /** The entry's name in the configuration (`*` for any), not what a client wrote. */
   readonly model: string;
   readonly provider: string;
+  /** The name that the provider is asked for; the entry’s where it has none of its own. */
+  readonly target: string;
   /** Answers 1xx, 2xx, 3xx, 4xx, 5xx stand in this slot and the four after it; see statusSlot(). */
   readonly firstStatusSlot: number;
   readonly endedByDownstream: number;
@@ -62,6 +64,8 @@ export interface RouteSlots {
 
 export interface ProviderSlots {
   readonly name: string;
+  /** Its place, which it keeps over reloads. */
+  readonly index: number;
   readonly connectionsOpen: number;
   readonly queueLength: number;
   readonly queueRejected: number;
@@ -88,7 +92,7 @@ export interface CounterLayout {
 export interface CountedConfig {
   readonly models: readonly {
     readonly name: string;
-    readonly targets: readonly { readonly provider: string }[];
+    readonly targets: readonly { readonly provider: string; readonly model?: string | null }[];
   }[];
   readonly providers: readonly { readonly name: string }[];
 }
@@ -138,9 +142,11 @@ export function createCounterLayout(
   const firstProvider = take(places.providersMax * PROVIDER_FIELDS);
   const providers = new Map<string, ProviderSlots>();
   config.providers.forEach(({ name }, position) => {
-    const first = firstProvider + (places.providers[position] ?? 0) * PROVIDER_FIELDS;
+    const index = places.providers[position] ?? 0;
+    const first = firstProvider + index * PROVIDER_FIELDS;
     providers.set(name, {
       name,
+      index,
       connectionsOpen: first,
       queueLength: first + 1,
       queueRejected: first + 2,
@@ -161,6 +167,7 @@ export function createCounterLayout(
         index,
         model: model.name,
         provider: target.provider,
+        target: target.model ?? model.name,
         firstStatusSlot: first,
         endedByDownstream: first + 5,
         endedByUpstream: first + 6,

@@ -1,20 +1,31 @@
 /**
- * The Prometheus exposition. Values come from the workers' counters and histograms at the moment of the
- * scrape; prom-client formats and escapes them and adds the metrics of the process.
+ * The Prometheus exposition. Values come from memory that the workers share with the primary at the moment of the scrape,
+ * so no worker is asked for anything; prom-client adds the metrics of the process.
  */
-import { collectDefaultMetrics, type Metric, Registry } from 'prom-client';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import { BOUNDS } from '../core/bounds.js';
+import { nowMs } from '../core/clock.js';
 import type { ErrorCode } from '../core/errors.js';
 import { ATTEMPT_OUTCOMES } from '../upstream/attempt-outcomes.js';
+import { createConsumerFamilies } from './consumer-metrics.js';
 import {
   attemptSlot,
   type CounterLayout,
   type FixedSlotName,
   type RouteSlots,
 } from './counters.js';
-import { countUpTo, MEASURE, type Measure, type MergedSeries } from './histograms.js';
+import {
+  type Family,
+  type MetricType,
+  type Sample,
+  writeFamily,
+  writeSamples,
+} from './exposition.js';
+import { createHistogramFamilies } from './histogram-metrics.js';
 import { LIMIT_METRICS, type LimitSample } from './limit-metrics.js';
 import { PROVIDER_METRICS } from './provider-metrics.js';
 import { RELOAD_METRICS, type ReloadSample } from './reload-metrics.js';
+import type { TallyReader } from './tally-reader.js';
 import { mergeTargets, TARGET_METRICS, type TargetSample } from './target-metrics.js';
 import { USAGE_METRICS, type UsageSample } from './usage-metrics.js';
 
@@ -23,7 +34,9 @@ export interface MetricsSource {
   readonly readLayout: () => CounterLayout;
   /** Sums over the workers, by slot (readCounters). */
   readonly readCounters: () => Float64Array;
-  readonly readHistograms: () => readonly MergedSeries[];
+  readonly tally: TallyReader;
+  /** Of consumers with series of their own, by place. */
+  readonly readConsumerNames: () => readonly string[];
   /** Buckets that are shown; bounded. */
   readonly readLimits: () => readonly LimitSample[];
   readonly readLimitTableFull: () => number;
@@ -44,22 +57,8 @@ export interface Metrics {
 /** For the content-type header of /metrics. */
 export const METRICS_CONTENT_TYPE: string = Registry.PROMETHEUS_CONTENT_TYPE;
 
-/** Label for routes that share a histogram because there are too many. */
-const OTHER = '(other)';
 /** Label of exchanges that ended before they had a route. */
 const NONE = '(none)';
-
-/** From a cached answer to the ten minutes that a reasoning model may think. */
-const ANSWER_BOUNDS_S = [
-  0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600,
-];
-/** Weir's own share: tens of microseconds as a rule, more where an exchange waits for a connection. */
-const ADDED_BOUNDS_S = [
-  0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1,
-];
-
-/** How an estimate lies to the truth: 1 is exact. */
-const RATIO_BOUNDS = [0.25, 0.5, 0.75, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 5, 10, 100];
 
 const TOKEN_TYPES = [
   ['input', 'inputTokens'],
@@ -72,41 +71,23 @@ const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;
 /** Shown from the start even at 0, because a rate can't be taken over a series that was not there yet. */
 const SHOWN_AT_ZERO: readonly string[] = ['2xx', '4xx', '5xx'];
 
-type Labels = Readonly<Record<string, string | number>>;
-
-interface Sample {
-  readonly labels: Labels;
-  readonly value: number;
-  readonly metricName?: string;
-}
-
-/** What prom-client's registry asks of a metric. Its own classes keep state, which the workers have already. */
-class ComputedMetric {
-  readonly aggregator = 'sum';
-
-  constructor(
-    readonly type: 'counter' | 'gauge' | 'histogram',
-    readonly name: string,
-    readonly help: string,
-    private readonly collect: () => readonly Sample[],
-  ) {}
-
-  async get() {
-    const { name, help, type, aggregator } = this;
-    return { name, help, type, aggregator, values: this.collect() };
-  }
-}
-
+/** Gauges whose names say that they are counters, beside which prom-client has the same by type. */
+const MISNAMED = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+];
 const LOOP_LOOK_MS = 250;
 
 export function createMetrics(source: MetricsSource): Metrics {
   const registry = new Registry();
   // It looks at the primary's loop every 10 ms otherwise, which wakes an idle process a hundred times a second.
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: LOOP_LOOK_MS });
+  for (const name of MISNAMED) registry.removeSingleMetric(name);
+  const families: Family[] = [];
 
   let layout = source.readLayout();
   let totals = new Float64Array(layout.slotCount);
-  let histograms: readonly MergedSeries[] = [];
   let limits: readonly LimitSample[] = [];
   let targets: readonly TargetSample[] = [];
   const read = (slot: number): number => totals[slot] ?? 0;
@@ -117,13 +98,12 @@ export function createMetrics(source: MetricsSource): Metrics {
       layout.routes.map((route) => ({ labels: labelRoute(route), value: read(slotOf(route)) })),
     );
   const add = (
-    type: ComputedMetric['type'],
+    type: MetricType,
     name: string,
     help: string,
     collect: () => readonly Sample[],
   ): void => {
-    // prom-client's type names its own classes; its registry calls nothing but what ComputedMetric has.
-    registry.registerMetric(new ComputedMetric(type, name, help, collect) as unknown as Metric);
+    families.push({ name, type, help, write: () => writeSamples(name, collect()) });
   };
 
   add('counter', 'weir_requests_total', 'Answers relayed from providers, by class of status.', () =>
@@ -227,38 +207,12 @@ export function createMetrics(source: MetricsSource): Metrics {
     'Log lines that were dropped because they could not be written.',
     () => plain(readFixed('logLinesDropped') + source.readLogLinesLost()),
   );
-  const addHistogram = (
-    name: string,
-    help: string,
-    measure: Measure,
-    boundsS: readonly number[],
-  ): void =>
-    add('histogram', name, help, () =>
-      renderHistograms(name, measure, boundsS, histograms, layout.routes),
-    );
-  addHistogram(
-    'weir_first_byte_seconds',
-    'From the request to the first byte of the answer.',
-    MEASURE.firstByte,
-    ANSWER_BOUNDS_S,
-  );
-  addHistogram(
-    'weir_duration_seconds',
-    'From the request to the end of the answer.',
-    MEASURE.duration,
-    ANSWER_BOUNDS_S,
-  );
-  addHistogram(
-    'weir_estimate_ratio',
-    'Tokens estimated before a call, by the tokens that the provider counted.',
-    MEASURE.estimate,
-    RATIO_BOUNDS,
-  );
-  addHistogram(
-    'weir_added_seconds',
-    'Time that Weir itself added to an exchange.',
-    MEASURE.added,
-    ADDED_BOUNDS_S,
+  families.push(
+    ...createHistogramFamilies(
+      () => source.tally,
+      () => layout,
+    ),
+    ...createConsumerFamilies(() => source.tally, source.readConsumerNames),
   );
   add(
     'counter',
@@ -292,24 +246,38 @@ export function createMetrics(source: MetricsSource): Metrics {
     { labels: { ...source.build }, value: 1 },
   ]);
 
+  const render = async (): Promise<string> => {
+    // Read once, so that all counters of a scrape tell of the same moment.
+    layout = source.readLayout();
+    totals = Float64Array.from(source.readCounters());
+    limits = source.readLimits();
+    targets = mergeTargets(source.readTargets());
+    let text = '';
+    let turnMs = nowMs();
+    for (const family of families) {
+      text += writeFamily(family);
+      if (nowMs() - turnMs >= BOUNDS.scrapeTurnMs) {
+        await new Promise((resolve) => setImmediate(resolve));
+        turnMs = nowMs();
+      }
+    }
+    // prom-client 15 writes `Nan`, which Prometheus takes and stricter readers of the format do not.
+    return text + (await registry.metrics()).replace(/ Nan$/gm, ' NaN');
+  };
+  let rendering: Promise<string> | null = null;
   return {
-    render: async () => {
-      // Read once, so that all metrics of a scrape tell of the same moment.
-      layout = source.readLayout();
-      totals = Float64Array.from(source.readCounters());
-      histograms = source.readHistograms();
-      limits = source.readLimits();
-      targets = mergeTargets(source.readTargets());
-      const text = await registry.metrics();
-      // prom-client 15 writes `Nan`, which Prometheus takes and stricter readers of the format do not. No
-      // label can be hit: it would have to end a line, and a label's newline is escaped.
-      return text.replace(/ Nan$/gm, ' NaN');
+    // Who comes while one is made gets the same, so that many scrapers cost no more than one.
+    render: () => {
+      rendering ??= render().finally(() => {
+        rendering = null;
+      });
+      return rendering;
     },
   };
 }
 
-function labelRoute(route: RouteSlots | undefined): { provider: string; model: string } {
-  return { provider: route?.provider ?? OTHER, model: route?.model ?? OTHER };
+function labelRoute({ provider, model }: RouteSlots): { provider: string; model: string } {
+  return { provider, model };
 }
 
 function readStatuses(route: RouteSlots, read: (slot: number) => number): Sample[] {
@@ -346,52 +314,4 @@ function sumByLabels(samples: readonly Sample[]): Sample[] {
     );
   }
   return [...sums.values()];
-}
-
-/** Bounds in seconds, counts and sums in µs; the buckets of two routes with the same labels simply add up. */
-function renderHistograms(
-  name: string,
-  measure: Measure,
-  boundsS: readonly number[],
-  histograms: readonly MergedSeries[],
-  routes: readonly RouteSlots[],
-): Sample[] {
-  const boundsUs = boundsS.map((bound) => Math.round(bound * 1e6));
-  const merged = new Map<
-    string,
-    { labels: Labels; counts: number[]; count: number; sumUs: number }
-  >();
-  if (measure === MEASURE.added) {
-    // Without labels, so it can be shown before anything was measured.
-    merged.set('{}', { labels: {}, counts: boundsUs.map(() => 0), count: 0, sumUs: 0 });
-  }
-  for (const series of histograms) {
-    if (series.measure !== measure) continue;
-    const labels: Labels = measure === MEASURE.added ? {} : labelRoute(routes[series.route]);
-    const key = JSON.stringify(labels);
-    const counts = countUpTo(series.histogram, boundsUs);
-    const known = merged.get(key);
-    merged.set(key, {
-      labels,
-      counts: counts.map((count, position) => count + (known?.counts[position] ?? 0)),
-      count: series.histogram.totalCount + (known?.count ?? 0),
-      sumUs: series.sumUs + (known?.sumUs ?? 0),
-    });
-  }
-  const samples: Sample[] = [];
-  for (const { labels, counts, count, sumUs } of merged.values()) {
-    boundsS.forEach((le, position) => {
-      samples.push({
-        metricName: `${name}_bucket`,
-        labels: { ...labels, le },
-        value: counts[position] ?? 0,
-      });
-    });
-    samples.push(
-      { metricName: `${name}_bucket`, labels: { ...labels, le: '+Inf' }, value: count },
-      { metricName: `${name}_sum`, labels, value: sumUs / 1e6 },
-      { metricName: `${name}_count`, labels, value: count },
-    );
-  }
-  return samples;
 }

@@ -4,7 +4,7 @@ import type { ProviderSlots } from './counters.js';
 export const PROVIDER_METRICS: readonly (readonly [
   name: string,
   type: 'gauge' | 'counter',
-  slot: keyof Omit<ProviderSlots, 'name'>,
+  slot: keyof Omit<ProviderSlots, 'name' | 'index'>,
   help: string,
 ])[] = [
   ['weir_upstream_connections_open', 'gauge', 'connectionsOpen', 'Connections to providers.'],

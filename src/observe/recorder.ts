@@ -5,6 +5,7 @@ import type { AccessUsage, WriteAccessLine } from './access-line.js';
 import { type CounterColumn, type CounterLayout, type RouteSlots, statusSlot } from './counters.js';
 import type { ExchangeTrail } from './exchange-trail.js';
 import type { WorkerHistograms } from './histograms.js';
+import type { Tally } from './tally.js';
 
 export class Recorder {
   readonly #layout: CounterLayout;
@@ -12,6 +13,7 @@ export class Recorder {
   readonly #histograms: WorkerHistograms;
   readonly #writeLine: WriteAccessLine | null;
   readonly #trail: ExchangeTrail | null;
+  readonly #tally: Tally | null;
   #inFlight = 0;
   /** Of the exchange before, which often went the same way. */
   #lastTarget: Exchange['target'] = null;
@@ -24,12 +26,14 @@ export class Recorder {
     /** null: the access log is off. */
     writeLine: WriteAccessLine | null,
     trail: ExchangeTrail | null = null,
+    tally: Tally | null = null,
   ) {
     this.#layout = layout;
     this.#column = column;
     this.#histograms = histograms;
     this.#writeLine = writeLine;
     this.#trail = trail;
+    this.#tally = tally;
   }
 
   get inFlight(): number {
@@ -59,6 +63,7 @@ export class Recorder {
     } else if (exchange.ended?.by === 'downstream') {
       column.add(fixed.abortedUnrouted, 1);
     }
+    this.#tally?.count(exchange, route === null ? -1 : route.index, endedMs);
     this.#trail?.offer(exchange, endedMs);
     this.#writeLine?.(describe(exchange, endedMs));
   }

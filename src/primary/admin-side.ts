@@ -45,10 +45,7 @@ export class AdminSide {
       address: host.readConfig().admin,
       token: host.readConfig().admin.token,
       isReady: host.isReady,
-      renderMetrics: async () => {
-        await collect();
-        return this.#metrics.render();
-      },
+      renderMetrics: () => this.#metrics.render(),
       api: [
         ...createLimitsApi(limits),
         ...createTargetsApi(targets),
@@ -90,11 +87,12 @@ export class AdminSide {
 
   #createMetrics(): Metrics {
     const { version, kept, readReloads, readLogLinesLost, readConfig } = this.#host;
-    const { limits, targets, places, counters, usage } = kept;
+    const { limits, targets, places, counters, tallies, usage } = kept;
     return createMetrics({
       readLayout: () => places.layout,
       readCounters: () => readCounters(places.layout, counters, readConfig().workers),
-      readHistograms: () => this.#histograms.merge(),
+      tally: tallies.reader,
+      readConsumerNames: () => tallies.names,
       readLimits: () => limits.readSamples(),
       readLimitTableFull: () => limits.tableFullCount,
       readTargets: () => targets.readSamples(),

@@ -3,12 +3,15 @@ import { loadPriceCatalog, type PriceCatalog } from '../admit/price-catalog.js';
 import type { WeirConfig } from '../config/model.js';
 import { readTlsFiles } from '../config/pem-files.js';
 import { wallClockMs } from '../core/clock.js';
+import { createCounterBuffer } from '../observe/counters.js';
+import { createTargetLoadBuffer } from '../route/target-load.js';
 import type { UsageKeeper } from '../usage/keeper.js';
 import type { GenerationStart } from '../worker/messages.js';
 import type { LimitKeeper } from './limit-keeper.js';
 import type { PlannedGeneration } from './reload.js';
+import { TallyPlaces } from './tally-places.js';
 import type { TargetKeeper } from './target-keeper.js';
-import type { TargetPlaces } from './target-places.js';
+import { TargetPlaces } from './target-places.js';
 
 /** What the primary keeps from one configuration to the next. */
 export interface Kept {
@@ -17,13 +20,28 @@ export interface Kept {
   readonly places: TargetPlaces;
   readonly counters: SharedArrayBuffer;
   readonly targetLoad: SharedArrayBuffer;
+  readonly tallies: TallyPlaces;
   /** null: no usage records are written. */
   readonly usage: UsageKeeper | null;
 }
 
+export function createKept(
+  config: WeirConfig,
+  keepers: Pick<Kept, 'limits' | 'targets' | 'usage'>,
+): Kept {
+  const places = new TargetPlaces(config);
+  return {
+    ...keepers,
+    places,
+    counters: createCounterBuffer(places.layout, config.workers),
+    targetLoad: createTargetLoadBuffer(places.targetsMax, config.workers),
+    tallies: new TallyPlaces(config, places),
+  };
+}
+
 /** Of the configuration that the kept things were made for. */
 export async function startFirst(config: WeirConfig, kept: Kept): Promise<GenerationStart> {
-  const { limits, targets, places, counters, targetLoad } = kept;
+  const { limits, targets, places, counters, targetLoad, tallies } = kept;
   return {
     number: 1,
     config,
@@ -32,6 +50,7 @@ export async function startFirst(config: WeirConfig, kept: Kept): Promise<Genera
     counters,
     targetLoad,
     places: places.place(config),
+    tally: tallies.place(config),
     health: targets.buffer,
     ...limits.memory,
   };
@@ -45,7 +64,7 @@ export async function startFirst(config: WeirConfig, kept: Kept): Promise<Genera
 export async function planNext(
   config: WeirConfig,
   number: number,
-  { limits, targets, places, counters, targetLoad }: Kept,
+  { limits, targets, places, counters, targetLoad, tallies }: Kept,
   onAdopt: (changed: ReadonlySet<string>) => void,
 ): Promise<PlannedGeneration> {
   const prices = await loadPrices(config);
@@ -63,6 +82,7 @@ export async function planNext(
     counters,
     targetLoad,
     places: counted,
+    tally: tallies.place(config),
     health: plannedTargets.buffer,
     limits: rows,
     limitPlaces,

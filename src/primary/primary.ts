@@ -9,12 +9,12 @@ import type { WeirConfig } from '../config/model.js';
 import { checkTlsFiles } from '../config/pem-files.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs, wallClockMs } from '../core/clock.js';
-import { createCounterBuffer, resetGauges } from '../observe/counters.js';
+import { resetGauges } from '../observe/counters.js';
 import { createLogMemory } from '../observe/log-batch.js';
 import { LogSink } from '../observe/log-sink.js';
 import { createLogger, type Logger } from '../observe/logger.js';
 import { NO_RELOADS } from '../observe/reload-metrics.js';
-import { createTargetLoadBuffer, reclaimTargetLoad } from '../route/target-load.js';
+import { reclaimTargetLoad } from '../route/target-load.js';
 import { openUsageKeeper } from '../usage/keeper.js';
 import { Gate } from '../worker/gate.js';
 import type { WorkerStart } from '../worker/messages.js';
@@ -26,7 +26,7 @@ import { CheckKeeper } from './check-keeper.js';
 import { widenInlining } from './compiler.js';
 import { WatchKeeper } from './config-watch.js';
 import { findPort } from './endpoint.js';
-import { type Kept, planNext, startFirst } from './generation-plan.js';
+import { createKept, type Kept, planNext, startFirst } from './generation-plan.js';
 import { Generations } from './generations.js';
 import { HandOver } from './hand-over.js';
 import { LimitKeeper } from './limit-keeper.js';
@@ -36,7 +36,6 @@ import { Reloader, type ReloadResult } from './reload.js';
 import { logReload } from './reload-log.js';
 import type { SupervisorLink } from './supervisor-link.js';
 import { TargetKeeper } from './target-keeper.js';
-import { TargetPlaces } from './target-places.js';
 import { WorkerCare } from './worker-care.js';
 import { type ListeningWorker, WorkerSet } from './worker-set.js';
 
@@ -93,12 +92,10 @@ export class Primary {
     this.#targets = new TargetKeeper(config, this.logger);
     this.#checks = new CheckKeeper(this.logger);
     this.#watch = new WatchKeeper(this.logger, () => void this.reload('the file has changed'));
-    const places = new TargetPlaces(config);
-    const counters = createCounterBuffer(places.layout, config.workers);
-    const targetLoad = createTargetLoadBuffer(places.targetsMax, config.workers);
-    const [limits, targets] = [this.#limits, this.#targets];
+    const limits = this.#limits;
     const usage = openUsageKeeper(config.usage, options.version, this.logger);
-    this.#kept = { limits, targets, places, counters, targetLoad, usage };
+    this.#kept = createKept(config, { limits, targets: this.#targets, usage });
+    const { places, counters, targetLoad } = this.#kept;
     this.#workers = new WorkerSet({
       onLog: (lines, lineCount, onTaken) => this.#sink.writeBatch(lines, lineCount, onTaken),
       onTrail: (trail) => this.#adminSide.onTrail(trail),

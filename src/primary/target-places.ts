@@ -18,11 +18,13 @@ type Config = Pick<WeirConfig, 'models' | 'providers'>;
 interface PlacedTarget {
   readonly model: string;
   readonly provider: string;
+  /** What the provider is asked for; null: what the client wrote. */
+  readonly providerModel: string | null;
 }
 
 export class TargetPlaces {
   readonly targetsMax: number;
-  readonly #providersMax: number;
+  readonly providersMax: number;
   readonly #places = new Map<string, number>();
   readonly #targets: PlacedTarget[] = [];
   readonly #providers = new Map<string, number>();
@@ -32,7 +34,7 @@ export class TargetPlaces {
   constructor(config: Config) {
     const counts = placeInOrder(config);
     this.targetsMax = Math.max(BOUNDS.targetsRoom, 2 * counts.targetsMax);
-    this.#providersMax = Math.max(BOUNDS.providersRoom, 2 * counts.providersMax);
+    this.providersMax = Math.max(BOUNDS.providersRoom, 2 * counts.providersMax);
     this.place(config);
     this.#layout = this.#layOut();
   }
@@ -46,18 +48,18 @@ export class TargetPlaces {
     const newTargets = new Set(keys.map(({ key }) => key).filter((key) => !this.#places.has(key)));
     const newProviders = providers.filter(({ name }) => !this.#providers.has(name));
     checkRoom('models', this.#places.size + newTargets.size, this.targetsMax);
-    checkRoom('providers', this.#providers.size + newProviders.length, this.#providersMax);
-    for (const { key, model, provider } of keys) {
+    checkRoom('providers', this.#providers.size + newProviders.length, this.providersMax);
+    for (const { key, ...target } of keys) {
       if (this.#places.has(key)) continue;
       this.#places.set(key, this.#targets.length);
-      this.#targets.push({ model, provider });
+      this.#targets.push(target);
     }
     for (const { name } of newProviders) this.#providers.set(name, this.#providers.size);
     return {
       targets: Int32Array.from(keys, ({ key }) => this.#places.get(key) ?? 0),
       providers: Int32Array.from(providers, ({ name }) => this.#providers.get(name) ?? 0),
       targetsMax: this.targetsMax,
-      providersMax: this.#providersMax,
+      providersMax: this.providersMax,
     };
   }
 
@@ -72,13 +74,13 @@ export class TargetPlaces {
   #layOut(): CounterLayout {
     this.#laidOut = this.#targets.length + this.#providers.size;
     const config = {
-      models: this.#targets.map(({ model, provider }) => ({
+      models: this.#targets.map(({ model, provider, providerModel }) => ({
         name: model,
-        targets: [{ provider }],
+        targets: [{ provider, model: providerModel }],
       })),
       providers: [...this.#providers.keys()].map((name) => ({ name })),
     };
-    const room = { targetsMax: this.targetsMax, providersMax: this.#providersMax };
+    const room = { targetsMax: this.targetsMax, providersMax: this.providersMax };
     return createCounterLayout(config, { ...placeInOrder(config), ...room });
   }
 }
@@ -93,7 +95,7 @@ function nameTargets(
     const name = JSON.stringify([model, provider, providerModel]);
     const times = (seen.get(name) ?? 0) + 1;
     seen.set(name, times);
-    return { key: `${name}#${times}`, model, provider };
+    return { key: `${name}#${times}`, model, provider, providerModel };
   });
 }
 

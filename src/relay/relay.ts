@@ -13,6 +13,7 @@ import { nowMs } from '../core/clock.js';
 import { GatewayError } from '../core/errors.js';
 import type { Ended, Exchange, Phase, RequestHead } from '../exchange.js';
 import { ExchangeDeadline } from './exchange-deadline.js';
+import { FirstTokenWatch } from './first-token.js';
 import { endsEvent, KeepAlive } from './keep-alive.js';
 import { Meter } from './meter.js';
 import { formatOwnLines, listErrorHeaders, tellAttempts } from './own-lines.js';
@@ -127,6 +128,7 @@ export class Relay implements DownstreamObserver {
         exchange.usageEdit !== null,
       );
     }
+    if (head.isEventStream && !head.isEncoded) exchange.firstToken = new FirstTokenWatch();
     const keepAliveMs = head.isEventStream ? (exchange.target?.keepAliveMs ?? 0) : 0;
     if (keepAliveMs > 0 && !this.#isBodiless && !head.isEncoded && this.#bodyBytes(head) < 0) {
       this.#keepAlive = new KeepAlive(this.#host.deadlines, keepAliveMs, this);
@@ -135,7 +137,7 @@ export class Relay implements DownstreamObserver {
 
   onUpstreamData(chunk: Buffer): void {
     const { meter } = this.#exchange;
-    this.#exchange.responseBytes += chunk.length;
+    this.#exchange.noteData(chunk);
     if (meter === null) {
       this.#pieces.push(chunk);
     } else {

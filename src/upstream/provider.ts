@@ -4,6 +4,7 @@
  * grow old and close.
  */
 import type { ProviderConfig, TlsMaterial } from '../config/model.js';
+import { nowMs } from '../core/clock.js';
 import type { DeadlineList, Deadlines } from '../core/deadlines.js';
 import { GatewayError } from '../core/errors.js';
 import type { Lookup } from './addresses.js';
@@ -37,6 +38,10 @@ export interface ProviderEvents {
   onConnections(delta: number): void;
   onQueue(delta: number): void;
   onQueueRefused(): void;
+  /** A call has left the queue, for a connection or for good. */
+  onWaited?(ms: number): void;
+  /** A connection is open; `ms` is what that took. */
+  onConnected?(ms: number): void;
   /** A request is sent once more: its connection was dead already. */
   onReplay(): void;
 }
@@ -148,7 +153,7 @@ export class Provider implements CallHost, WarmHost {
 
   withdraw(call: UpstreamCall): void {
     if (this.#queue.delete(call)) {
-      this.#events.onQueue(-1);
+      this.#leaveQueue(call);
     } else {
       this.#countClosed();
     }
@@ -217,11 +222,13 @@ export class Provider implements CallHost, WarmHost {
     onOpen: (connection: UpstreamConnection) => void,
     onFailed: (error: Error) => void,
   ): Dial {
+    const startMs = nowMs();
     this.#opened += 1;
     this.#events.onConnections(1);
     return this.#engine.connect(this.#dialer, {
       onOpen: (connection) => {
         this.#connections.add(connection);
+        this.#events.onConnected?.(nowMs() - startMs);
         onOpen(connection);
       },
       onFailed: (error) => {
@@ -249,6 +256,11 @@ export class Provider implements CallHost, WarmHost {
     }
   }
 
+  #leaveQueue({ deadlineStartMs }: UpstreamCall): void {
+    this.#events.onQueue(-1);
+    this.#events.onWaited?.(nowMs() - deadlineStartMs);
+  }
+
   #serveQueue(): void {
     while (this.#queue.size > 0 && !this.#isClosed) {
       const connection = this.#takeIdle();
@@ -260,7 +272,7 @@ export class Provider implements CallHost, WarmHost {
         return;
       }
       this.#queue.delete(call);
-      this.#events.onQueue(-1);
+      this.#leaveQueue(call);
       if (connection === null) {
         this.#open(call);
       } else {

@@ -28,6 +28,8 @@ import type { ExchangeTrail } from '../observe/exchange-trail.js';
 import type { WorkerHistograms } from '../observe/histograms.js';
 import { listSecrets, Recorder } from '../observe/recorder.js';
 import { createRedact } from '../observe/redact.js';
+import { Tally } from '../observe/tally.js';
+import { TallyLayout, viewTally } from '../observe/tally-layout.js';
 import type { Stages } from '../pipeline.js';
 import { FirstTokenWatch } from '../relay/first-token.js';
 import { Balancers } from '../route/balancers.js';
@@ -105,7 +107,8 @@ export class Generation implements Stages {
     const writeLine = config.log.access
       ? createAccessLine(host.log, redact, config.log.client)
       : null;
-    this.#recorder = new Recorder(layout, column, host.histograms, writeLine, host.trail);
+    const tally = openTally(start, host.index);
+    this.#recorder = new Recorder(layout, column, host.histograms, writeLine, host.trail, tally);
     this.keys = createKeyTable(config.consumers);
     const models = new ModelTable(config);
     this.modelList = new ModelList(models, host.startedWallMs);
@@ -131,6 +134,8 @@ export class Generation implements Stages {
           onConnections: (delta) => column.add(slots?.connectionsOpen ?? 0, delta),
           onQueue: (delta) => column.add(slots?.queueLength ?? 0, delta),
           onQueueRefused: () => column.add(slots?.queueRejected ?? 0, 1),
+          onWaited: (ms) => tally.countConnection(slots?.index ?? 0, 'queue', ms),
+          onConnected: (ms) => tally.countConnection(slots?.index ?? 0, 'connect', ms),
           onReplay: () => column.add(slots?.staleReplays ?? 0, 1),
         },
       );
@@ -226,6 +231,11 @@ export class Generation implements Stages {
       this.#host.providers.giveBack(provider);
     }
   }
+}
+
+function openTally({ tally }: GenerationStart, worker: number): Tally {
+  const layout = new TallyLayout(tally.sizes);
+  return new Tally(layout, viewTally(layout, tally.memory, worker), tally.consumers);
 }
 
 function createAdmission(

@@ -7,6 +7,7 @@ import type { RowPlaces } from '../limits/plan.js';
 import type { CounterPlaces } from '../observe/counters.js';
 import type { Trail } from '../observe/exchange-trail.js';
 import type { SentLines } from '../observe/log-batch.js';
+import type { TallyStart } from '../observe/tally.js';
 
 /** What follows from one configuration; the same for all workers. */
 export interface GenerationStart {
@@ -20,6 +21,8 @@ export interface GenerationStart {
   readonly counters: SharedArrayBuffer;
   /** Where targets and providers count; also where their load stands. */
   readonly places: CounterPlaces;
+  /** What is summed by consumer, provider and target for /metrics. */
+  readonly tally: TallyStart;
   /** Of configured consumers, and where each has its rows in it. */
   readonly limits: SharedArrayBuffer;
   readonly limitPlaces: RowPlaces;

@@ -35,6 +35,7 @@ test('defaults of the smallest file', () => {
     stateDir: null,
     drainTimeoutMs: 60_000,
     upgradeDrainTimeoutMs: 600_000,
+    metrics: { consumersMax: 1000 },
     log: { level: 'info', access: true, client: false },
     retry: { attemptsMax: 3, backoffMs: 100, backoffMsMax: 5000, budgetPercent: 20 },
     providers: [

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Exchange } from '../../../src/exchange.js';
 import {
   CounterColumn,
   createCounterBuffer,
@@ -7,10 +8,13 @@ import {
   readCounters,
   statusSlot,
 } from '../../../src/observe/counters.js';
-import { HistogramStore, WorkerHistograms } from '../../../src/observe/histograms.js';
 import { createMetrics, type Metrics } from '../../../src/observe/metrics.js';
+import { Tally } from '../../../src/observe/tally.js';
+import { createTallyMemory, TallyLayout, viewTally } from '../../../src/observe/tally-layout.js';
+import { TallyReader } from '../../../src/observe/tally-reader.js';
 import { type Family, parseExposition } from '../../helpers/exposition.js';
 import { createRoutesConfig } from '../../helpers/observe-config.js';
+import { createExchange } from '../../helpers/stage-fakes.js';
 
 const NASTY = 'a"b\\c\nd{e="f"},ö 1';
 
@@ -24,24 +28,23 @@ const TARGETS = [
 interface Bench {
   readonly layout: ReturnType<typeof createCounterLayout>;
   readonly columns: readonly CounterColumn[];
-  readonly histograms: readonly WorkerHistograms[];
+  readonly tallies: readonly Tally[];
   readonly metrics: Metrics;
 }
 
 function createBench(models: Readonly<Record<string, readonly string[]>>): Bench {
   const layout = createCounterLayout(createRoutesConfig(models));
   const buffer = createCounterBuffer(layout, 2);
-  const histograms = [new WorkerHistograms(), new WorkerHistograms()];
-  const store = new HistogramStore();
+  const places = new TallyLayout({ consumersMax: 2, providersMax: layout.providers.size });
+  const memory = createTallyMemory(places, 2);
+  const tallies = [0, 1].map(
+    (worker) => new Tally(places, viewTally(places, memory, worker), Int32Array.of(2, 3, 1, 1)),
+  );
   const metrics = createMetrics({
     readLayout: () => layout,
     readCounters: () => readCounters(layout, buffer, 2),
-    readHistograms: () => {
-      histograms.forEach((worker, index) => {
-        store.takeIn(index, worker.takeSnapshot());
-      });
-      return store.merge();
-    },
+    tally: new TallyReader(places, memory, 2),
+    readConsumerNames: () => ['team', NASTY],
     readLimits: () => [],
     readLimitTableFull: () => 3,
     readTargets: () => TARGETS,
@@ -58,9 +61,14 @@ function createBench(models: Readonly<Record<string, readonly string[]>>): Bench
   return {
     layout,
     columns: [0, 1].map((index) => new CounterColumn(layout, buffer, index)),
-    histograms,
+    tallies,
     metrics,
   };
+}
+
+/** One that began at 0 and was answered. */
+function createOver(set: Partial<Exchange>): Exchange {
+  return Object.assign(createExchange(), { startedMs: 0, status: 200, ...set });
 }
 
 async function scrape(metrics: Metrics): Promise<Map<string, Family>> {
@@ -82,7 +90,7 @@ function find(
 }
 
 test('a scrape shows what the workers counted, summed', async () => {
-  const { layout, columns, histograms, metrics } = createBench({
+  const { layout, columns, tallies, metrics } = createBench({
     'gpt-4o': ['openai', 'azure'],
     [NASTY]: ['openai'],
   });
@@ -99,9 +107,10 @@ test('a scrape shows what the workers counted, summed', async () => {
     if (provider !== undefined) column.set(provider.queueLength, 4);
   }
   columns[0]?.add(statusSlot(layout.routes[0]!, 302), 1);
-  histograms[0]?.recordFirstByte(2, 1_000);
-  histograms[1]?.recordFirstByte(2, 700_000_000);
-  histograms[1]?.recordAdded(40);
+  const [one, other] = tallies;
+  one?.count(createOver({ firstByteMs: 1, sentMs: 0.5, headMs: 1 }), 2, 1);
+  other?.count(createOver({ firstByteMs: 700_000, sentMs: 0.5, headMs: 700_000 }), 2, 700_000);
+  other?.countConnection(0, 'queue', 70);
 
   const families = await scrape(metrics);
   assert.equal(
@@ -137,13 +146,17 @@ test('a scrape shows what the workers counted, summed', async () => {
     find(families, 'weir_build_info', { version: '0.1.0', node: process.version, uws: '20.0' }),
     1,
   );
-  const route = { provider: 'openai', model: NASTY };
+  const route = { provider: 'openai', model: NASTY, target: NASTY };
   assert.equal(find(families, 'weir_first_byte_seconds_bucket', { ...route, le: '0.005' }), 1);
   assert.equal(find(families, 'weir_first_byte_seconds_bucket', { ...route, le: '600' }), 1);
   assert.equal(find(families, 'weir_first_byte_seconds_bucket', { ...route, le: '+Inf' }), 2);
   assert.equal(find(families, 'weir_first_byte_seconds_sum', route), 700.001);
-  assert.equal(find(families, 'weir_added_seconds_bucket', { le: '0.00005' }), 1);
-  assert.equal(find(families, 'weir_added_seconds_sum'), 0.00004);
+  assert.equal(find(families, 'weir_added_seconds_bucket', { ...route, le: '0.00025' }), 0);
+  assert.equal(find(families, 'weir_added_seconds_bucket', { ...route, le: '0.0005' }), 2);
+  assert.equal(find(families, 'weir_added_seconds_sum', route), 0.001);
+  const waits = { provider: 'openai', le: '0.1' };
+  assert.equal(find(families, 'weir_queue_wait_seconds_bucket', waits), 1);
+  assert.equal(families.get('weir_upstream_connect_seconds')?.samples.length, 0);
   assert.equal(find(families, 'weir_limit_table_full_total'), 3);
   for (const name of [
     'process_resident_memory_bytes',
@@ -156,16 +169,17 @@ test('a scrape shows what the workers counted, summed', async () => {
 });
 
 test('two targets of one model at one provider are one series', async () => {
-  const { layout, columns, histograms, metrics } = createBench({ fast: ['openai', 'openai'] });
+  const { layout, columns, tallies, metrics } = createBench({ fast: ['openai', 'openai'] });
   for (const route of layout.routes) {
     columns[0]?.add(statusSlot(route, 200), 1);
-    histograms[0]?.recordDuration(route.index, 1_000_000);
+    tallies[0]?.count(createOver({}), route.index, 1000);
   }
   const families = await scrape(metrics);
-  const labels = { provider: 'openai', model: 'fast' };
-  assert.equal(find(families, 'weir_requests_total', { ...labels, status: '2xx' }), 2);
-  assert.equal(find(families, 'weir_duration_seconds_bucket', { ...labels, le: '1' }), 2);
-  assert.equal(find(families, 'weir_duration_seconds_sum', labels), 2);
+  const labels = { provider: 'openai', model: 'fast', status: '2xx' };
+  assert.equal(find(families, 'weir_requests_total', labels), 2);
+  const ofTarget = { ...labels, target: 'fast' };
+  assert.equal(find(families, 'weir_duration_seconds_bucket', { ...ofTarget, le: '1' }), 2);
+  assert.equal(find(families, 'weir_duration_seconds_sum', ofTarget), 2);
 });
 
 test('names that look like other labels are not mixed up', async () => {
@@ -187,7 +201,7 @@ test('names that look like other labels are not mixed up', async () => {
 test('a scrape before the first request is well-formed, and counters only rise', async () => {
   const { layout, columns, metrics } = createBench({ '*': ['openai'] });
   const before = await scrape(metrics);
-  assert.equal(find(before, 'weir_added_seconds_count'), 0);
+  assert.equal(before.get('weir_added_seconds')?.samples.length, 0);
   for (let index = 0; index < 3; index += 1) {
     columns[0]?.add(layout.fixed.exchangesTotal, 1);
     assert.equal(find(await scrape(metrics), 'weir_exchanges_total'), index + 1);

@@ -31,6 +31,7 @@ function startOf(number: number, config: WeirConfig): GenerationStart {
     tls: [null],
     counters: memory,
     places: { targets: none, providers: none, targetsMax: 0, providersMax: 0 },
+    tally: { memory, sizes: { consumersMax: 0, providersMax: 0 }, consumers: none },
     limits: memory,
     limitPlaces: { capacity: 0, rowCount: 0, firstRow: none, scattered: none, fingerprint: 0 },
     callerLimits: null,

@@ -1,0 +1,169 @@
+/** A worker's part in the figures of tally-layout.ts: a few additions for an exchange that is over, nothing else. */
+import type { Exchange, Settled } from '../exchange.js';
+import {
+  CONSUMER_USES,
+  type HistogramPlace,
+  NO_CONSUMER,
+  OPERATIONS,
+  OTHER_CONSUMERS,
+  PROVIDER_HISTOGRAMS,
+  type ProviderHistogram,
+  ROUTE_HISTOGRAMS,
+  STATUS_CLASSES,
+  type TallyLayout,
+  type TallySizes,
+} from './tally-layout.js';
+
+/** What a worker is told of a generation's places. */
+export interface TallyStart {
+  readonly memory: SharedArrayBuffer;
+  readonly sizes: TallySizes;
+  /** By position in the configuration. */
+  readonly consumers: Int32Array;
+}
+
+const MS_PER_S = 1000;
+const NONE = STATUS_CLASSES.indexOf('none');
+const CHAT = OPERATIONS.indexOf('chat');
+const TEXT_COMPLETION = OPERATIONS.indexOf('text_completion');
+const EMBEDDINGS = OPERATIONS.indexOf('embeddings');
+const INPUT = STATUS_CLASSES.length + CONSUMER_USES.indexOf('input');
+const OUTPUT = STATUS_CLASSES.length + CONSUMER_USES.indexOf('output');
+const CACHED_INPUT = STATUS_CLASSES.length + CONSUMER_USES.indexOf('cached_input');
+const REASONING = STATUS_CLASSES.length + CONSUMER_USES.indexOf('reasoning');
+const NANO_DOLLARS = STATUS_CLASSES.length + CONSUMER_USES.indexOf('nanoDollars');
+
+export class Tally {
+  readonly #layout: TallyLayout;
+  readonly #slots: Float64Array;
+  readonly #consumers: Int32Array;
+
+  /** @param slots the worker's column. @param consumers their places, by position in the configuration. */
+  constructor(layout: TallyLayout, slots: Float64Array, consumers: Int32Array) {
+    this.#layout = layout;
+    this.#slots = slots;
+    this.#consumers = consumers;
+  }
+
+  /**
+   * An exchange that is over and settled.
+   * @param route its target's place; -1: it never had one.
+   */
+  count(exchange: Exchange, route: number, endedMs: number): void {
+    const { status, settled, identity } = exchange;
+    const statusClass = classOf(status);
+    const index = identity === null ? -1 : identity.consumerIndex;
+    const consumer = index < 0 ? NO_CONSUMER : (this.#consumers[index] ?? OTHER_CONSUMERS);
+    const own = this.#layout.consumerSlot(consumer);
+    this.#add(own + statusClass, 1);
+    if (settled !== null) {
+      this.#countUse(own, settled);
+    }
+    if (route >= 0) {
+      this.#countRoute(exchange, this.#layout.routeSlot(route), statusClass, endedMs);
+    }
+  }
+
+  /** @param provider its place. */
+  countConnection(provider: number, name: ProviderHistogram, ms: number): void {
+    this.#record(this.#layout.providerSlot(provider), PROVIDER_HISTOGRAMS[name], 0, ms / MS_PER_S);
+  }
+
+  #countUse(own: number, { usage, costNanoDollars }: Settled): void {
+    this.#add(own + INPUT, usage.inputTokens);
+    this.#add(own + OUTPUT, usage.outputTokens);
+    this.#add(own + CACHED_INPUT, usage.cachedInputTokens);
+    this.#add(own + REASONING, usage.reasoningTokens);
+    this.#add(own + NANO_DOLLARS, costNanoDollars);
+  }
+
+  #countRoute(exchange: Exchange, route: number, statusClass: number, endedMs: number): void {
+    const { startedMs, headMs, firstByteMs, status } = exchange;
+    const { duration, firstByte, added } = ROUTE_HISTOGRAMS;
+    this.#record(route, duration, statusClass, (endedMs - startedMs) / MS_PER_S);
+    if (headMs > 0 && status !== null) {
+      // A client that leaves between the provider's head and its first byte has seen none.
+      if (firstByteMs > 0) {
+        this.#record(route, firstByte, 0, (firstByteMs - startedMs) / MS_PER_S);
+      }
+      this.#record(route, added, 0, exchange.addedMs / MS_PER_S);
+    }
+    this.#countEstimate(exchange, route);
+    const operation = findOperation(exchange);
+    if (operation >= 0 && exchange.sentMs > 0) {
+      this.#countOperation(exchange, route, operation, endedMs);
+    }
+  }
+
+  #countEstimate({ estimate, settled }: Exchange, route: number): void {
+    if (estimate === null || settled === null || settled.isEstimated) {
+      return;
+    }
+    const tokens = settled.usage.inputTokens + settled.usage.outputTokens;
+    if (tokens > 0) {
+      const ratio = (estimate.inputTokens + estimate.outputTokens) / tokens;
+      this.#record(route, ROUTE_HISTOGRAMS.estimate, 0, ratio);
+    }
+  }
+
+  /** As the provider's client sees it: from the moment the request was written to it. */
+  #countOperation(exchange: Exchange, route: number, operation: number, endedMs: number): void {
+    const { sentMs, firstTokenMs, settled, status } = exchange;
+    const places = ROUTE_HISTOGRAMS;
+    const isWhole = exchange.ended?.reason === 'complete' && status !== null && status < 400;
+    const outcome = isWhole ? places.operation : places.failedOperation;
+    this.#record(route, outcome, operation, (endedMs - sentMs) / MS_PER_S);
+    if (firstTokenMs > 0) {
+      this.#record(route, places.firstToken, operation, (firstTokenMs - sentMs) / MS_PER_S);
+    }
+    if (settled === null || settled.isEstimated) {
+      return;
+    }
+    const { inputTokens, outputTokens } = settled.usage;
+    this.#record(route, places.inputTokens, operation, inputTokens);
+    if (operation !== EMBEDDINGS) {
+      this.#record(route, places.outputTokens, operation, outputTokens);
+    }
+    if (isWhole && firstTokenMs > 0 && outputTokens > 1) {
+      const seconds = (endedMs - firstTokenMs) / MS_PER_S / (outputTokens - 1);
+      this.#record(route, places.tokenTime, operation, seconds);
+    }
+  }
+
+  #record(base: number, { bounds, offset, size }: HistogramPlace, nth: number, value: number) {
+    // Also what is no number, which would spoil the sum for ever.
+    const sound = Number.isFinite(value) && value > 0 ? value : 0;
+    let bucket = 0;
+    while (bucket < bounds.length && sound > (bounds[bucket] as number)) {
+      bucket += 1;
+    }
+    const first = base + offset + nth * size;
+    this.#add(first + bucket, 1);
+    this.#add(first + size - 1, sound);
+  }
+
+  #add(slot: number, amount: number): void {
+    this.#slots[slot] = (this.#slots[slot] as number) + amount;
+  }
+}
+
+function classOf(status: number | null): number {
+  if (status === null || status < 200) {
+    return NONE;
+  }
+  return status < 600 ? Math.trunc(status / 100) - 2 : NONE - 1;
+}
+
+/** By the path's end, since providers' paths begin in several ways; -1: no operation that has a name. */
+function findOperation({ dialect, head: { path } }: Exchange): number {
+  if (path.endsWith('/chat/completions') || path.endsWith('/responses')) {
+    return CHAT;
+  }
+  if (dialect === 'anthropic') {
+    return path.endsWith('/messages') || path.endsWith('/complete') ? CHAT : -1;
+  }
+  if (path.endsWith('/completions')) {
+    return TEXT_COMPLETION;
+  }
+  return path.endsWith('/embeddings') ? EMBEDDINGS : -1;
+}
