@@ -15,6 +15,7 @@ import {
 } from '../src/upstream/failure-classes.js';
 import { renderConformance } from './conformance.js';
 import { renderEndurance } from './endurance.js';
+import { renderMetrics } from './metrics.js';
 import { findPromises, judgePromises, readTestTexts, renderPromises } from './promises.js';
 
 /** docs/ of the repository, seen from `.test-build/docs/generate.js`. */
@@ -138,26 +139,33 @@ ${renderTable(
 `;
 }
 
-export const PAGES: readonly { readonly name: string; readonly render: () => string }[] = [
+export const PAGES: readonly {
+  readonly name: string;
+  readonly render: () => string | Promise<string>;
+}[] = [
   { name: 'errors.md', render: renderErrors },
   { name: 'bounds.md', render: renderBounds },
   { name: 'failure-classes.md', render: renderFailureClasses },
   { name: 'endurance.md', render: renderEndurance },
   { name: 'conformance.md', render: renderConformance },
   { name: 'promises.md', render: renderPromises },
+  { name: 'metrics.md', render: renderMetrics },
 ];
 
 /** Names of the committed pages that the tables no longer agree with. */
-export function findStalePages(): readonly string[] {
-  return PAGES.filter(({ name, render }) => {
+export async function findStalePages(): Promise<readonly string[]> {
+  const stale: string[] = [];
+  for (const { name, render } of PAGES) {
     const path = FOLDER + name;
-    return !existsSync(path) || readFileSync(path, 'utf8') !== render();
-  }).map(({ name }) => name);
+    const isFresh = existsSync(path) && readFileSync(path, 'utf8') === (await render());
+    if (!isFresh) stale.push(name);
+  }
+  return stale;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   if (process.argv.includes('--check')) {
-    const stale = findStalePages();
+    const stale = await findStalePages();
     if (stale.length > 0) {
       process.stderr.write(`out of date, run \`npm run docs\`: docs/${stale.join(', docs/')}\n`);
       process.exitCode = 1;
@@ -167,6 +175,6 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
       process.exitCode = 1;
     }
   } else {
-    for (const { name, render } of PAGES) writeFileSync(FOLDER + name, render());
+    for (const { name, render } of PAGES) writeFileSync(FOLDER + name, await render());
   }
 }

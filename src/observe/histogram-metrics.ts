@@ -117,6 +117,18 @@ const PROVIDER_FAMILIES: readonly (readonly [
   ],
 ];
 
+/** Metric → its upper bounds, without `+Inf`. */
+export const MEASURED_BOUNDS: ReadonlyMap<string, readonly number[]> = new Map([
+  ...ROUTE_FAMILIES.map(([name, , , parts]): [string, readonly number[]] => [
+    name,
+    parts[0] === undefined ? [] : ROUTE_HISTOGRAMS[parts[0].histogram].bounds,
+  ]),
+  ...PROVIDER_FAMILIES.map(([name, histogram]): [string, readonly number[]] => [
+    name,
+    PROVIDER_HISTOGRAMS[histogram].bounds,
+  ]),
+]);
+
 export function createHistogramFamilies(
   readTally: () => TallyReader,
   readLayout: () => CounterLayout,

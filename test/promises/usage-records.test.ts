@@ -90,6 +90,8 @@ describe('usage records', { timeout: 90_000 }, () => {
           none: { keys: ['wk-none'] },
           few: { keys: ['wk-few'], limits: [{ requests: 1, per: '366d' }] },
         },
+        // The others have a series together.
+        metrics: { consumers: 2 },
         usage: { dir, flush_every: '100ms' },
         ...more,
       },
@@ -178,6 +180,18 @@ describe('usage records', { timeout: 90_000 }, () => {
       assert.equal(settledOf('tokens'), sumOf(own, 'input_tokens') + sumOf(own, 'output_tokens'));
       assert.equal(Math.round(settledOf('cost') * 1e9), sumOf(own, 'cost_nano_dollars'));
       assert.ok(sumOf(own, 'cost_nano_dollars') > 0);
+    }
+
+    const groups = { one: ['one'], two: ['two'], other: ['none', 'few'], '(none)': [null] };
+    for (const [consumer, names] of Object.entries(groups)) {
+      const own = records.filter((record) => names.some((name) => record.consumer === name));
+      const count = (type: string): number =>
+        sumMetric(metrics, 'weir_consumer_tokens_total', { consumer, type });
+      assert.equal(sumMetric(metrics, 'weir_consumer_requests_total', { consumer }), own.length);
+      assert.equal(count('input'), sumOf(own, 'input_tokens'));
+      assert.equal(count('output'), sumOf(own, 'output_tokens'));
+      const dollars = sumMetric(metrics, 'weir_consumer_cost_dollars_total', { consumer });
+      assert.equal(Math.round(dollars * 1e9), sumOf(own, 'cost_nano_dollars'));
     }
 
     for (const model of ['gpt-4o', 'free']) {
