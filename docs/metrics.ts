@@ -93,7 +93,7 @@ export async function renderMetrics(): Promise<string> {
   const labels = [...used].filter((name) => name in LABELS);
   const bounds = [...MEASURED_BOUNDS].map(([name, values]) => [
     `\`${name}\``,
-    values.map(String).join(', '),
+    [...values].map(String).join(', '),
   ]);
   return `# Metrics
 

@@ -43,37 +43,54 @@ const COST: readonly Column[] = [
   },
 ];
 
+/** One consumer's lines. */
+interface Row {
+  readonly starts: readonly string[];
+  /** The sum of all values when it was written last; they only grow. */
+  total: number;
+  text: string;
+}
+
+function writeRow(row: Row, columns: readonly Column[], tally: TallyReader, at: number): string {
+  const first = tally.layout.consumerSlot(at);
+  let total = 0;
+  for (const { offset } of columns) total += tally.read(first + offset);
+  // Most consumers did nothing from one scrape to the next.
+  if (total === row.total) return row.text;
+  row.total = total;
+  const isNamed = at !== NO_CONSUMER && at !== OTHER_CONSUMERS;
+  const lines = columns.map(({ offset, isShownAtZero, unit }, place) => {
+    const value = tally.read(first + offset);
+    const isShown = value > 0 || (isShownAtZero && isNamed);
+    return isShown ? writeLine(row.starts[place] ?? '', value / unit) : '';
+  });
+  row.text = lines.join('');
+  return row.text;
+}
+
 /** @param readNames of consumers that have a place, by place from FIRST_CONSUMER on; places are never given anew. */
 export function createConsumerFamilies(
   readTally: () => TallyReader,
   readNames: () => readonly string[],
 ): Family[] {
   const create = (name: string, help: string, columns: readonly Column[]): Family => {
-    const starts: string[][] = [];
+    const rows: Row[] = [];
     return {
       name,
       type: 'counter',
       help,
-      write: () => {
+      write: function* write() {
         const tally = readTally();
         const names = [NONE, OTHER, ...readNames()];
-        for (let at = starts.length; at < names.length; at += 1) {
-          starts.push(
-            columns.map(({ labels }) => startLine(name, { consumer: names[at] ?? '', ...labels })),
+        for (let at = rows.length; at < names.length; at += 1) {
+          const starts = columns.map(({ labels }) =>
+            startLine(name, { consumer: names[at] ?? '', ...labels }),
           );
+          rows.push({ starts, total: -1, text: '' });
         }
-        let text = '';
-        for (const [at, lines] of starts.entries()) {
-          const first = tally.layout.consumerSlot(at);
-          const isNamed = at !== NO_CONSUMER && at !== OTHER_CONSUMERS;
-          for (const [place, { offset, isShownAtZero, unit }] of columns.entries()) {
-            const value = tally.read(first + offset);
-            if (value > 0 || (isShownAtZero && isNamed)) {
-              text += writeLine(lines[place] ?? '', value / unit);
-            }
-          }
+        for (const [at, row] of rows.entries()) {
+          yield writeRow(row, columns, tally, at);
         }
-        return text;
       },
     };
   };

@@ -15,12 +15,13 @@ export interface Family {
   readonly name: string;
   readonly type: MetricType;
   readonly help: string;
-  /** The samples, each a line of its own. */
-  readonly write: () => string;
+  /** The samples, each a line of its own, in pieces of some lines. */
+  readonly write: () => Iterable<string>;
 }
 
-export function writeFamily({ name, type, help, write }: Family): string {
-  return `# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${type}\n${write()}`;
+/** What stands before the samples. */
+export function writeHead({ name, type, help }: Family): string {
+  return `# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${type}\n`;
 }
 
 /** @param start as startLine() gives it. */

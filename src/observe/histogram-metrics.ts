@@ -23,6 +23,9 @@ interface Series {
   readonly slots: number[];
   /** The beginnings of its lines: one for each bound, `+Inf`, the sum and the count. */
   readonly starts: readonly string[];
+  /** How it was written last, and with how many values; none of them is ever taken back. */
+  count: number;
+  text: string;
 }
 
 /** A run of histograms of one place, and what tells them apart. */
@@ -118,12 +121,12 @@ const PROVIDER_FAMILIES: readonly (readonly [
 ];
 
 /** Metric → its upper bounds, without `+Inf`. */
-export const MEASURED_BOUNDS: ReadonlyMap<string, readonly number[]> = new Map([
-  ...ROUTE_FAMILIES.map(([name, , , parts]): [string, readonly number[]] => [
+export const MEASURED_BOUNDS: ReadonlyMap<string, Float64Array> = new Map([
+  ...ROUTE_FAMILIES.map(([name, , , parts]): [string, Float64Array] => [
     name,
-    parts[0] === undefined ? [] : ROUTE_HISTOGRAMS[parts[0].histogram].bounds,
+    parts[0] === undefined ? new Float64Array(0) : ROUTE_HISTOGRAMS[parts[0].histogram].bounds,
   ]),
-  ...PROVIDER_FAMILIES.map(([name, histogram]): [string, readonly number[]] => [
+  ...PROVIDER_FAMILIES.map(([name, histogram]): [string, Float64Array] => [
     name,
     PROVIDER_HISTOGRAMS[histogram].bounds,
   ]),
@@ -158,7 +161,7 @@ export function createHistogramFamilies(
 interface Placed {
   readonly labels: Labels;
   readonly slot: number;
-  readonly bounds: readonly number[];
+  readonly bounds: Float64Array;
 }
 
 function place(
@@ -193,9 +196,13 @@ function createFamily(
         known = layout;
         series = groupSeries(name, list(tally, layout));
       }
-      return series.map((one) => writeSeries(one, tally)).join('');
+      return writeAll(series, tally);
     },
   };
+}
+
+function* writeAll(series: readonly Series[], tally: TallyReader): Generator<string> {
+  for (const one of series) yield writeSeries(one, tally);
 }
 
 function groupSeries(name: string, placed: readonly Placed[]): Series[] {
@@ -212,7 +219,7 @@ function groupSeries(name: string, placed: readonly Placed[]): Series[] {
         startLine(`${name}_sum`, labels),
         startLine(`${name}_count`, labels),
       ];
-      groups.set(key, { slots: [slot], starts });
+      groups.set(key, { slots: [slot], starts, count: 0, text: '' });
     } else if (!group.slots.includes(slot)) {
       group.slots.push(slot);
     }
@@ -221,21 +228,24 @@ function groupSeries(name: string, placed: readonly Placed[]): Series[] {
 }
 
 /** Nothing where nothing was measured: most routes see few of the operations and classes. */
-function writeSeries({ slots, starts }: Series, tally: TallyReader): string {
+function writeSeries(series: Series, tally: TallyReader): string {
+  const { slots, starts } = series;
   const bucketCount = starts.length - 2;
-  let text = '';
+  const counts: number[] = [];
   let count = 0;
+  let sum = 0;
   for (let bucket = 0; bucket < bucketCount; bucket += 1) {
     for (const slot of slots) count += tally.read(slot + bucket);
-    text += writeLine(starts[bucket] ?? '', count);
+    counts.push(count);
   }
-  if (count === 0) return '';
-  const sum = slots.reduce((total, slot) => total + tally.read(slot + bucketCount), 0);
-  return (
-    text +
-    writeLine(starts[bucketCount] ?? '', sum) +
-    writeLine(starts[bucketCount + 1] ?? '', count)
-  );
+  // Most series have nothing new from one scrape to the next.
+  if (count === series.count) return series.text;
+  for (const slot of slots) sum += tally.read(slot + bucketCount);
+  const values = [...counts, sum, count];
+  series.count = count;
+  // Joined, because a text that is only appended to has to be walked through again at each scrape.
+  series.text = starts.map((start, at) => writeLine(start, values[at] ?? 0)).join('');
+  return series.text;
 }
 
 function labelRoute(

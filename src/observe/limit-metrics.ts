@@ -1,4 +1,5 @@
 /** The limits' part of the exposition. */
+import { type Family, startLine, writeLine } from './exposition.js';
 
 /** A bucket in units of its kind; costs in US dollars. */
 export interface LimitSample {
@@ -28,3 +29,35 @@ export const LIMIT_METRICS: readonly (readonly [
   ['weir_limit_refunded_total', 'counter', 'refunded', 'Reserved and given back.'],
   ['weir_limit_refused_total', 'counter', 'refused', 'Requests that the limit refused.'],
 ];
+
+interface Row {
+  readonly consumer: string;
+  readonly limit: string;
+  readonly start: string;
+}
+
+/** @param read in an order that stays as it is but for reloads, so that the beginnings of lines can be kept. */
+export function createLimitFamilies(read: () => readonly LimitSample[]): Family[] {
+  return LIMIT_METRICS.map(([name, type, figure, help]): Family => {
+    const rows: Row[] = [];
+    const startOf = (at: number, { consumer, limit }: LimitSample): string => {
+      const known = rows[at];
+      if (known?.consumer === consumer && known.limit === limit) return known.start;
+      const start = startLine(name, { consumer, limit });
+      rows[at] = { consumer, limit, start };
+      return start;
+    };
+    return {
+      name,
+      type,
+      help,
+      write: function* write() {
+        const samples = read();
+        rows.length = Math.min(rows.length, samples.length);
+        for (const [at, sample] of samples.entries()) {
+          yield writeLine(startOf(at, sample), sample[figure]);
+        }
+      },
+    };
+  });
+}

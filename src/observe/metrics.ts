@@ -18,11 +18,11 @@ import {
   type Family,
   type MetricType,
   type Sample,
-  writeFamily,
+  writeHead,
   writeSamples,
 } from './exposition.js';
 import { createHistogramFamilies } from './histogram-metrics.js';
-import { LIMIT_METRICS, type LimitSample } from './limit-metrics.js';
+import { createLimitFamilies, type LimitSample } from './limit-metrics.js';
 import { PROVIDER_METRICS } from './provider-metrics.js';
 import { RELOAD_METRICS, type ReloadSample } from './reload-metrics.js';
 import type { TallyReader } from './tally-reader.js';
@@ -78,6 +78,8 @@ const MISNAMED = [
   'nodejs_active_resources_total',
 ];
 const LOOP_LOOK_MS = 250;
+/** Written between two looks at the clock. */
+const CHARS_BETWEEN_LOOKS = 16_384;
 
 export function createMetrics(source: MetricsSource): Metrics {
   const registry = new Registry();
@@ -103,7 +105,7 @@ export function createMetrics(source: MetricsSource): Metrics {
     help: string,
     collect: () => readonly Sample[],
   ): void => {
-    families.push({ name, type, help, write: () => writeSamples(name, collect()) });
+    families.push({ name, type, help, write: () => [writeSamples(name, collect())] });
   };
 
   add('counter', 'weir_requests_total', 'Answers relayed from providers, by class of status.', () =>
@@ -220,14 +222,7 @@ export function createMetrics(source: MetricsSource): Metrics {
     'Exchanges refused because as many callers are told apart as may be.',
     () => plain(source.readLimitTableFull()),
   );
-  for (const [name, type, figure, help] of LIMIT_METRICS) {
-    add(type, name, help, () =>
-      limits.map((sample) => ({
-        labels: { consumer: sample.consumer, limit: sample.limit },
-        value: sample[figure],
-      })),
-    );
-  }
+  families.push(...createLimitFamilies(() => limits));
   for (const [name, type, figure, help] of TARGET_METRICS) {
     add(type, name, help, () =>
       targets.map((sample) => ({
@@ -252,17 +247,27 @@ export function createMetrics(source: MetricsSource): Metrics {
     totals = Float64Array.from(source.readCounters());
     limits = source.readLimits();
     targets = mergeTargets(source.readTargets());
-    let text = '';
+    source.tally.readAll(layout.routes.length, source.readConsumerNames().length);
+    const pieces: string[] = [];
+    let chars = 0;
     let turnMs = nowMs();
     for (const family of families) {
-      text += writeFamily(family);
-      if (nowMs() - turnMs >= BOUNDS.scrapeTurnMs) {
-        await new Promise((resolve) => setImmediate(resolve));
-        turnMs = nowMs();
+      pieces.push(writeHead(family));
+      for (const piece of family.write()) {
+        pieces.push(piece);
+        chars += piece.length;
+        if (chars >= CHARS_BETWEEN_LOOKS) {
+          chars = 0;
+          if (nowMs() - turnMs >= BOUNDS.scrapeTurnMs) {
+            await new Promise((resolve) => setImmediate(resolve));
+            turnMs = nowMs();
+          }
+        }
       }
     }
     // prom-client 15 writes `Nan`, which Prometheus takes and stricter readers of the format do not.
-    return text + (await registry.metrics()).replace(/ Nan$/gm, ' NaN');
+    pieces.push((await registry.metrics()).replace(/ Nan$/gm, ' NaN'));
+    return pieces.join('');
   };
   let rendering: Promise<string> | null = null;
   return {

@@ -48,7 +48,7 @@ export const STATUS_CLASSES = ['2xx', '3xx', '4xx', '5xx', 'none'] as const;
 export const OPERATIONS = ['chat', 'text_completion', 'embeddings'] as const;
 
 export interface HistogramPlace {
-  readonly bounds: readonly number[];
+  readonly bounds: Float64Array;
   /** From the beginning of a route's or provider's slots. */
   readonly offset: number;
   /** Of one of them; several lie one behind the other. */
@@ -59,13 +59,16 @@ type Shape = readonly [bounds: readonly number[], count: number];
 
 function place<Name extends string>(shapes: Readonly<Record<Name, Shape>>) {
   let offset = 0;
-  const places = {} as Record<Name, HistogramPlace>;
-  for (const [name, [bounds, count]] of Object.entries<Shape>(shapes) as [Name, Shape][]) {
+  const places = Object.entries<Shape>(shapes).map(([name, [bounds, count]]) => {
     const size = bounds.length + 2;
-    places[name] = { bounds, offset, size };
+    const place = { bounds: Float64Array.from(bounds), offset, size };
     offset += count * size;
-  }
-  return { places: places as Readonly<Record<Name, HistogramPlace>>, slots: offset };
+    return [name, place] as const;
+  });
+  return {
+    places: Object.fromEntries(places) as Readonly<Record<Name, HistogramPlace>>,
+    slots: offset,
+  };
 }
 
 const ROUTE = place({
@@ -84,6 +87,7 @@ const ROUTE = place({
 });
 const PROVIDER = place({ queue: [CONNECTION_BOUNDS, 1], connect: [CONNECTION_BOUNDS, 1] });
 
+export const ROUTE_SLOTS = ROUTE.slots;
 export const ROUTE_HISTOGRAMS = ROUTE.places;
 export const PROVIDER_HISTOGRAMS = PROVIDER.places;
 export type ProviderHistogram = keyof typeof PROVIDER_HISTOGRAMS;

@@ -131,15 +131,18 @@ export class Tally {
   }
 
   #record(base: number, { bounds, offset, size }: HistogramPlace, nth: number, value: number) {
-    // Also what is no number, which would spoil the sum for ever.
-    const sound = Number.isFinite(value) && value > 0 ? value : 0;
+    const slots = this.#slots;
+    const first = base + offset + nth * size;
+    const { length } = bounds;
     let bucket = 0;
-    while (bucket < bounds.length && sound > (bounds[bucket] as number)) {
+    while (bucket < length && value > (bounds[bucket] as number)) {
       bucket += 1;
     }
-    const first = base + offset + nth * size;
-    this.#add(first + bucket, 1);
-    this.#add(first + size - 1, sound);
+    slots[first + bucket] = (slots[first + bucket] as number) + 1;
+    // Not what is no number, which would spoil the sum for ever.
+    if (value > 0 && value < Number.POSITIVE_INFINITY) {
+      slots[first + size - 1] = (slots[first + size - 1] as number) + value;
+    }
   }
 
   #add(slot: number, amount: number): void {

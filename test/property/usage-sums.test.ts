@@ -115,6 +115,7 @@ test('P-13 sums of records, by consumer and by target, are not what metrics coun
         assert.equal(totals[route.costNanoDollars], sumOf(own, 'cost_nano_dollars'));
       }
       const reader = new TallyReader(places, memory, WORKERS);
+      reader.readAll(ROUTES.length, PLACED);
       const groups = [[null], ['c-2', 'c-3', 'c-4'], ['c-0'], ['c-1']];
       groups.forEach((names, place) => {
         const own = records.filter(({ consumer }) => names.some((name) => name === consumer));

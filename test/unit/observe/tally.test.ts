@@ -95,8 +95,25 @@ test('a value on a bound, or none that can be, lies in another bucket', async ()
   assert.deepEqual([await at(700_000, '600'), await at(700_000, '+Inf')], [0, 1]);
   for (const endedMs of [Number.NaN, -5, Number.POSITIVE_INFINITY]) {
     const samples = await readAfter({}, undefined, endedMs);
-    assert.equal(sumMetric(samples, 'weir_duration_seconds_bucket', { le: '0.005' }), 1);
+    const least = sumMetric(samples, 'weir_duration_seconds_bucket', { le: '0.005' });
+    assert.equal(least, endedMs === Number.POSITIVE_INFINITY ? 0 : 1);
+    assert.equal(sumMetric(samples, 'weir_duration_seconds_count'), 1);
     assert.equal(sumMetric(samples, 'weir_duration_seconds_sum'), 0);
+  }
+});
+
+test('a scrape tells what an earlier one has told, although something came since', async () => {
+  const scene = createMetricsScene({ consumers: 2 });
+  for (let round = 1; round <= 3; round += 1) {
+    scene.tallies[round % 2]?.count(createOver({}, 1), 0, 1000 * round);
+    const samples = await read(scene);
+    assert.equal(sumMetric(samples, 'weir_duration_seconds_count'), round);
+    assert.equal(sumMetric(samples, 'weir_duration_seconds_bucket', { le: '1' }), 1);
+    assert.equal(sumMetric(samples, 'weir_duration_seconds_sum'), (round * (round + 1)) / 2);
+    const own = { consumer: 'consumer-1' };
+    assert.equal(sumMetric(samples, 'weir_consumer_requests_total', own), round);
+    const output = { ...own, type: 'output' };
+    assert.equal(sumMetric(samples, 'weir_consumer_tokens_total', output), 20 * round);
   }
 });
 
