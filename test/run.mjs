@@ -18,9 +18,12 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** Two at a time, because 2 cores are the machine: most files wait for half of their time, for answers that are slow on
- * purpose. Those of the second kind measure memory or who was disturbed, or load both cores by themselves. */
+ * purpose. Those of the second kind measure times, memory or who was disturbed, or load both cores by themselves. */
 const FILES_AT_A_TIME = 2;
-const ALONE = /^test\/(chaos\/|promises\/(accept-spread|drain-loop|first-byte|memory-|soak-leaks))/;
+const ALONE = new RegExp(
+  '^test/(chaos/|promises/(accept-spread|attempts-fallback|client-abort|drain-loop|first-byte|' +
+    'memory-|queue|soak-leaks|timeouts))',
+);
 /** It streams for a minute with little to do, so that the others are done meanwhile. */
 const FIRST = /\/soak-streams\./;
 
