@@ -14,6 +14,7 @@ import {
 import { type Gateway, startGateway } from '../helpers/gateway.js';
 import { renderJson, renderRequest } from '../helpers/http-text.js';
 import { assertPunctual, describeTimes } from '../helpers/measured-times.js';
+import { sumMetric } from '../helpers/metrics-text.js';
 import { MockUpstream, send, waitFor } from '../helpers/mock-upstream.js';
 import type { RawClient } from '../helpers/raw-client.js';
 
@@ -150,6 +151,12 @@ describeEngines('queue', 60_000, (engine) => {
     const seen = upstream.requests.filter(({ target }) => target.includes('/slow/'));
     assert.equal(seen.length, 1, 'what timed out in the queue must not be sent');
     await waitForMetric(gateway, 'weir_queue_length', 0, { provider: 'mock' });
+    // Who waited in vain is among those that waited, with all of the time.
+    const samples = await gateway.metrics();
+    const sum = (name: string): number => sumMetric(samples, name, { provider: 'mock' });
+    assert.ok(sum('weir_queue_wait_seconds_count') >= 1);
+    assert.ok(sum('weir_queue_wait_seconds_sum') >= QUEUE_TIMEOUT_MS / 1000 - 0.05);
+    assert.ok(sum('weir_upstream_connect_seconds_count') >= 1);
   });
 
   it('P-20 queue-stands-still-after-a-broken-connection', async () => {

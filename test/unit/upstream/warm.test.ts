@@ -7,7 +7,6 @@ import { Deadlines } from '../../../src/core/deadlines.js';
 import type { Dial } from '../../../src/upstream/dial.js';
 import { shareOfWorker } from '../../../src/upstream/provider.js';
 import { WarmConnections, type WarmHost } from '../../../src/upstream/warm-connections.js';
-import { pause } from '../../helpers/changes.js';
 import { ENGINES, ProviderHarness } from '../../helpers/engine-harness.js';
 import { findClosedPort, MockUpstream } from '../../helpers/mock-upstream.js';
 
@@ -61,8 +60,7 @@ for (const engine of ENGINES) {
   test(`${engine}: a provider that is down fails no call by its warm connections, and is found again`, async () => {
     const port = await findClosedPort();
     const harness = new ProviderHarness(engine, port, { warm: 2 });
-    await pause(30);
-    assert.equal(harness.openConnections, 0);
+    await harness.waitForOpen(0);
     const upstream = await MockUpstream.start({ port });
     assert.equal((await harness.call().over()).failure, null);
     await harness.waitForOpen(2);
