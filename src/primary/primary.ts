@@ -21,7 +21,6 @@ import type { WorkerStart } from '../worker/messages.js';
 import { type AcceptMode, Acceptor, chooseAcceptMode } from './acceptor.js';
 import type { AdminServer, Readiness } from './admin.js';
 import { CheckKeeper } from './check-keeper.js';
-import { widenInlining } from './compiler.js';
 import { WatchKeeper } from './config-watch.js';
 import { checkCertificate, findPort } from './endpoint.js';
 import { type Kept, planNext, startFirst } from './generation-plan.js';
@@ -156,7 +155,6 @@ export class Primary {
         await this.#limits.restore();
         this.#gate.open();
       }
-      widenInlining();
       await this.#startWorkers(mode, port);
       await this.#checks.adopt(config.providers, new Set(), this.#targets.table);
       if (isSuccessor) {
