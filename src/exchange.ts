@@ -96,8 +96,10 @@ export interface RequestHead {
   readonly isAscii: boolean;
   /** The headers leave no doubt about where the request ends and how they are to be read: see accept/framing.ts. */
   readonly isSound: boolean;
-  /** What stands for the client's address, see accept/caller-address.ts; empty where nobody asks for it. */
+  /** What stands for the client’s address among callers, see accept/caller-address.ts; empty where nobody asks for it. */
   readonly callerAddress: string;
+  /** The client’s address as it is written; empty where nobody asks for it, or nobody can tell. */
+  readonly clientAddress: string;
 }
 
 export class Exchange {
@@ -161,9 +163,13 @@ export class Exchange {
   meter: Meter | null = null;
   /** relay: the provider's status; 0 while there is none. */
   upstreamStatus = 0;
+  /** relay: the header lines of a provider's refusal, from 400 on. */
+  refusalLines = '';
   /** settle: null where nothing is metered, or nothing was used. */
   settled: Settled | null = null;
 
+  /** upstream: one call was made, past all that could make another (upstream/direct-attempt.ts). */
+  isDirect = false;
   /** upstream: calls made so far; 0 where there is no more than one whatever happens. */
   attemptsMade = 0;
   /** upstream: what became of them, once one has failed; bounded. */

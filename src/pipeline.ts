@@ -11,6 +11,7 @@ import { checkFraming } from './accept/framing.js';
 import type { Admission } from './admit/admission.js';
 import type { KeyTable } from './authenticate/keys.js';
 import { nowMs } from './core/clock.js';
+import { GatewayError } from './core/errors.js';
 import { detectDialect } from './dialects/registry.js';
 import { Exchange, type RequestHead } from './exchange.js';
 import type { BodyInspector, InspectOutcome } from './inspect/body.js';
@@ -23,6 +24,7 @@ import type { ModelEntry, Target } from './route/models.js';
 import { type AttemptParts, turnToTarget } from './upstream/attempt-parts.js';
 import { findFirst } from './upstream/attempt-walk.js';
 import { Attempts } from './upstream/attempts.js';
+import { beginDirect } from './upstream/direct-attempt.js';
 
 export interface Stages extends RelayHost {
   createId(): string;
@@ -34,6 +36,9 @@ export interface Stages extends RelayHost {
   readonly attempts: AttemptParts;
 }
 
+const CERTIFICATE_WANTED =
+  'Show a certificate of the gateway’s authority when you connect; this connection has none.';
+
 export function runExchange(stages: Stages, downstream: Downstream, head: RequestHead): void {
   const dialect = detectDialect(head.path, head.hasAnthropicVersion);
   const exchange = new Exchange(stages.createId(), head, downstream, dialect, nowMs());
@@ -41,6 +46,9 @@ export function runExchange(stages: Stages, downstream: Downstream, head: Reques
   stages.onBegun(exchange);
   try {
     checkFraming(head);
+    if (downstream.lacksCertificate) {
+      throw new GatewayError('client_certificate_required', CERTIFICATE_WANTED);
+    }
     checkTarget(head.path, head.query);
     if (head.timeout !== null) {
       relay.limitTime(readTimeoutMs(head.timeout));
@@ -112,6 +120,7 @@ function passOn(
       return;
     }
     if (parts.plans.of(entry).isSingle) {
+      beginDirect(parts, exchange, target);
       relay.begin(parts.forwarder.forward(exchange, target, relay));
     } else {
       const attempts = new Attempts(parts, exchange, entry, target, relay);

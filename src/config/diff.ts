@@ -35,7 +35,7 @@ export function diffConfigs(before: WeirConfig, after: WeirConfig): ConfigChange
   return changes;
 }
 
-/** `consumers.team-b: removed`, `drain_timeout: 60s → 30s`. */
+/** `consumers.team-b: removed`, `drain_timeout: 1m → 30s`. */
 export function formatChange({ kind, path, before, after }: ConfigChange): string {
   if (kind === 'changed') {
     const isShown = before !== null && after !== null;

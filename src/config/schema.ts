@@ -15,7 +15,7 @@ import {
   wholeNumber,
   workerCount,
 } from './fields.js';
-import { admin, listen, log } from './listen-schema.js';
+import { admin, listen, log, trustedProxies } from './listen-schema.js';
 import { provider } from './provider-schema.js';
 import { mapping, named, PERIOD_MS_MAX, TIMEOUT_MS_MAX } from './schema-parts.js';
 import { consumerKey } from './secrets.js';
@@ -216,6 +216,7 @@ export const fileSchema = mapping({
     .optional()
     .describe('Who may call. Left out: nobody is asked for a key.'),
   callers: callers.optional(),
+  trusted_proxies: trustedProxies,
 });
 
 /** The file after defaults and units, before names are looked up. */

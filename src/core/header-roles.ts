@@ -14,7 +14,10 @@ export const HOST = 2;
 export const CONNECTION = 3;
 export const CONTENT_LENGTH = 4;
 export const TRANSFER_ENCODING = 5;
-/** Other hop-by-hop headers (RFC 9110 section 7.6.1), and `expect`, which uWebSockets.js answers. */
+/**
+ * Never passed on: other hop-by-hop headers (RFC 9110 section 7.6.1), `expect`, which uWebSockets.js answers, and those by
+ * which callers choose where other gateways send a request to, because a provider may be such a gateway.
+ */
 export const HOP_BY_HOP = 6;
 /** `x-weir-…` */
 export const OWN = 7;
@@ -26,6 +29,8 @@ export const ACCEPT_ENCODING = 11;
 export const ANTHROPIC_VERSION = 12;
 /** `x-weir-timeout`; not passed on, as all of `x-weir-…`. */
 export const TIMEOUT = 13;
+/** Tells where the request came from, of proxies before Weir or of whoever claims to be one. */
+export const FORWARDED = 14;
 
 const ROLES: ReadonlyMap<string, number> = new Map([
   ['accept-encoding', ACCEPT_ENCODING],
@@ -37,6 +42,8 @@ const ROLES: ReadonlyMap<string, number> = new Map([
   ['content-length', CONTENT_LENGTH],
   ['content-type', CONTENT_TYPE],
   ['expect', HOP_BY_HOP],
+  ['helicone-openai-api-base', HOP_BY_HOP],
+  ['helicone-target-url', HOP_BY_HOP],
   ['host', HOST],
   ['http2-settings', HOP_BY_HOP],
   ['keep-alive', HOP_BY_HOP],
@@ -48,7 +55,26 @@ const ROLES: ReadonlyMap<string, number> = new Map([
   ['transfer-encoding', TRANSFER_ENCODING],
   ['upgrade', HOP_BY_HOP],
   ['x-api-key', CREDENTIAL],
+  ['x-portkey-custom-host', HOP_BY_HOP],
   ['x-weir-timeout', TIMEOUT],
+  ...[
+    'cf-connecting-ip',
+    'cf-connecting-ipv6',
+    'fastly-client-ip',
+    'forwarded',
+    'true-client-ip',
+    'x-client-ip',
+    'x-cluster-client-ip',
+    'x-envoy-external-address',
+    'x-forwarded',
+    'x-forwarded-for',
+    'x-forwarded-host',
+    'x-forwarded-port',
+    'x-forwarded-proto',
+    'x-forwarded-server',
+    'x-original-forwarded-for',
+    'x-real-ip',
+  ].map((name): [string, number] => [name, FORWARDED]),
 ]);
 
 const OWN_PREFIX = 'x-weir-';

@@ -277,3 +277,12 @@ function hashNumbers(start: number, numbers: Uint32Array): number {
   for (const number of numbers) hash = Math.imul(hash ^ number, 0x01000193);
   return hash | 0;
 }
+
+/** By consumer, and one more: how many limits those before it have. */
+export function countLimits({ consumers, lists, listOf }: TablePlan): Uint32Array {
+  const first = new Uint32Array(consumers.length + 1);
+  for (let consumer = 0; consumer < consumers.length; consumer += 1) {
+    first[consumer + 1] = first[consumer]! + lists[listOf[consumer]!]!.length;
+  }
+  return first;
+}

@@ -23,12 +23,14 @@ const FIXED_NAMES = [
   'logLinesDropped',
   /** Clients that went away before their request had a route. */
   'abortedUnrouted',
+  /** Further attempts beyond the budget for them. */
+  'retriesRefused',
 ] as const;
 
 export type FixedSlotName = (typeof FIXED_NAMES)[number];
 
 const ROUTE_FIELDS = 16 + ATTEMPT_OUTCOMES.length;
-const PROVIDER_FIELDS = 3;
+const PROVIDER_FIELDS = 4;
 const CACHE_LINE_BYTES = 64;
 const SLOTS_PER_LINE = CACHE_LINE_BYTES / Float64Array.BYTES_PER_ELEMENT;
 
@@ -63,6 +65,7 @@ export interface ProviderSlots {
   readonly connectionsOpen: number;
   readonly queueLength: number;
   readonly queueRejected: number;
+  readonly staleReplays: number;
 }
 
 export interface CounterLayout {
@@ -141,6 +144,7 @@ export function createCounterLayout(
       connectionsOpen: first,
       queueLength: first + 1,
       queueRejected: first + 2,
+      staleReplays: first + 3,
     });
   });
 
@@ -249,6 +253,15 @@ export function resetGauges(
     column[provider.connectionsOpen] = 0;
     column[provider.queueLength] = 0;
   }
+}
+
+/** One worker's column as it stands, by slot. */
+export function readColumn(
+  layout: CounterLayout,
+  buffer: SharedArrayBuffer,
+  worker: number,
+): Float64Array {
+  return viewColumn(layout, buffer, worker);
 }
 
 /** The sum over all workers, by slot. Off the hot path: one pass over the buffer. */

@@ -13,6 +13,7 @@ import {
 } from './counters.js';
 import { countUpTo, MEASURE, type Measure, type MergedSeries } from './histograms.js';
 import { LIMIT_METRICS, type LimitSample } from './limit-metrics.js';
+import { PROVIDER_METRICS } from './provider-metrics.js';
 import { RELOAD_METRICS, type ReloadSample } from './reload-metrics.js';
 import { mergeTargets, TARGET_METRICS, type TargetSample } from './target-metrics.js';
 
@@ -112,12 +113,6 @@ export function createMetrics(source: MetricsSource): Metrics {
     sumByLabels(
       layout.routes.map((route) => ({ labels: labelRoute(route), value: read(slotOf(route)) })),
     );
-  const perProvider = (slot: 'connectionsOpen' | 'queueLength' | 'queueRejected'): Sample[] =>
-    [...layout.providers.values()].map((slots) => ({
-      labels: { provider: slots.name },
-      value: read(slots[slot]),
-    }));
-
   const add = (
     type: ComputedMetric['type'],
     name: string,
@@ -141,11 +136,8 @@ export function createMetrics(source: MetricsSource): Metrics {
         value: read(layout.refused[code]),
       })),
   );
-  add(
-    'counter',
-    'weir_attempts_total',
-    'Calls to providers of exchanges that may make several, by how they ended.',
-    () => sumByLabels(layout.routes.flatMap((route) => readAttempts(route, read))),
+  add('counter', 'weir_attempts_total', 'Calls to providers, by how they ended.', () =>
+    sumByLabels(layout.routes.flatMap((route) => readAttempts(route, read))),
   );
   add('counter', 'weir_exchanges_total', 'Exchanges begun.', () =>
     plain(readFixed('exchangesTotal')),
@@ -212,17 +204,19 @@ export function createMetrics(source: MetricsSource): Metrics {
     'Exchanges with usage whose model has no price, which hence cost nothing.',
     () => perRoute((route) => route.unpriced),
   );
-  add('gauge', 'weir_upstream_connections_open', 'Connections to providers.', () =>
-    perProvider('connectionsOpen'),
-  );
-  add('gauge', 'weir_queue_length', 'Exchanges that wait for a connection to the provider.', () =>
-    perProvider('queueLength'),
-  );
+  for (const [name, type, slot, help] of PROVIDER_METRICS) {
+    add(type, name, help, () =>
+      [...layout.providers.values()].map((slots) => ({
+        labels: { provider: slots.name },
+        value: read(slots[slot]),
+      })),
+    );
+  }
   add(
     'counter',
-    'weir_queue_rejected_total',
-    'Exchanges that found the queue full, or waited in it for too long.',
-    () => perProvider('queueRejected'),
+    'weir_retry_budget_refused_total',
+    'Further attempts that were not made because the budget for them was used up.',
+    () => plain(readFixed('retriesRefused')),
   );
   add(
     'counter',

@@ -3,6 +3,7 @@ import type { WeirConfig } from '../config/model.js';
 import type { Exchange, Settled } from '../exchange.js';
 import type { AccessUsage, WriteAccessLine } from './access-line.js';
 import { type CounterColumn, type CounterLayout, type RouteSlots, statusSlot } from './counters.js';
+import type { ExchangeTrail } from './exchange-trail.js';
 import type { WorkerHistograms } from './histograms.js';
 
 export class Recorder {
@@ -10,6 +11,7 @@ export class Recorder {
   readonly #column: CounterColumn;
   readonly #histograms: WorkerHistograms;
   readonly #writeLine: WriteAccessLine | null;
+  readonly #trail: ExchangeTrail | null;
   #inFlight = 0;
   /** Of the exchange before, which often went the same way. */
   #lastTarget: Exchange['target'] = null;
@@ -21,11 +23,13 @@ export class Recorder {
     histograms: WorkerHistograms,
     /** null: the access log is off. */
     writeLine: WriteAccessLine | null,
+    trail: ExchangeTrail | null = null,
   ) {
     this.#layout = layout;
     this.#column = column;
     this.#histograms = histograms;
     this.#writeLine = writeLine;
+    this.#trail = trail;
   }
 
   get inFlight(): number {
@@ -55,6 +59,7 @@ export class Recorder {
     } else if (exchange.ended?.by === 'downstream') {
       column.add(fixed.abortedUnrouted, 1);
     }
+    this.#trail?.offer(exchange, endedMs);
     this.#writeLine?.(describe(exchange, endedMs));
   }
 
@@ -121,6 +126,7 @@ function describe(exchange: Exchange, endedMs: number): Parameters<WriteAccessLi
     consumer: exchange.identity?.consumerName ?? null,
     method: exchange.head.method,
     path: exchange.head.path,
+    client: exchange.head.clientAddress,
     dialect: exchange.dialect,
     model: exchange.model,
     targetModel: target === null ? null : (target.model ?? exchange.model),
@@ -150,11 +156,13 @@ function describeUsage({ usage, costNanoDollars, isPriced, isEstimated }: Settle
 }
 
 /** Every credential that the configuration holds, so that none of them gets into a line. */
-export function listSecrets(config: Pick<WeirConfig, 'providers'>): string[] {
-  return config.providers.flatMap(({ apiKey, proxyUrl }) => [
+export function listSecrets(config: Pick<WeirConfig, 'providers' | 'admin'>): string[] {
+  const { token } = config.admin;
+  const ofProviders = config.providers.flatMap(({ apiKey, proxyUrl }) => [
     ...(apiKey === null ? [] : [apiKey]),
     ...(proxyUrl === null ? [] : listProxySecrets(proxyUrl)),
   ]);
+  return token === null ? ofProviders : [token, ...ofProviders];
 }
 
 /** The URL, and in all forms in which they are sent or may be repeated, what stands before the `@` of it. */

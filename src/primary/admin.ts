@@ -9,6 +9,8 @@ import type { Socket } from 'node:net';
 import type { ListenAddress } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { METRICS_CONTENT_TYPE } from '../observe/metrics.js';
+import { AdminGuard, type AdminRefusal } from './admin-guard.js';
+import { PAGE_POLICY, type StaticFile } from './dashboard-files.js';
 import { describeListenError } from './endpoint.js';
 
 export interface Readiness {
@@ -25,11 +27,10 @@ export interface ApiRequest {
   readonly body: unknown;
 }
 
-export interface ApiAnswer {
-  readonly status: number;
+export type ApiAnswer =
   /** Answered as JSON. */
-  readonly value: unknown;
-}
+  | { readonly status: number; readonly value: unknown }
+  | { readonly status: number; readonly contentType: string; readonly body: string };
 
 /** One path under /api. */
 export interface ApiRoute {
@@ -38,11 +39,23 @@ export interface ApiRoute {
   readonly answer: (request: ApiRequest) => ApiAnswer | Promise<ApiAnswer>;
 }
 
+/** One path whose answer does not end by itself. */
+export interface StreamRoute {
+  readonly path: string;
+  /** Answers; false, and nothing was written, where as many are open as may be. */
+  readonly open: (response: ServerResponse) => boolean;
+}
+
 export interface AdminServerOptions {
   readonly address: ListenAddress;
+  /** What requests must carry; null: none, because only this machine reaches the address. */
+  readonly token?: string | null;
   readonly isReady: () => Readiness;
   readonly renderMetrics: () => Promise<string>;
   readonly api: readonly ApiRoute[];
+  readonly streams?: readonly StreamRoute[];
+  /** By path. */
+  readonly files?: ReadonlyMap<string, StaticFile>;
 }
 
 export interface AdminServer {
@@ -61,6 +74,8 @@ interface Answer {
   readonly body: string;
   /** The methods, where another one was used. */
   readonly allow?: string;
+  /** How to be let in, where that is missing. */
+  readonly challenge?: string;
 }
 
 interface Route {
@@ -74,9 +89,17 @@ const READING = ['GET', 'HEAD'];
 const CLOSE_GRACE_MS = 500;
 
 export function createAdminServer(options: AdminServerOptions): AdminServer {
+  const guard = new AdminGuard(options.token ?? null);
   const routes = new Map<string, Route>([
     ['/healthz', reading(() => answerJson(200, { status: 'ok' }))],
-    ['/readyz', reading(() => answerReadiness(options.isReady()))],
+    [
+      '/readyz',
+      reading(({ headers }) => {
+        const readiness = options.isReady();
+        const { ready } = readiness;
+        return answerReadiness(guard.isTrusted(headers) ? readiness : { ready, reason: '' });
+      }),
+    ],
     [
       '/metrics',
       reading(async () => ({
@@ -86,6 +109,10 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
       })),
     ],
     ...options.api.map((route): [string, Route] => [route.path, createApiRoute(route)]),
+    ...Array.from(options.files ?? [], ([path, file]): [string, Route] => [
+      path,
+      reading(() => ({ status: 200, ...file })),
+    ]),
   ]);
 
   // Scrapes that come together share one rendering, so that many scrapers cost no more than one.
@@ -107,6 +134,20 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
     },
     (request, response) => {
       takeBody(request, response, (body) => {
+        const isReading = READING.includes(request.method ?? '');
+        const refusal = guard.judge(pathOf(request), isReading, request.headers);
+        const isFile = options.files?.has(pathOf(request)) === true;
+        // The page tells nothing by itself, and asks for the token; before anything else is said the guard is asked.
+        if (refusal !== null && !isFile) {
+          sendAnswer(request, response, answerRefusal(refusal));
+          return;
+        }
+        const stream = options.streams?.find(({ path }) => path === pathOf(request));
+        if (stream !== undefined && request.method === 'GET') {
+          if (!stream.open(response))
+            sendAnswer(request, response, answerJson(503, { error: 'busy' }));
+          return;
+        }
         handleRequest(routes, request, body).then(
           (answer) => sendAnswer(request, response, answer),
           () => sendAnswer(request, response, answerJson(500, { error: 'internal_error' })),
@@ -133,7 +174,7 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
   };
 }
 
-function reading(handle: () => Answer | Promise<Answer>): Route {
+function reading(handle: Route['handle']): Route {
   return { methods: READING, handle };
 }
 
@@ -156,9 +197,18 @@ function createApiRoute({ method, answer }: ApiRoute): Route {
       }
       const query = new URLSearchParams((request.url ?? '').split('?')[1] ?? '');
       const result = await answer({ query, body: value });
-      return answerJson(result.status, result.value);
+      return 'body' in result ? result : answerJson(result.status, result.value);
     },
   };
+}
+
+function pathOf({ url = '/' }: IncomingMessage): string {
+  return url.split('?', 1)[0] ?? '/';
+}
+
+function answerRefusal({ status, error }: AdminRefusal): Answer {
+  const answer = answerJson(status, { error });
+  return status === 401 ? { ...answer, challenge: 'Bearer realm="weir"' } : answer;
 }
 
 async function handleRequest(
@@ -166,8 +216,7 @@ async function handleRequest(
   request: IncomingMessage,
   body: Buffer,
 ): Promise<Answer> {
-  const [path = '/'] = (request.url ?? '/').split('?', 1);
-  const route = routes.get(path);
+  const route = routes.get(pathOf(request));
   if (route === undefined) {
     return answerJson(404, { error: 'not_found', paths: [...routes.keys()] });
   }
@@ -181,7 +230,7 @@ async function handleRequest(
 function answerReadiness({ ready, reason, workers }: Readiness): Answer {
   return ready
     ? answerJson(200, { status: 'ready', workers })
-    : answerJson(503, { status: 'not_ready', reason, workers });
+    : answerJson(503, { status: 'not_ready', ...(reason === '' ? {} : { reason }), workers });
 }
 
 function answerJson(status: number, value: unknown): Answer {
@@ -199,7 +248,11 @@ function sendAnswer(request: IncomingMessage, response: ServerResponse, answer: 
   response.setHeader('content-length', Buffer.byteLength(answer.body));
   response.setHeader('cache-control', 'no-store');
   response.setHeader('x-content-type-options', 'nosniff');
+  if (answer.contentType.startsWith('text/html')) {
+    response.setHeader('content-security-policy', PAGE_POLICY);
+  }
   if (answer.allow !== undefined) response.setHeader('allow', answer.allow);
+  if (answer.challenge !== undefined) response.setHeader('www-authenticate', answer.challenge);
   response.end(request.method === 'HEAD' ? undefined : answer.body);
 }
 

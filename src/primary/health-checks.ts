@@ -11,6 +11,8 @@ export interface CheckResult {
   readonly outcome: 'well' | 'failed' | 'throttled' | 'unclear';
   /** For the log. */
   readonly detail: string;
+  /** How long the provider wants to be left alone; -1: it did not say. */
+  readonly retryAfterMs: number;
 }
 
 /** What asks one provider; upstream/probe.ts. */
@@ -138,14 +140,16 @@ export class HealthChecks {
     if (this.#isStopped) return;
     if (!checked.isClosed) {
       this.#take(checked, result);
-      this.#schedule(checked, checked.check.everyMs * (1 - JITTER + 2 * JITTER * this.#random()));
+      const usualMs = checked.check.everyMs * (1 - JITTER + 2 * JITTER * this.#random());
+      // What a provider asks of callers holds for its checks too.
+      this.#schedule(checked, Math.max(usualMs, result.retryAfterMs));
     }
     let next = this.#waiting.shift();
     while (next?.isClosed === true) next = this.#waiting.shift();
     if (next !== undefined) void this.#run(next);
   }
 
-  #take(checked: Checked, { outcome, detail }: CheckResult): void {
+  #take(checked: Checked, { outcome, detail, retryAfterMs }: CheckResult): void {
     const { logger } = this.#options;
     const table = this.#table;
     const nowMs = this.#options.now();
@@ -160,10 +164,11 @@ export class HealthChecks {
     if (outcome === 'well') {
       for (const index of targets) table.noteCheckWell(index, nowMs, check.model !== null);
     } else if (outcome === 'throttled') {
-      for (const index of targets) table.noteThrottled(index, nowMs, 0);
+      const untilMs = retryAfterMs < 0 ? 0 : nowMs + retryAfterMs;
+      for (const index of targets) table.noteThrottled(index, nowMs, untilMs);
     } else if (checked.failuresInRow >= checked.failuresMax) {
       // Callers need not try what the next check will.
-      const holdMs = check.everyMs * (1 + JITTER) + check.timeoutMs;
+      const holdMs = Math.max(check.everyMs * (1 + JITTER), retryAfterMs) + check.timeoutMs;
       for (const index of targets) table.noteCheckFailed(index, nowMs, holdMs);
     }
   }

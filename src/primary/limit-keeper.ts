@@ -9,6 +9,7 @@ import { BOUNDS } from '../core/bounds.js';
 import { nowMs, toSharedMs, wallClockMs } from '../core/clock.js';
 import { OperatorError } from '../core/errors.js';
 import {
+  countLimits,
   findLimit,
   findRow,
   pickPlaces,
@@ -355,12 +356,4 @@ function sharedNowMs(): number {
 
 function listPlaces({ consumers }: TablePlan): Map<string, number> {
   return new Map(consumers.map(({ name }, index) => [name, index]));
-}
-
-function countLimits({ consumers, lists, listOf }: TablePlan): Uint32Array {
-  const first = new Uint32Array(consumers.length + 1);
-  for (let consumer = 0; consumer < consumers.length; consumer += 1) {
-    first[consumer + 1] = first[consumer]! + lists[listOf[consumer]!]!.length;
-  }
-  return first;
 }

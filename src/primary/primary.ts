@@ -10,7 +10,6 @@ import { checkTlsFiles } from '../config/pem-files.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs, wallClockMs } from '../core/clock.js';
 import { createCounterBuffer, resetGauges } from '../observe/counters.js';
-import { HistogramStore } from '../observe/histograms.js';
 import { createLogMemory } from '../observe/log-batch.js';
 import { LogSink } from '../observe/log-sink.js';
 import { createLogger, type Logger } from '../observe/logger.js';
@@ -19,16 +18,17 @@ import { createTargetLoadBuffer, reclaimTargetLoad } from '../route/target-load.
 import { Gate } from '../worker/gate.js';
 import type { WorkerStart } from '../worker/messages.js';
 import { type AcceptMode, Acceptor, chooseAcceptMode } from './acceptor.js';
-import type { AdminServer, Readiness } from './admin.js';
+import type { Readiness } from './admin.js';
+import { AdminSide } from './admin-side.js';
+import { type CertificateKeeper, openCertificate } from './certificate-keeper.js';
 import { CheckKeeper } from './check-keeper.js';
 import { WatchKeeper } from './config-watch.js';
-import { checkCertificate, findPort } from './endpoint.js';
+import { findPort } from './endpoint.js';
 import { type Kept, planNext, startFirst } from './generation-plan.js';
 import { Generations } from './generations.js';
 import { HandOver } from './hand-over.js';
 import { LimitKeeper } from './limit-keeper.js';
 import { LivingSecrets } from './living-secrets.js';
-import { createObservation } from './observation.js';
 import { sayReady } from './ready-line.js';
 import { Reloader, type ReloadResult } from './reload.js';
 import { logReload } from './reload-log.js';
@@ -55,12 +55,13 @@ export class Primary {
   readonly #options: PrimaryOptions;
   readonly #sink = new LogSink();
   readonly #workers: WorkerSet;
-  readonly #admin: AdminServer;
+  readonly #adminSide: AdminSide;
   readonly logger: Logger;
-  readonly #histograms = new HistogramStore();
   readonly #secrets = new LivingSecrets();
   readonly #limits: LimitKeeper;
   readonly #targets: TargetKeeper;
+  /** null: the public port serves no TLS, or nothing runs yet. */
+  #certificate: CertificateKeeper | null = null;
   /** What lasts from one configuration to the next. */
   readonly #kept: Kept;
   #reloader: Reloader | null = null;
@@ -97,16 +98,18 @@ export class Primary {
     this.#kept = { limits, targets, places, counters, targetLoad };
     this.#workers = new WorkerSet({
       onLog: (lines, lineCount, onTaken) => this.#sink.writeBatch(lines, lineCount, onTaken),
+      onTrail: (trail) => this.#adminSide.onTrail(trail),
       onFault: (index, message, stack, isContained) =>
         this.#onFault(index, message, stack, isContained),
       onReserve: async (ask) => (await this.handOver?.reserve(ask)) ?? null,
       onSettled: (changes) => this.handOver?.settle(changes),
       onCountTokens: (body, model) => this.#tokenCounter.count(body, model),
+      onCertificateRefused: (index, problem) => this.#certificate?.onRefused(index, problem),
       onEnded: (index) => {
         this.#limits.reclaim(index);
         reclaimTargetLoad(targetLoad, places.targetsMax, index);
         resetGauges(places.layout, counters, index);
-        this.#histograms.retire(index);
+        this.#adminSide.retireWorker(index);
         this.#reloader?.onWorkerEnded(index);
       },
       onGeneration: (index, report) => this.#reloader?.onReport(index, report),
@@ -125,15 +128,14 @@ export class Primary {
     const { link } = options;
     const giving = { limits, workers: this.#workers, gate: this.#gate, logger: this.logger };
     this.handOver = link === null ? null : new HandOver({ link, ...giving });
-    this.#admin = createObservation({
-      config,
+    this.#adminSide = new AdminSide({
+      readConfig: () => this.#config,
       version: options.version,
       kept: this.#kept,
       workers: this.#workers,
-      histograms: this.#histograms,
-      sink: this.#sink,
       isReady: () => this.#describeReadiness(),
       readReloads: () => this.#reloader?.readSample() ?? NO_RELOADS,
+      readLogLinesLost: () => this.#sink.linesLost,
       reload: (cause) => this.reload(cause),
     });
   }
@@ -142,13 +144,13 @@ export class Primary {
   async start(): Promise<void> {
     const { config, link } = this.#options;
     const startedMs = nowMs();
-    checkCertificate(config.listen.tls);
+    this.#certificate = openCertificate(config.listen.tls, this.logger, this.#workers);
     for (const provider of config.providers) {
       checkTlsFiles(provider);
     }
     const mode = chooseAcceptMode(config);
     const port = await findPort(config.listen, link?.inheritance ?? null);
-    const admin = await (link?.listenAdmin(config.admin) ?? this.#admin.listen());
+    const admin = await (link?.listenAdmin(config.admin) ?? this.#adminSide.server.listen());
     try {
       const isSuccessor = link?.inheritance.isSuccessor === true;
       if (!isSuccessor) {
@@ -167,7 +169,9 @@ export class Primary {
     }
     this.#limits.startSaving();
     this.#targets.startLooking();
-    this.#warmTokenCounter();
+    this.#certificate?.start();
+    this.#adminSide.start();
+    void this.#tokenCounter.warmFor(config);
     this.#watch.follow(config);
     this.#readiness = { ready: true, reason: '' };
     const { host, port: asked } = config.listen;
@@ -186,6 +190,7 @@ export class Primary {
 
   /** Reads the configuration anew and turns to it; what is wrong with it is in the result and in the log. */
   reload(cause: string): Promise<ReloadResult> {
+    if (!this.#isDraining) this.#certificate?.look();
     if (this.#reloader !== null) return this.#reloader.request(cause);
     const problems = [this.#readiness.reason];
     return Promise.resolve({ outcome: 'busy', generation: 0, problems });
@@ -236,6 +241,7 @@ export class Primary {
   #stopAccepting(reason: string): void {
     this.#readiness = { ready: false, reason };
     this.#watch.stop();
+    this.#certificate?.stop();
     this.#checks.stop();
     this.#care.stop();
     this.#acceptor?.stop();
@@ -247,7 +253,7 @@ export class Primary {
     await this.#tokenCounter.close();
     this.#targets.stop();
     await this.#limits.stop();
-    await this.#admin.close();
+    await this.#adminSide.close();
     if (cut > 0) {
       this.logger.warn({ cut }, 'exchanges were cut because the time for draining was over');
     }
@@ -257,7 +263,7 @@ export class Primary {
 
   /** One that the supervisor accepted on the admin port. */
   takeAdminConnection(socket: Socket): void {
-    this.#admin.take(socket);
+    this.#adminSide.server.take(socket);
   }
 
   /** Takes back a start that failed, so that nothing is left running. */
@@ -267,7 +273,7 @@ export class Primary {
     this.#acceptor?.stop();
     await this.#workers.drain(0);
     this.#acceptor?.close();
-    await this.#admin.close();
+    await this.#adminSide.close();
     clearTimeout(watchdog);
   }
 
@@ -277,14 +283,6 @@ export class Primary {
       this.#sink.flushSync();
       process.kill(process.pid, 'SIGKILL');
     }, ms).unref();
-  }
-
-  /** The first count would be too late otherwise. The model is one that most prompts are for. */
-  #warmTokenCounter(): void {
-    const limits = (this.#config.consumers ?? []).flatMap((consumer) => consumer.limits);
-    if (limits.some(({ kind }) => kind !== 'requests' && kind !== 'concurrency')) {
-      void this.#tokenCounter.warm(this.#config.models[0]?.name ?? '');
-    }
   }
 
   async #startWorkers(mode: AcceptMode, port: number): Promise<void> {
@@ -342,7 +340,7 @@ export class Primary {
     this.#secrets.add(number, config);
     this.logger.level = config.log.level;
     this.#logWarnings();
-    this.#warmTokenCounter();
+    void this.#tokenCounter.warmFor(config);
     this.#watch.follow(config);
     void this.#checks.adopt(config.providers, changed, this.#targets.table);
   }

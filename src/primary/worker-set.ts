@@ -4,6 +4,7 @@ import type { LimitAnswer, LimitAsk } from '../admit/deputy.js';
 import { BOUNDS } from '../core/bounds.js';
 import { decodeMessage, encodeMessage } from '../core/wire.js';
 import type { HeldChange } from '../limits/hand-over.js';
+import type { Trail } from '../observe/exchange-trail.js';
 import { viewLines } from '../observe/log-batch.js';
 import type {
   ClosingReason,
@@ -20,11 +21,15 @@ export interface WorkerSetEvents {
   onLog(lines: Uint8Array, lineCount: number, onTaken: () => void): void;
   /** A worker asks for the tokens of a prompt; null: they can't be had. */
   onCountTokens(body: Uint8Array, model: string): Promise<number | null>;
+  /** A worker could not take up a changed certificate. */
+  onCertificateRefused(index: number, problem: string): void;
   /** After a hand-over: a worker asks for units of limits, or tells what became of them. */
   onReserve(ask: LimitAsk): Promise<LimitAnswer | null>;
   onSettled(changes: readonly HeldChange[]): void;
   /** What a worker says of the configuration that it was sent, or that it has left. */
   onGeneration(index: number, report: GenerationReport): void;
+  /** Exchanges that failed or were slow. */
+  onTrail(trail: Trail): void;
   /** A defect in a worker: something was thrown where nothing may be. Contained: it cost one exchange and no more. */
   onFault(index: number, message: string, stack: string, isContained: boolean): void;
   /** A worker's thread has ended, as it should or not. */
@@ -130,6 +135,11 @@ export class WorkerSet {
     }
     await Promise.all(this.#all().map((member) => member.exited));
     return this.#all().reduce((sum, member) => sum + member.cut, 0);
+  }
+
+  /** New connections get what the files of `listen.tls` hold now. */
+  reloadCertificate(): void {
+    this.tellAll({ kind: 'reload-certificate' });
   }
 
   /** Resolves when no worker listens, or after a bounded time. */
@@ -255,6 +265,7 @@ export class WorkerSet {
         break;
       }
       case 'histograms': {
+        this.#events.onTrail(message.trail);
         const scrape = this.#scrapes.get(message.request);
         if (scrape?.waiting.delete(index)) {
           scrape.takeIn(index, message.snapshots);
@@ -271,6 +282,9 @@ export class WorkerSet {
         });
         break;
       }
+      case 'certificate-refused':
+        this.#events.onCertificateRefused(index, message.problem);
+        break;
       case 'reserve': {
         const { id, ask } = message;
         void this.#events.onReserve(ask).then((answer) => {

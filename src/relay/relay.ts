@@ -15,10 +15,11 @@ import type { Ended, Exchange, Phase, RequestHead } from '../exchange.js';
 import { ExchangeDeadline } from './exchange-deadline.js';
 import { endsEvent, KeepAlive } from './keep-alive.js';
 import { Meter } from './meter.js';
-import { formatOwnLines, listRetryHeaders, tellAttempts } from './own-lines.js';
+import { formatOwnLines, listErrorHeaders, tellAttempts } from './own-lines.js';
 import type { RelayedCall, RelayedHead, RelayHost } from './relay-host.js';
 
 const EMPTY = Buffer.alloc(0);
+const REFUSALS_FROM = 400;
 const COMPLETE: Ended = Object.freeze({ by: 'upstream', phase: 'done', reason: 'complete' });
 
 export class Relay implements DownstreamObserver {
@@ -114,6 +115,7 @@ export class Relay implements DownstreamObserver {
     exchange.headMs = atMs;
     exchange.status = head.status;
     exchange.upstreamStatus = head.status;
+    if (head.status >= REFUSALS_FROM) exchange.refusalLines = head.lines;
     exchange.dropBody(false);
     this.#head = head;
     this.#isBodiless =
@@ -295,8 +297,9 @@ export class Relay implements DownstreamObserver {
 
   /** Where two parsers may disagree about where the next request begins, or when draining, this is the last answer. */
   #closes(): boolean {
-    const { head } = this.#exchange;
-    return this.#host.isDraining || head.isChunked || hidesLength(head);
+    const { head, downstream } = this.#exchange;
+    const isAsked = this.#host.isDraining || downstream.endsConnection;
+    return isAsked || head.isChunked || hidesLength(head);
   }
 
   #hasMuchUnread(): boolean {
@@ -313,7 +316,7 @@ export class Relay implements DownstreamObserver {
     const plain = createHead(this.#host.formatStatus(status), [
       'content-type',
       'application/json',
-      ...(error === null ? [] : listRetryHeaders(error)),
+      ...(error === null ? [] : listErrorHeaders(error)),
     ]);
     const own =
       formatOwnLines(exchange.id, exchange.firstByteMs - begunMs, false) + tellAttempts(exchange);

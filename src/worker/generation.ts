@@ -2,6 +2,7 @@
  * What one worker runs exchanges with, built from one configuration. A reload builds the next beside it; exchanges keep
  * the one that they began with, so it ends with the last of them. What outlives it is its worker's (runtime.ts).
  */
+import { asksForAddress, ClientAddresses } from '../accept/caller-address.js';
 import { Admission } from '../admit/admission.js';
 import type { LimitDeputy } from '../admit/deputy.js';
 import type { Estimator } from '../admit/estimate.js';
@@ -23,6 +24,7 @@ import { planCallers, planConsumers } from '../limits/plan.js';
 import { LimitTable } from '../limits/table.js';
 import { createAccessLine, type LineDestination } from '../observe/access-line.js';
 import { attemptSlot, type CounterColumn, createCounterLayout } from '../observe/counters.js';
+import type { ExchangeTrail } from '../observe/exchange-trail.js';
 import type { WorkerHistograms } from '../observe/histograms.js';
 import { listSecrets, Recorder } from '../observe/recorder.js';
 import { createRedact } from '../observe/redact.js';
@@ -36,6 +38,7 @@ import type { AttemptOutcome } from '../upstream/attempt-outcomes.js';
 import type { AttemptParts } from '../upstream/attempt-parts.js';
 import { AttemptPlans } from '../upstream/attempt-plan.js';
 import { AttemptReports } from '../upstream/attempt-reports.js';
+import { endDirect } from '../upstream/direct-attempt.js';
 import { Forwarder } from '../upstream/forward.js';
 import type { KeptBodies } from '../upstream/kept-bodies.js';
 import { type Provider, shareOfWorker } from '../upstream/provider.js';
@@ -51,6 +54,7 @@ export interface GenerationHost {
   readonly deadlines: Deadlines;
   readonly log: LineDestination;
   readonly histograms: WorkerHistograms;
+  readonly trail: ExchangeTrail;
   readonly column: CounterColumn;
   readonly bodies: BodyInspector;
   readonly keptBodies: KeptBodies;
@@ -70,7 +74,8 @@ export interface GenerationHost {
 export class Generation implements Stages {
   readonly number: number;
   /** Whether heads must say where they come from. */
-  readonly readsAddress: boolean;
+  /** Tells who a request is from; null where nobody asks. */
+  readonly addresses: ClientAddresses | null;
   readonly keys: Stages['keys'];
   readonly bodies: BodyInspector;
   readonly deadlines: Deadlines;
@@ -87,13 +92,13 @@ export class Generation implements Stages {
     const layout = createCounterLayout(config, start.places);
     this.#host = host;
     this.number = start.number;
-    this.readsAddress = config.callers?.by === 'address';
+    this.addresses = asksForAddress(config) ? new ClientAddresses(config.trustedProxies) : null;
     this.bodies = host.bodies;
     this.deadlines = deadlines;
     const writeLine = config.log.access
-      ? createAccessLine(host.log, createRedact(listSecrets(config)))
+      ? createAccessLine(host.log, createRedact(listSecrets(config)), config.log.client)
       : null;
-    this.#recorder = new Recorder(layout, column, host.histograms, writeLine);
+    this.#recorder = new Recorder(layout, column, host.histograms, writeLine, host.trail);
     this.keys = createKeyTable(config.consumers);
     const models = new ModelTable(config);
     this.modelList = new ModelList(models, host.startedWallMs);
@@ -119,6 +124,7 @@ export class Generation implements Stages {
           onConnections: (delta) => column.add(slots?.connectionsOpen ?? 0, delta),
           onQueue: (delta) => column.add(slots?.queueLength ?? 0, delta),
           onQueueRefused: () => column.add(slots?.queueRejected ?? 0, 1),
+          onReplay: () => column.add(slots?.staleReplays ?? 0, 1),
         },
       );
     });
@@ -129,9 +135,11 @@ export class Generation implements Stages {
       balancers: new Balancers(models.entries, { health, load, prices }),
       health,
       plans: new AttemptPlans(config, models.entries, deadlines),
-      budget: new RetryBudget(config.retry.budgetPercent),
+      budget: new RetryBudget(config.retry.budgetPercent, () =>
+        column.add(layout.fixed.retriesRefused, 1),
+      ),
       bodies: host.keptBodies,
-      reports: new AttemptReports(health, load, countAttempt),
+      reports: new AttemptReports(health.plan.targets.length, health, load, countAttempt),
       createWatch,
     };
   }
@@ -161,6 +169,9 @@ export class Generation implements Stages {
   }
 
   onEnded(exchange: Exchange, endedMs: number): void {
+    if (exchange.isDirect) {
+      endDirect(this.attempts, exchange, endedMs);
+    }
     this.admission.settle(exchange, endedMs);
     this.#recorder.end(exchange, endedMs);
     if (this.#recorder.inFlight === 0) {

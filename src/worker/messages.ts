@@ -5,6 +5,7 @@ import type { TlsMaterial, WeirConfig } from '../config/model.js';
 import type { HeldChange } from '../limits/hand-over.js';
 import type { RowPlaces } from '../limits/plan.js';
 import type { CounterPlaces } from '../observe/counters.js';
+import type { Trail } from '../observe/exchange-trail.js';
 import type { SentLines } from '../observe/log-batch.js';
 
 /** What follows from one configuration; the same for all workers. */
@@ -79,6 +80,8 @@ export type ToPrimary =
   | {
       readonly kind: 'histograms';
       readonly request: number;
+      /** Comes along because both are asked for at the same times. */
+      readonly trail: Trail;
       readonly snapshots: readonly Uint8Array[];
     }
   /** Asks for the prompt's tokens. */
@@ -88,6 +91,8 @@ export type ToPrimary =
       readonly model: string;
       readonly body: Uint8Array;
     }
+  /** The answer to `reload-certificate` where it could not be done. */
+  | { readonly kind: 'certificate-refused'; readonly problem: string }
   /** Takes from limits that another server keeps; answered by `reserved`. */
   | { readonly kind: 'reserve'; readonly id: number; readonly ask: LimitAsk }
   | { readonly kind: 'settled'; readonly changes: readonly HeldChange[] }
@@ -109,6 +114,8 @@ export type ToWorker =
   | { readonly kind: 'histograms'; readonly request: number }
   /** null: they could not be counted in time. */
   | { readonly kind: 'tokens-counted'; readonly id: number; readonly tokens: number | null }
+  /** Read the files of `listen.tls` again, for new connections. */
+  | { readonly kind: 'reload-certificate' }
   /** What is in force has changed; who had no request since would not notice. */
   | { readonly kind: 'turn' }
   /** What was to be prepared does not come into force. */

@@ -11,6 +11,7 @@ import type { Exchange } from '../exchange.js';
 import { BodyInspector } from '../inspect/body.js';
 import { ByteBudget } from '../inspect/budget.js';
 import { CounterColumn, createCounterLayout } from '../observe/counters.js';
+import { ExchangeTrail } from '../observe/exchange-trail.js';
 import { WorkerHistograms } from '../observe/histograms.js';
 import { LogBatch } from '../observe/log-batch.js';
 import { KeptBodies } from '../upstream/kept-bodies.js';
@@ -29,6 +30,7 @@ export class WorkerRuntime implements GenerationHost {
   readonly tokenCounts: TokenCountClient;
   readonly estimator = new Estimator();
   readonly histograms = new WorkerHistograms();
+  readonly trail = new ExchangeTrail();
   readonly column: CounterColumn;
   readonly log: LogBatch;
   readonly deadlines = new Deadlines();
@@ -185,7 +187,7 @@ export class WorkerRuntime implements GenerationHost {
         snapshots.push(this.histograms.takeSnapshot());
         setImmediate(next);
       } else {
-        this.#send({ kind: 'histograms', request, snapshots });
+        this.#send({ kind: 'histograms', request, snapshots, trail: this.trail.take() });
       }
     };
     next();

@@ -59,6 +59,7 @@ export class ProviderHarness {
       proxyUrl: options.proxyUrl ?? null,
       engine,
       asksUsage: true,
+      tellsClient: false,
       breaker: null,
       health: null,
     };
@@ -73,6 +74,7 @@ export class ProviderHarness {
         this.queued += delta;
       },
       onQueueRefused: () => {},
+      onReplay: () => {},
     };
     this.provider = new Provider(config, share, new Deadlines(), events, options.dialing);
   }

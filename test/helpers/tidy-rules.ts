@@ -53,6 +53,8 @@ export const EDGES: Readonly<Record<string, Edges>> = {
   limits: { uses: GROUND },
   // Of targets it knows what the configuration says; who asks and who tells it is others' business.
   health: { uses: ['core', 'config/model'] },
+  // Runs in a browser; all that it shares with the server is the shape of what it is told.
+  dashboard: { uses: [], types: ['observe'] },
   observe: { uses: [...GROUND, 'upstream/attempt-outcomes'] },
   pipeline: { uses: [...GROUND, ...WAY, 'dialects', 'limits', 'observe'] },
   // The built-in simulated provider listens as the gateway does, and shares nothing else with it.

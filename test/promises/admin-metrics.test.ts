@@ -97,7 +97,7 @@ describe('admin port', () => {
     assert.equal(sum('weir_response_bytes_total'), (GOOD + BAD) * '{"ok":true}'.length);
   });
 
-  it('log-has-not-one-line-for-each-exchange', async () => {
+  it('P-32 log-has-not-one-line-for-each-exchange', async () => {
     const before = gateway.accessLines().length;
     const ids: string[] = [];
     const tries: readonly (readonly [string, string, number])[] = [
