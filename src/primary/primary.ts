@@ -22,7 +22,6 @@ import type { Readiness } from './admin.js';
 import { AdminSide } from './admin-side.js';
 import { type CertificateKeeper, openCertificate } from './certificate-keeper.js';
 import { CheckKeeper } from './check-keeper.js';
-import { widenInlining } from './compiler.js';
 import { WatchKeeper } from './config-watch.js';
 import { findPort } from './endpoint.js';
 import { type Kept, planNext, startFirst } from './generation-plan.js';
@@ -158,7 +157,6 @@ export class Primary {
         await this.#limits.restore();
         this.#gate.open();
       }
-      widenInlining();
       await this.#startWorkers(mode, port);
       await this.#checks.adopt(config.providers, new Set(), this.#targets.table);
       if (isSuccessor) {

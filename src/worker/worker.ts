@@ -1,5 +1,5 @@
-/** The entry of a worker thread: builds the runtime, listens, answers the primary. */
-import { parentPort, workerData } from 'node:worker_threads';
+/** A worker at work: builds the runtime, listens, answers the primary. Loaded by thread.ts when it is known what with. */
+import { parentPort } from 'node:worker_threads';
 import { Listener } from '../accept/listener.js';
 import { nowMs } from '../core/clock.js';
 import { decodeMessage, encodeMessage } from '../core/wire.js';
@@ -7,8 +7,9 @@ import { runExchange } from '../pipeline.js';
 import { DeputyClient } from './deputy-client.js';
 import { Drain } from './drain.js';
 import { Gate } from './gate.js';
-import type { PrepareGeneration, ToPrimary, ToWorker, WorkerStart } from './messages.js';
+import type { PrepareGeneration, ToPrimary, ToWorker } from './messages.js';
 import { WorkerRuntime } from './runtime.js';
+import { getStart, onMessages } from './thread-start.js';
 
 const port = parentPort;
 if (port === null) {
@@ -20,7 +21,7 @@ const send = (message: ToPrimary): void => {
   port.postMessage(bytes, transfer);
 };
 
-const start = workerData as WorkerStart;
+const start = getStart();
 const { config } = start.generation;
 const runtime = new WorkerRuntime(start, send);
 const listener = new Listener({
@@ -40,7 +41,8 @@ const drain = new Drain(listener, runtime, (cut) => {
   send({ kind: 'drained', cut });
   port.close();
 });
-port.on('message', (sent: Uint8Array | PrepareGeneration) => {
+onMessages((received) => {
+  const sent = received as Uint8Array | PrepareGeneration;
   const message = sent instanceof Uint8Array ? (decodeMessage(sent) as ToWorker) : sent;
   switch (message.kind) {
     case 'log-taken':
