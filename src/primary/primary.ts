@@ -9,6 +9,7 @@ import type { WeirConfig } from '../config/model.js';
 import { checkTlsFiles } from '../config/pem-files.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs, wallClockMs } from '../core/clock.js';
+import { OperatorError } from '../core/errors.js';
 import { createCounterBuffer, resetGauges } from '../observe/counters.js';
 import { createLogMemory } from '../observe/log-batch.js';
 import { LogSink } from '../observe/log-sink.js';
@@ -190,7 +191,6 @@ export class Primary {
 
   /** Reads the configuration anew and turns to it; what is wrong with it is in the result and in the log. */
   reload(cause: string): Promise<ReloadResult> {
-    if (!this.#isDraining) this.#certificate?.look();
     if (this.#reloader !== null) return this.#reloader.request(cause);
     const problems = [this.#readiness.reason];
     return Promise.resolve({ outcome: 'busy', generation: 0, problems });
@@ -322,7 +322,7 @@ export class Primary {
     const workers = this.#workers;
     return new Reloader({
       generations,
-      load: this.#options.loadConfig,
+      load: () => this.#read(),
       refuse: () => (this.#readiness.ready ? null : `the server is ${this.#readiness.reason}`),
       plan: (config, number) =>
         planNext(config, number, this.#kept, (changed) => this.#adopt(config, number, changed)),
@@ -332,6 +332,13 @@ export class Primary {
       turn: () => workers.tellAll({ kind: 'turn' }),
       onOutcome: (cause, result, tookMs) => logReload(this.logger, cause, result, tookMs),
     });
+  }
+
+  /** The file, and those of `listen.tls`: where one of them is bad nothing changes. @throws OperatorError */
+  #read(): WeirConfig {
+    const problem = this.#certificate?.look() ?? null;
+    if (problem !== null) throw new OperatorError(`listen.tls: ${problem}`);
+    return this.#options.loadConfig();
   }
 
   /** What of the primary follows from the configuration, and is not in what is kept. */
