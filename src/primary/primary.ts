@@ -105,6 +105,7 @@ export class Primary {
       onReserve: async (ask) => (await this.handOver?.reserve(ask)) ?? null,
       onSettled: (changes) => this.handOver?.settle(changes),
       onCountTokens: (body, model) => this.#tokenCounter.count(body, model),
+      onWarning: (worker, message) => this.logger.warn({ worker }, message),
       onCertificateRefused: (index, problem) => this.#certificate?.onRefused(index, problem),
       onEnded: (index) => {
         this.#limits.reclaim(index);

@@ -22,6 +22,7 @@ export interface WorkerSetEvents {
   /** A worker asks for the tokens of a prompt; null: they can't be had. */
   onCountTokens(body: Uint8Array, model: string): Promise<number | null>;
   /** A worker could not take up a changed certificate. */
+  onWarning(index: number, message: string): void;
   onCertificateRefused(index: number, problem: string): void;
   /** After a hand-over: a worker asks for units of limits, or tells what became of them. */
   onReserve(ask: LimitAsk): Promise<LimitAnswer | null>;
@@ -292,6 +293,9 @@ export class WorkerSet {
         });
         break;
       }
+      case 'warning':
+        this.#events.onWarning(index, message.message);
+        break;
       case 'settled':
         this.#events.onSettled(message.changes);
         break;

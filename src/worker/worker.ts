@@ -1,6 +1,8 @@
 /** A worker at work: builds the runtime, listens, answers the primary. Loaded by thread.ts when it is known what with. */
 import { parentPort } from 'node:worker_threads';
 import { Listener } from '../accept/listener.js';
+import { ProxiedPeers, ProxyFront } from '../accept/proxy-front.js';
+import { createRefusalLog } from '../accept/refusal-log.js';
 import { nowMs } from '../core/clock.js';
 import { decodeMessage, encodeMessage } from '../core/wire.js';
 import { runExchange } from '../pipeline.js';
@@ -24,8 +26,11 @@ const send = (message: ToPrimary): void => {
 const start = getStart();
 const { config } = start.generation;
 const runtime = new WorkerRuntime(start, send);
+const { proxyProtocol } = config.listen;
+const peers = proxyProtocol === 'off' ? null : new ProxiedPeers();
 const listener = new Listener({
   tls: config.listen.tls,
+  peers,
   get addresses() {
     return runtime.current.addresses;
   },
@@ -34,10 +39,22 @@ const listener = new Listener({
   onConnections: (delta) => runtime.onConnections(delta),
 });
 
+const front =
+  proxyProtocol === 'off' || peers === null
+    ? null
+    : new ProxyFront(listener, peers, {
+        versions: proxyProtocol,
+        isTrusted: (address) => runtime.current.proxies.find(address)?.isTrusted === true,
+        onRefused: createRefusalLog((message) => send({ kind: 'warning', message })),
+        sharesPort: true,
+      });
+/** What clients connect to. */
+const door = front ?? listener;
+
 process.on('uncaughtException', (error) => runtime.onFault(null, error));
 
 const gate = new Gate(start.gate);
-const drain = new Drain(listener, runtime, (cut) => {
+const drain = new Drain(door, runtime, (cut) => {
   send({ kind: 'drained', cut });
   port.close();
 });
@@ -74,7 +91,7 @@ onMessages((received) => {
       runtime.discard(message.number);
       break;
     case 'stop-listening':
-      listener.stopListening();
+      door.stopListening();
       send({ kind: 'not-listening' });
       break;
     case 'hand-over':
@@ -90,7 +107,9 @@ onMessages((received) => {
 });
 
 if (start.port !== null) {
-  listener.listen(config.listen.host, start.port);
+  const { host } = config.listen;
+  if (front === null) listener.listen(host, start.port);
+  else await front.listen({ host, port: start.port });
 }
 send({
   kind: 'listening',
