@@ -21,6 +21,8 @@ export interface ProxyFrontOptions {
   readonly versions: ProxyVersions;
   /** By the text of its address. Asked for each connection: a reload may have changed it. */
   readonly isTrusted: (address: string) => boolean;
+  /** +1 for each connection opened, -1 for each closed. */
+  readonly onConnections: (delta: number) => void;
   /** A connection was closed because of what it began with. */
   readonly onRefused: (peer: string, reason: string) => void;
   /** Whether further sockets may listen on the same port; off only in tests, for releases of Node that can't. */
@@ -80,8 +82,11 @@ export class ProxyFront {
   }
 
   #take(outer: Socket): void {
-    const peer = outer.remoteAddress;
+    // The zone of an address of this link says nothing to others.
+    const peer = outer.remoteAddress?.split('%')[0];
     this.#keep(outer);
+    this.#options.onConnections(1);
+    outer.once('close', () => this.#options.onConnections(-1));
     if (peer === undefined) {
       outer.destroy();
       return;
@@ -129,9 +134,8 @@ export class ProxyFront {
       inner.pipe(outer);
     });
     inner.once('close', () => {
-      outer.destroySoon();
-      // Whoever takes nothing of the rest is not waited for, as by the listener.
-      outer.setTimeout(BOUNDS.proxyLingerMs, () => outer.destroy());
+      outer.unpipe(inner);
+      endGently(outer);
     });
   }
 
@@ -141,6 +145,20 @@ export class ProxyFront {
     socket.on('error', () => {});
     socket.once('close', () => this.#sockets.delete(socket));
   }
+}
+
+/**
+ * The listener has closed. What the client has not taken yet it may take, but for as long as it does; what it still
+ * sends is thrown away for a while, because a connection that is closed with bytes unread resets, and takes the answer
+ * along.
+ */
+function endGently(outer: Socket): void {
+  outer.setTimeout(BOUNDS.proxyLingerMs, () => outer.destroy());
+  outer.resume();
+  outer.end(() => {
+    const timer = setTimeout(() => outer.destroy(), BOUNDS.proxyDiscardMs);
+    outer.once('close', () => clearTimeout(timer));
+  });
 }
 
 /** Who is at the far end of the connections that a listener has from the front, by their port on this machine. */

@@ -178,6 +178,7 @@ export const BOUND_TABLE = {
   proxyHeaderBytesMax: bound(4 * KB, 'bytes', 'Of a header of the PROXY protocol with all that a balancer adds to it; nginx takes as much. AWS sends 100, HAProxy with names of certificates some hundred.'),
   proxyHeaderMs: bound(10_000, 'ms', 'The longest that a connection may take to send such a header; a balancer sends it at once.'),
   proxyLingerMs: bound(10_000, 'ms', 'How long a client behind such a balancer may take nothing of the end of an answer, as long as uWebSockets.js waits for one; then its connection is closed.'),
+  proxyDiscardMs: bound(1_000, 'ms', 'How long what such a client still sends is thrown away after the end of its last answer, so that its connection is not reset before it has read that.'),
   proxyRefusalLogMs: bound(10_000, 'ms', 'A worker tells once in so long, and how often, that it closed connections for what they began with.'),
   certificateLookMs: bound(10_000, 'ms', 'How often the primary looks whether the files of `listen.tls` have changed.'),
   retiredCertificatesMax: bound(16, 'count', 'Former certificates of a worker whose connections are still open; with more of them a new one waits until the oldest has none. Their clients are told to connect anew, so only streams that run on keep one.'),

@@ -28,6 +28,7 @@ const { config } = start.generation;
 const runtime = new WorkerRuntime(start, send);
 const { proxyProtocol } = config.listen;
 const peers = proxyProtocol === 'off' ? null : new ProxiedPeers();
+const onConnections = (delta: number): void => runtime.onConnections(delta);
 const listener = new Listener({
   tls: config.listen.tls,
   peers,
@@ -36,7 +37,7 @@ const listener = new Listener({
   },
   onRequest: (downstream, head) => runExchange(runtime.current, downstream, head),
   onFault: (error) => runtime.onFault(null, error),
-  onConnections: (delta) => runtime.onConnections(delta),
+  onConnections: peers === null ? onConnections : () => {},
 });
 
 const front =
@@ -45,6 +46,7 @@ const front =
     : new ProxyFront(listener, peers, {
         versions: proxyProtocol,
         isTrusted: (address) => runtime.current.proxies.find(address)?.isTrusted === true,
+        onConnections,
         onRefused: createRefusalLog((message) => send({ kind: 'warning', message })),
         sharesPort: true,
       });
