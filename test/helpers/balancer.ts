@@ -9,7 +9,7 @@ import { pollUntil } from './poll.js';
 
 export const HEALTH_PATH = '/health';
 
-function render(port: number, serverPort: number, words: string): string {
+function render(port: number, serverPort: number, words: string, healthPath: string): string {
   return `global
   nbthread 1
   maxconn 512
@@ -23,7 +23,8 @@ frontend clients
   unique-id-format %pid-%rt
   default_backend weir
 backend weir
-  option httpchk GET ${HEALTH_PATH}
+  option httpchk
+  http-check send meth GET uri ${healthPath} ver HTTP/1.1 hdr host weir.test
   server weir 127.0.0.1:${serverPort} check inter 200 ${words}
 `;
 }
@@ -34,11 +35,15 @@ export interface Balancer {
 }
 
 /** @param words of HAProxy's line `server`, such as `send-proxy-v2`. */
-export async function startBalancer(serverPort: number, words: string): Promise<Balancer> {
+export async function startBalancer(
+  serverPort: number,
+  words: string,
+  healthPath = HEALTH_PATH,
+): Promise<Balancer> {
   const folder = mkdtempSync(join(tmpdir(), 'weir-balancer-'));
   const port = await findClosedPort();
   const file = join(folder, 'haproxy.cfg');
-  writeFileSync(file, render(port, serverPort, words));
+  writeFileSync(file, render(port, serverPort, words, healthPath));
   const child = spawn('haproxy', ['-db', '-q', '-f', file], {
     env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` },
     stdio: ['ignore', 'ignore', 'pipe'],

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { connect as connectTls } from 'node:tls';
+import { startBalancer } from '../helpers/balancer.js';
 import { type Certificate, makeCertificate } from '../helpers/certificates.js';
 import { runWeir, ScratchFolder } from '../helpers/command.js';
 import { type ConfigText, type Gateway, type LogLine, startGateway } from '../helpers/gateway.js';
@@ -18,6 +19,8 @@ const SPEAKS_PROXY = Number(process.versions.node.split('.')[0]) >= 24;
 const PROXY = '127.0.0.7';
 const STRANGER = '127.0.0.8';
 const V2 = version2({ address: TCP_4, tlvBytes: 72 });
+const MODELS = '/v1/models';
+const ASK = `GET ${MODELS} HTTP/1.1\r\nhost: weir.test\r\n\r\n`;
 const SHAPE = { events: 30, paceMs: 40 };
 
 function configOf(baseUrl: string, own: ConfigText = {}): ConfigText {
@@ -75,7 +78,7 @@ describe('gateway behind balancers', { timeout: 60_000 }, () => {
 
     async function open(from: string, first: Buffer | string, lines = ''): Promise<RawClient> {
       const client = await RawClient.connect({ port: gateway.port, localAddress: from });
-      const request = `GET /v1/models HTTP/1.1\r\nhost: weir.test\r\n${lines}\r\n`;
+      const request = `GET ${MODELS} HTTP/1.1\r\nhost: weir.test\r\n${lines}\r\n`;
       client.send(Buffer.concat([Buffer.from(first as string), Buffer.from(request)]));
       return client;
     }
@@ -116,7 +119,7 @@ describe('gateway behind balancers', { timeout: 60_000 }, () => {
       assert.equal(await readClient(client), '192.0.2.1');
       const forged = version2({ address: Buffer.from('060606060a000001040001bb', 'hex') });
       client.send(forged);
-      client.send('GET /v1/models HTTP/1.1\r\nhost: weir.test\r\n\r\n');
+      client.send(ASK);
       const answer = await client.readResponseOrClose();
       if (answer !== null && answer.status === 200) {
         const id = answer.header('x-weir-id');
@@ -154,6 +157,22 @@ describe('gateway behind balancers', { timeout: 60_000 }, () => {
       const answer = await whole.readResponse();
       assert.ok(answer.complete && renderStream('whole', SHAPE).equals(answer.body));
       whole.destroy();
+    });
+
+    const skip = skipUnless(hasProgram('haproxy'), 'haproxy');
+    it('P-22 client-is-another-behind-haproxy', { skip }, async () => {
+      for (const word of ['send-proxy', 'send-proxy-v2 proxy-v2-options crc32c']) {
+        const balancer = await startBalancer(gateway.port, `source ${PROXY} ${word}`, MODELS);
+        try {
+          const { port } = balancer;
+          const client = await RawClient.connect({ port, localAddress: '127.1.2.3' });
+          client.send(ASK);
+          assert.equal(await readClient(client), '127.1.2.3');
+          client.destroy();
+        } finally {
+          await balancer.stop();
+        }
+      }
     });
 
     it('P-29 reload-of-trusted-proxies-is-not-followed', async () => {
@@ -209,7 +228,7 @@ describe('gateway behind balancers', { timeout: 60_000 }, () => {
         secure.on('error', reject);
         secure.on('close', () => reject(new Error('closed')));
       });
-      secure.write('GET /v1/models HTTP/1.1\r\nhost: weir.test\r\n\r\n');
+      secure.write(ASK);
       await answered;
       const id = /x-weir-id: (\S+)/.exec(text)?.[1];
       const line = await gateway.waitForLog((entry) => entry['id'] === id);
