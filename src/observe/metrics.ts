@@ -16,6 +16,7 @@ import { LIMIT_METRICS, type LimitSample } from './limit-metrics.js';
 import { PROVIDER_METRICS } from './provider-metrics.js';
 import { RELOAD_METRICS, type ReloadSample } from './reload-metrics.js';
 import { mergeTargets, TARGET_METRICS, type TargetSample } from './target-metrics.js';
+import { USAGE_METRICS, type UsageSample } from './usage-metrics.js';
 
 export interface MetricsSource {
   /** Of all that is counted, or ever was; a reload may add to it. */
@@ -28,6 +29,8 @@ export interface MetricsSource {
   readonly readLimitTableFull: () => number;
   /** By Target.index. */
   readonly readTargets: () => readonly TargetSample[];
+  /** null: no usage records are written. */
+  readonly readUsage: () => UsageSample | null;
   readonly readReloads: () => ReloadSample;
   /** Lines that the primary's sink could not write. */
   readonly readLogLinesLost: () => number;
@@ -278,6 +281,9 @@ export function createMetrics(source: MetricsSource): Metrics {
         value: sample[figure],
       })),
     );
+  }
+  for (const [name, type, figure, help] of source.readUsage() === null ? [] : USAGE_METRICS) {
+    add(type, name, help, () => plain(source.readUsage()?.[figure] ?? 0));
   }
   for (const [name, type, help, collect] of RELOAD_METRICS) {
     add(type, name, help, () => collect(source.readReloads()));

@@ -90,7 +90,7 @@ export class AdminSide {
 
   #createMetrics(): Metrics {
     const { version, kept, readReloads, readLogLinesLost, readConfig } = this.#host;
-    const { limits, targets, places, counters } = kept;
+    const { limits, targets, places, counters, usage } = kept;
     return createMetrics({
       readLayout: () => places.layout,
       readCounters: () => readCounters(places.layout, counters, readConfig().workers),
@@ -99,6 +99,7 @@ export class AdminSide {
       readLimitTableFull: () => limits.tableFullCount,
       readTargets: () => targets.readSamples(),
       readReloads,
+      readUsage: () => usage?.readSample() ?? null,
       readLogLinesLost,
       build: { version, node: process.versions.node, uws: process.versions.modules },
     });

@@ -9,13 +9,13 @@ import type { WeirConfig } from '../config/model.js';
 import { checkTlsFiles } from '../config/pem-files.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs, wallClockMs } from '../core/clock.js';
-import { OperatorError } from '../core/errors.js';
 import { createCounterBuffer, resetGauges } from '../observe/counters.js';
 import { createLogMemory } from '../observe/log-batch.js';
 import { LogSink } from '../observe/log-sink.js';
 import { createLogger, type Logger } from '../observe/logger.js';
 import { NO_RELOADS } from '../observe/reload-metrics.js';
 import { createTargetLoadBuffer, reclaimTargetLoad } from '../route/target-load.js';
+import { openUsageKeeper } from '../usage/keeper.js';
 import { Gate } from '../worker/gate.js';
 import type { WorkerStart } from '../worker/messages.js';
 import { type AcceptMode, Acceptor, chooseAcceptMode } from './acceptor.js';
@@ -96,7 +96,8 @@ export class Primary {
     const counters = createCounterBuffer(places.layout, config.workers);
     const targetLoad = createTargetLoadBuffer(places.targetsMax, config.workers);
     const [limits, targets] = [this.#limits, this.#targets];
-    this.#kept = { limits, targets, places, counters, targetLoad };
+    const usage = openUsageKeeper(config.usage, options.version, this.logger);
+    this.#kept = { limits, targets, places, counters, targetLoad, usage };
     this.#workers = new WorkerSet({
       onLog: (lines, lineCount, onTaken) => this.#sink.writeBatch(lines, lineCount, onTaken),
       onTrail: (trail) => this.#adminSide.onTrail(trail),
@@ -170,6 +171,7 @@ export class Primary {
       throw error;
     }
     this.#limits.startSaving();
+    this.#kept.usage?.start();
     this.#targets.startLooking();
     this.#certificate?.start();
     this.#adminSide.start();
@@ -253,7 +255,7 @@ export class Primary {
     this.#acceptor?.close();
     await this.#tokenCounter.close();
     this.#targets.stop();
-    await this.#limits.stop();
+    await Promise.all([this.#limits.stop(), this.#kept.usage?.stop()]);
     await this.#adminSide.close();
     if (cut > 0) {
       this.logger.warn({ cut }, 'exchanges were cut because the time for draining was over');
@@ -302,6 +304,7 @@ export class Primary {
       idPrefix: randomBytes(5).toString('hex'),
       startedWallMs,
       log: createLogMemory(),
+      usage: this.#kept.usage?.openRing(index) ?? null,
       port: mode === 'acceptor' ? null : port,
       gate: this.#gateMemory,
       isHeld: link?.inheritance.isSuccessor === true,
@@ -323,7 +326,10 @@ export class Primary {
     const workers = this.#workers;
     return new Reloader({
       generations,
-      load: () => this.#read(),
+      load: () => {
+        this.#certificate?.demand();
+        return this.#options.loadConfig();
+      },
       refuse: () => (this.#readiness.ready ? null : `the server is ${this.#readiness.reason}`),
       plan: (config, number) =>
         planNext(config, number, this.#kept, (changed) => this.#adopt(config, number, changed)),
@@ -333,13 +339,6 @@ export class Primary {
       turn: () => workers.tellAll({ kind: 'turn' }),
       onOutcome: (cause, result, tookMs) => logReload(this.logger, cause, result, tookMs),
     });
-  }
-
-  /** The file, and those of `listen.tls`: where one of them is bad nothing changes. @throws OperatorError */
-  #read(): WeirConfig {
-    const problem = this.#certificate?.look() ?? null;
-    if (problem !== null) throw new OperatorError(`listen.tls: ${problem}`);
-    return this.#options.loadConfig();
   }
 
   /** What of the primary follows from the configuration, and is not in what is kept. */
@@ -382,7 +381,7 @@ export class Primary {
   async #die(reason: string): Promise<void> {
     this.logger.fatal(reason);
     const watchdog = this.#startWatchdog(BOUNDS.watchdogMs);
-    await this.#limits.stop();
+    await Promise.all([this.#limits.stop(), this.#kept.usage?.stop()]);
     clearTimeout(watchdog);
     this.#sink.flushSync();
     process.kill(process.pid, 'SIGKILL');

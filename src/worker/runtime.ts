@@ -15,6 +15,7 @@ import { ExchangeTrail } from '../observe/exchange-trail.js';
 import { WorkerHistograms } from '../observe/histograms.js';
 import { LogBatch } from '../observe/log-batch.js';
 import { KeptBodies } from '../upstream/kept-bodies.js';
+import { UsageRingWriter } from '../usage/ring.js';
 import type { DeputyClient } from './deputy-client.js';
 import { Generation, type GenerationHost } from './generation.js';
 import type { ClosingReason, GenerationStart, ToPrimary, WorkerStart } from './messages.js';
@@ -33,6 +34,8 @@ export class WorkerRuntime implements GenerationHost {
   readonly trail = new ExchangeTrail();
   readonly column: CounterColumn;
   readonly log: LogBatch;
+  /** Of usage records; null: none are written. */
+  readonly usage: UsageRingWriter | null;
   readonly deadlines = new Deadlines();
   readonly providers = new ProviderPool(this.deadlines);
   isDraining = false;
@@ -73,6 +76,7 @@ export class WorkerRuntime implements GenerationHost {
       send: (batch) => send({ kind: 'log', ...batch }),
       countDropped: () => column.add(layout.fixed.logLinesDropped, 1),
     });
+    this.usage = start.usage === null ? null : new UsageRingWriter(start.usage);
     let inspectedBytes = 0;
     let keptBytes = 0;
     this.bodies = new BodyInspector((heldBytes) => {

@@ -56,6 +56,8 @@ export const EDGES: Readonly<Record<string, Edges>> = {
   // Runs in a browser; all that it shares with the server is the shape of what it is told.
   dashboard: { uses: [], types: ['observe'] },
   observe: { uses: [...GROUND, 'upstream/attempt-outcomes'] },
+  // config: the command finds its files by the configuration, and reads durations as that does.
+  usage: { uses: [...GROUND, 'config'], types: ['observe', 'route'] },
   pipeline: { uses: [...GROUND, ...WAY, 'dialects', 'limits', 'observe'] },
   // The built-in simulated provider listens as the gateway does, and shares nothing else with it.
   'demo-upstream': { uses: ['core', 'accept', 'config/model'], types: ['exchange'] },
@@ -63,7 +65,7 @@ export const EDGES: Readonly<Record<string, Edges>> = {
     uses: [
       ...GROUND,
       ...WAY,
-      ...['config', 'dialects', 'health', 'limits', 'observe', 'pipeline'],
+      ...['config', 'dialects', 'health', 'limits', 'observe', 'pipeline', 'usage'],
       'upstream/attempt-outcomes',
     ],
   },
@@ -81,6 +83,7 @@ export const EDGES: Readonly<Record<string, Edges>> = {
       'observe',
       'route',
       'upstream',
+      'usage',
       'worker',
       'demo-upstream',
       'supervisor/protocol',
@@ -90,7 +93,10 @@ export const EDGES: Readonly<Record<string, Edges>> = {
   supervisor: { uses: ['core', 'supervisor/protocol'] },
   'supervisor/protocol': { uses: [] },
   main: {
-    uses: ['core', 'config', 'config/model', 'demo-upstream', 'observe', 'primary', 'supervisor'],
+    uses: [
+      ...['core', 'config', 'config/model', 'demo-upstream', 'observe', 'primary', 'supervisor'],
+      'usage',
+    ],
   },
 };
 
