@@ -60,7 +60,7 @@ export const BOUND_TABLE = {
   heldLookMs: bound(50, 'ms', 'How often a server that has handed over tells what its running exchanges have used.'),
   upgradeLingerMs: bound(45_000, 'ms', 'How long an idle connection to a server that has handed over is kept: longer than uWebSockets.js keeps one (10 to 30 s), so that no client ever meets a closed one that would not have met it anyway.'),
   handOverQueueMax: bound(100_000, 'count', 'Messages of servers before it that wait for the new server during the hand-over: a few each 50 ms, and one for each request on a kept connection.'),
-  metricsReplyMs: bound(500, 'ms', 'The longest that a scrape waits for a worker’s histograms; a later one is shown with its last known values.'),
+  metricsReplyMs: bound(500, 'ms', 'The longest that the dashboard and `/api/histograms` wait for a worker’s histograms; a later one is shown with its last known values.'),
   adminRequestBytesMax: bound(64 * KB, 'bytes', 'Of a request to the admin port.'),
   configDepthMax: bound(64, 'count', 'Levels of a configuration file; a valid one has 6. The YAML library calls itself for each, and where it runs out of stack V8 may end the process.'),
   suggestionsMax: bound(3, 'count', 'Nearest names in an error message; more would hide the best one.'),

@@ -51,6 +51,7 @@ export interface MetricsSource {
 }
 
 export interface Metrics {
+  /** One at a time. */
   render(): Promise<string>;
 }
 
@@ -269,16 +270,7 @@ export function createMetrics(source: MetricsSource): Metrics {
     pieces.push((await registry.metrics()).replace(/ Nan$/gm, ' NaN'));
     return pieces.join('');
   };
-  let rendering: Promise<string> | null = null;
-  return {
-    // Who comes while one is made gets the same, so that many scrapers cost no more than one.
-    render: () => {
-      rendering ??= render().finally(() => {
-        rendering = null;
-      });
-      return rendering;
-    },
-  };
+  return { render };
 }
 
 function labelRoute({ provider, model }: RouteSlots): { provider: string; model: string } {
