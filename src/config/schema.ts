@@ -18,7 +18,8 @@ import {
 import { admin, listen, log, trustedProxies } from './listen-schema.js';
 import { provider } from './provider-schema.js';
 import { mapping, named, PERIOD_MS_MAX, TIMEOUT_MS_MAX } from './schema-parts.js';
-import { consumerKey } from './secrets.js';
+import { adminToken, consumerKey } from './secrets.js';
+import { traces } from './traces-schema.js';
 
 /** Beyond it a typing error is likelier than a limit, and sums would lose precision. */
 const AMOUNT_MAX = 1e15;
@@ -206,6 +207,12 @@ export const fileSchema = mapping({
     .prefault('10m')
     .describe('How long running exchanges may take to end when a newer server has taken over.'),
   log: log.prefault({}).describe('What is logged.'),
+  traces: traces.optional(),
+  debug_token: adminToken()
+    .optional()
+    .describe(
+      'Whoever sends it as x-weir-debug gets an exchange’s timeline in the answer’s headers.',
+    ),
   retry: retry.prefault({}).describe('How calls that failed are tried again.'),
   providers: named(provider).describe('The upstream APIs, by name.'),
   models: named(model).describe(

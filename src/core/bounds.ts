@@ -177,6 +177,17 @@ export const BOUND_TABLE = {
   knownAddressesMax: bound(4096, 'count', 'Addresses of clients that a worker remembers with what they mean, some 300 bytes each; when so many are known all are forgotten, and reading one again takes a microsecond.'),
   certificateLookMs: bound(10_000, 'ms', 'How often the primary looks whether the files of `listen.tls` have changed.'),
   retiredCertificatesMax: bound(16, 'count', 'Former certificates of a worker whose connections are still open; with more of them a new one waits until the oldest has none. Their clients are told to connect anew, so only streams that run on keep one.'),
+  traceTextCharsMax: bound(512, 'count', 'Of a path or a model’s name in a span; both may come from whoever calls.'),
+  traceBatchMax: bound(64, 'count', 'Traced exchanges that a worker sends in one message.'),
+  traceFlushMs: bound(500, 'ms', 'The longest that a worker gathers them for it.'),
+  tracePendingMax: bound(1024, 'count', 'Traced exchanges of a worker that the exporter’s thread has not taken in yet, some 1 KB each without content; beyond it they are dropped and counted.'),
+  traceQueueMax: bound(8192, 'count', 'Spans that wait for the collector, some 2 KB each without content; beyond it they are dropped and counted.'),
+  traceExportMax: bound(512, 'count', 'Spans in one request to the collector, as OpenTelemetry’s own batches have.'),
+  traceExportMs: bound(1_000, 'ms', 'The longest that spans wait for others before they are exported.'),
+  traceExportTimeoutMs: bound(10_000, 'ms', 'The longest that the collector may take for one request, tries included; OpenTelemetry’s own default.'),
+  traceCloseMs: bound(3_000, 'ms', 'What the last spans may take to be exported when the server ends.'),
+  traceRestartMs: bound(5_000, 'ms', 'After the exporter’s thread has failed, until another is started; what comes in between is dropped and counted.'),
+  traceContentBytesMax: bound(16 * KB, 'bytes', 'Of each body that a span shows the messages of, where that is configured; a longer one shows none of them, because what is cut off can’t be told from what was never said.'),
   adminTokenBytesMax: bound(4096, 'bytes', 'Of an `authorization` header on the admin port that is hashed to be compared.'),
 } as const satisfies Record<string, Bound>;
 

@@ -16,6 +16,7 @@ import { LIMIT_METRICS, type LimitSample } from './limit-metrics.js';
 import { PROVIDER_METRICS } from './provider-metrics.js';
 import { RELOAD_METRICS, type ReloadSample } from './reload-metrics.js';
 import { mergeTargets, TARGET_METRICS, type TargetSample } from './target-metrics.js';
+import { TRACE_METRICS, type TraceSample } from './trace-metrics.js';
 
 export interface MetricsSource {
   /** Of all that is counted, or ever was; a reload may add to it. */
@@ -29,6 +30,7 @@ export interface MetricsSource {
   /** By Target.index. */
   readonly readTargets: () => readonly TargetSample[];
   readonly readReloads: () => ReloadSample;
+  readonly readTraces: () => TraceSample;
   /** Lines that the primary's sink could not write. */
   readonly readLogLinesLost: () => number;
   readonly build: { readonly version: string; readonly node: string; readonly uws: string };
@@ -281,6 +283,9 @@ export function createMetrics(source: MetricsSource): Metrics {
   }
   for (const [name, type, help, collect] of RELOAD_METRICS) {
     add(type, name, help, () => collect(source.readReloads()));
+  }
+  for (const [name, type, help, collect] of TRACE_METRICS) {
+    add(type, name, help, () => collect(source.readTraces()));
   }
   add('gauge', 'weir_build_info', 'Always 1; the labels say what runs.', () => [
     { labels: { ...source.build }, value: 1 },

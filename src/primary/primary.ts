@@ -100,6 +100,7 @@ export class Primary {
     this.#workers = new WorkerSet({
       onLog: (lines, lineCount, onTaken) => this.#sink.writeBatch(lines, lineCount, onTaken),
       onTrail: (trail) => this.#adminSide.onTrail(trail),
+      onTraces: (message, onTaken) => this.#adminSide.traces.take(message, onTaken),
       onFault: (index, message, stack, isContained) =>
         this.#onFault(index, message, stack, isContained),
       onReserve: async (ask) => (await this.handOver?.reserve(ask)) ?? null,
@@ -132,6 +133,7 @@ export class Primary {
     this.#adminSide = new AdminSide({
       readConfig: () => this.#config,
       version: options.version,
+      logger: this.logger,
       kept: this.#kept,
       workers: this.#workers,
       isReady: () => this.#describeReadiness(),
@@ -341,6 +343,7 @@ export class Primary {
     this.#config = config;
     this.#secrets.add(number, config);
     this.logger.level = config.log.level;
+    this.#adminSide.traces.adopt(config);
     this.#logWarnings();
     void this.#tokenCounter.warmFor(config);
     this.#watch.follow(config);

@@ -12,6 +12,7 @@ import { BOUNDS } from '../core/bounds.js';
 import { nowMs } from '../core/clock.js';
 import { GatewayError } from '../core/errors.js';
 import type { Ended, Exchange, Phase, RequestHead } from '../exchange.js';
+import { AnswerWatch } from './answer-watch.js';
 import { ExchangeDeadline } from './exchange-deadline.js';
 import { endsEvent, KeepAlive } from './keep-alive.js';
 import { Meter } from './meter.js';
@@ -112,6 +113,7 @@ export class Relay implements DownstreamObserver {
 
   onUpstreamHead(head: RelayedHead, atMs: number): void {
     const exchange = this.#exchange;
+    const { trace } = exchange;
     exchange.headMs = atMs;
     exchange.status = head.status;
     exchange.upstreamStatus = head.status;
@@ -120,7 +122,13 @@ export class Relay implements DownstreamObserver {
     this.#head = head;
     this.#isBodiless =
       exchange.head.method === 'HEAD' || head.status === 204 || head.status === 304;
-    if (exchange.isMetered && !this.#isBodiless && !head.isEncoded && head.status < 300) {
+    if (trace !== null) trace.answer = new AnswerWatch(head, trace.keepsContent);
+    if (
+      (exchange.isMetered || trace !== null) &&
+      !this.#isBodiless &&
+      !head.isEncoded &&
+      head.status < 300
+    ) {
       exchange.meter = new Meter(
         head.isEventStream,
         head.contentLength,
@@ -134,8 +142,9 @@ export class Relay implements DownstreamObserver {
   }
 
   onUpstreamData(chunk: Buffer): void {
-    const { meter } = this.#exchange;
+    const { meter, trace } = this.#exchange;
     this.#exchange.responseBytes += chunk.length;
+    trace?.answer?.take(chunk);
     if (meter === null) {
       this.#pieces.push(chunk);
     } else {

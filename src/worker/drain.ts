@@ -63,6 +63,7 @@ export class Drain {
     this.#listener.close();
     this.#runtime.closeProviders();
     this.#runtime.log.close();
+    this.#runtime.traces.flush();
     this.#onDrained(cut);
   }
 }

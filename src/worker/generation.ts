@@ -9,6 +9,7 @@ import type { Estimator } from '../admit/estimate.js';
 import type { TokenCountClient } from '../admit/exact-count-client.js';
 import { dropLimitLines } from '../admit/limit-lines.js';
 import { createPriceList, type PriceList } from '../admit/prices.js';
+import { DebugGuard } from '../authenticate/debug-guard.js';
 import { createKeyTable } from '../authenticate/keys.js';
 import { wallClockMs } from '../core/clock.js';
 import type { Deadlines } from '../core/deadlines.js';
@@ -28,6 +29,7 @@ import type { ExchangeTrail } from '../observe/exchange-trail.js';
 import type { WorkerHistograms } from '../observe/histograms.js';
 import { listSecrets, Recorder } from '../observe/recorder.js';
 import { createRedact } from '../observe/redact.js';
+import { type TraceDestination, Tracer } from '../observe/tracer.js';
 import type { Stages } from '../pipeline.js';
 import { FirstTokenWatch } from '../relay/first-token.js';
 import { Balancers } from '../route/balancers.js';
@@ -53,6 +55,7 @@ export interface GenerationHost {
   readonly startedWallMs: number;
   readonly deadlines: Deadlines;
   readonly log: LineDestination;
+  readonly traces: TraceDestination;
   readonly histograms: WorkerHistograms;
   readonly trail: ExchangeTrail;
   readonly column: CounterColumn;
@@ -84,6 +87,9 @@ export class Generation implements Stages {
   readonly attempts: AttemptParts;
   readonly #host: GenerationHost;
   readonly #recorder: Recorder;
+  /** null: nothing is traced. */
+  readonly #tracer: Tracer | null;
+  readonly #debugGuard: DebugGuard;
   readonly #providers: readonly Provider[];
 
   constructor(start: GenerationStart, host: GenerationHost) {
@@ -100,6 +106,8 @@ export class Generation implements Stages {
       : null;
     this.#recorder = new Recorder(layout, column, host.histograms, writeLine, host.trail);
     this.keys = createKeyTable(config.consumers);
+    this.#tracer = config.traces === null ? null : new Tracer(config.traces, host.traces);
+    this.#debugGuard = new DebugGuard([config.admin.token, config.debugToken]);
     const models = new ModelTable(config);
     this.modelList = new ModelList(models, host.startedWallMs);
     const prices = createPriceList(config, start.prices);
@@ -164,8 +172,11 @@ export class Generation implements Stages {
     return this.#host.createId();
   }
 
-  onBegun(): void {
+  onBegun(exchange: Exchange): void {
     this.#recorder.begin();
+    this.#tracer?.begin(exchange);
+    const { debug } = exchange.head;
+    if (debug !== null) exchange.isDebugged = this.#debugGuard.isTrusted(debug);
   }
 
   onEnded(exchange: Exchange, endedMs: number): void {
@@ -174,6 +185,8 @@ export class Generation implements Stages {
     }
     this.admission.settle(exchange, endedMs);
     this.#recorder.end(exchange, endedMs);
+    const { trace } = exchange;
+    if (trace !== null) this.#tracer?.end(exchange, trace, endedMs);
     if (this.#recorder.inFlight === 0) {
       this.#host.onQuiet(this);
     }

@@ -46,6 +46,9 @@ port.on('message', (sent: Uint8Array | PrepareGeneration) => {
     case 'log-taken':
       runtime.log.acknowledge(message.bytes);
       break;
+    case 'traces-taken':
+      runtime.traces.acknowledge(message.count);
+      break;
     case 'histograms':
       runtime.sendHistograms(message.request);
       break;
