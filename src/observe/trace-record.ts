@@ -31,6 +31,8 @@ export interface TraceUsage {
 
 /** One server span, and one client span for each attempt. */
 export interface TraceRecord {
+  /** Which configuration it ran with: that one says where its spans go. */
+  readonly generation: number;
   readonly traceId: string;
   readonly spanId: string;
   /** The caller's span; empty where the trace begins here. */

@@ -14,16 +14,19 @@ export interface TraceDestination {
 
 export class Tracer {
   readonly #config: TracesConfig;
+  readonly #generation: number;
   readonly #destination: TraceDestination;
   readonly #random: () => number;
 
   /** @param random from 0 to 1, 1 excluded. */
   constructor(
     config: TracesConfig,
+    generation: number,
     destination: TraceDestination,
     random: () => number = Math.random,
   ) {
     this.#config = config;
+    this.#generation = generation;
     this.#destination = destination;
     this.#random = random;
   }
@@ -44,15 +47,21 @@ export class Tracer {
 
   /** Of an exchange that has a trace. @param endedMs when it was over. */
   end(exchange: Exchange, trace: ExchangeTrace, endedMs: number): void {
-    this.#destination.add(describe(exchange, trace, endedMs));
+    this.#destination.add(describe(exchange, trace, this.#generation, endedMs));
   }
 }
 
-function describe(exchange: Exchange, trace: ExchangeTrace, endedMs: number): TraceRecord {
+function describe(
+  exchange: Exchange,
+  trace: ExchangeTrace,
+  generation: number,
+  endedMs: number,
+): TraceRecord {
   const { head, startedMs, ended, asked, error } = exchange;
   const since = (atMs: number): number => (atMs > 0 ? atMs - startedMs : -1);
   const { answer } = trace;
   return {
+    generation,
     traceId: trace.traceId,
     spanId: trace.spanId,
     parentId: trace.parentId,

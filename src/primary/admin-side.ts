@@ -42,7 +42,7 @@ export class AdminSide {
   constructor(host: AdminSideHost) {
     this.#host = host;
     this.traces = new TraceKeeper(host.version, host.logger);
-    this.traces.adopt(host.readConfig());
+    this.traces.adopt(host.readConfig(), 1);
     this.#metrics = this.#createMetrics();
     this.#dashboard = this.#createDashboard();
     const { limits, targets } = host.kept;

@@ -343,7 +343,7 @@ export class Primary {
     this.#config = config;
     this.#secrets.add(number, config);
     this.logger.level = config.log.level;
-    this.#adminSide.traces.adopt(config);
+    this.#adminSide.traces.adopt(config, number);
     this.#logWarnings();
     void this.#tokenCounter.warmFor(config);
     this.#watch.follow(config);

@@ -12,6 +12,7 @@ import type { Logger } from '../observe/logger.js';
 import type { TraceLoss, TraceSample } from '../observe/trace-metrics.js';
 import type {
   ExportCounts,
+  ExporterStart,
   ExportSettings,
   FromExporter,
   ToExporter,
@@ -37,7 +38,8 @@ export class TraceKeeper {
   readonly #logger: Logger;
   readonly #version: string;
   readonly #instanceId = randomUUID();
-  #settings: ExportSettings | null = null;
+  /** Of the last configurations that trace, the oldest first. */
+  readonly #settings: ExportSettings[] = [];
   #thread: Worker | null = null;
   /** Handed to the thread, the oldest first. */
   #pending: Pending[] = [];
@@ -59,18 +61,22 @@ export class TraceKeeper {
     this.#logger = logger;
   }
 
-  /** What is traced from now on goes where this configuration says. What still comes of others does, too. */
-  adopt({ traces, providers }: Pick<WeirConfig, 'traces' | 'providers'>): void {
+  /** Exchanges of this configuration are traced as it says; those of others as theirs did. */
+  adopt({ traces, providers }: Pick<WeirConfig, 'traces' | 'providers'>, generation: number): void {
     if (traces === null) return;
+    const last = this.#settings.at(-1);
     const settings: ExportSettings = {
+      generation: last?.generation ?? generation,
       traces,
       providers: providers.map(({ name, dialect, baseUrl }) => ({ name, dialect, baseUrl })),
       version: this.#version,
       instanceId: this.#instanceId,
     };
-    if (isDeepStrictEqual(settings, this.#settings)) return;
-    this.#settings = settings;
-    this.#post({ kind: 'settings', settings });
+    if (isDeepStrictEqual(settings, last)) return;
+    const next = { ...settings, generation };
+    this.#settings.push(next);
+    if (this.#settings.length > BOUNDS.generationsMax) this.#settings.shift();
+    this.#post({ kind: 'settings', settings: next });
   }
 
   /** @param onTaken told when the worker need not answer for them any more. */
@@ -110,9 +116,9 @@ export class TraceKeeper {
 
   #ensureThread(): boolean {
     if (this.#thread !== null) return true;
-    if (this.#settings === null || this.#isClosing || nowMs() < this.#notBeforeMs) return false;
+    if (this.#settings.length === 0 || this.#isClosing || nowMs() < this.#notBeforeMs) return false;
     const thread = new Worker(new URL('../trace-export/exporter-thread.js', import.meta.url), {
-      workerData: this.#settings,
+      workerData: { settings: this.#settings } satisfies ExporterStart,
       name: 'weir-traces',
     });
     thread.on('message', (message: FromExporter) => this.#onMessage(message));
@@ -125,13 +131,11 @@ export class TraceKeeper {
   }
 
   #onMessage(message: FromExporter): void {
+    this.#counts = message.counts;
     if (message.kind === 'taken') {
       const pending = this.#pending.shift();
       pending?.onTaken(pending.count);
-      return;
-    }
-    this.#counts = message.counts;
-    if (message.problem !== null && nowMs() >= this.#complainAtMs) {
+    } else if (message.problem !== null && nowMs() >= this.#complainAtMs) {
       this.#complainAtMs = nowMs() + COMPLAINT_MS;
       const reason = message.problem;
       this.#logger.warn({ reason }, 'spans were lost: the collector of traces did not take them');

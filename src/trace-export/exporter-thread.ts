@@ -7,7 +7,13 @@ import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { BOUNDS } from '../core/bounds.js';
 import { decodeMessage } from '../core/wire.js';
 import type { TraceRecord } from '../observe/trace-record.js';
-import type { ExportSettings, FromExporter, ToExporter } from './messages.js';
+import type {
+  ExportCounts,
+  ExporterStart,
+  ExportSettings,
+  FromExporter,
+  ToExporter,
+} from './messages.js';
 import { SpanBuilder } from './span-builder.js';
 import { SpanQueue } from './span-queue.js';
 
@@ -18,41 +24,76 @@ if (port === null) {
 
 const send = (message: FromExporter): void => port.postMessage(message);
 
-let settings = workerData as ExportSettings;
-const queue = new SpanQueue({
-  exporter: createExporter(settings),
-  onCounts: (counts, problem) => send({ kind: 'counts', counts, problem }),
-});
-let builder = new SpanBuilder(settings, (span) => queue.push(span));
+/** What spans of one configuration's exchanges go through. */
+interface Way {
+  /** From this configuration on. */
+  readonly generation: number;
+  readonly builder: SpanBuilder;
+  readonly queue: SpanQueue;
+}
+
+/** The oldest first. */
+const ways: Way[] = (workerData as ExporterStart).settings.map(openWay);
+/** Of those that are over, or are being closed: only their counts matter. */
+const former: SpanQueue[] = [];
+const closed: Record<keyof ExportCounts, number> = { exported: 0, failed: 0, dropped: 0 };
 
 port.on('message', (message: ToExporter) => {
   switch (message.kind) {
     case 'settings':
-      settings = message.settings;
-      queue.turnTo(createExporter(settings));
-      builder = new SpanBuilder(settings, (span) => queue.push(span));
+      ways.push(openWay(message.settings));
+      // Of a configuration before these no exchange runs any more.
+      if (ways.length > BOUNDS.generationsMax) void closeOldest();
       break;
-    case 'records': {
-      const { dropped } = queue.counts;
-      for (const record of decodeMessage(message.records) as readonly TraceRecord[])
-        builder.build(record);
-      send({ kind: 'taken' });
-      const { counts } = queue;
-      if (counts.dropped > dropped) send({ kind: 'counts', counts, problem: null });
+    case 'records':
+      for (const record of decodeMessage(message.records) as readonly TraceRecord[]) {
+        findWay(record.generation)?.builder.build(record);
+      }
+      send({ kind: 'taken', counts: countAll() });
       break;
-    }
     case 'close':
-      void queue.flush().then(() => port.close());
+      void Promise.all(ways.map(({ queue }) => queue.close())).then(() => port.close());
       break;
   }
 });
 
-function createExporter({ traces }: ExportSettings): OTLPTraceExporter {
-  return new OTLPTraceExporter({
+function openWay(settings: ExportSettings): Way {
+  const { traces, generation } = settings;
+  const exporter = new OTLPTraceExporter({
     url: traces.endpoint,
     headers: Object.fromEntries(traces.headers),
     timeoutMillis: BOUNDS.traceExportTimeoutMs,
     // One at a time is asked for; the exporter still counts the one before when it says that this is done.
     concurrencyLimit: 2,
   });
+  const queue = new SpanQueue({
+    exporter,
+    onExported: (problem) => send({ kind: 'exported', counts: countAll(), problem }),
+  });
+  return { generation, builder: new SpanBuilder(settings, (span) => queue.push(span)), queue };
+}
+
+function findWay(generation: number): Way | undefined {
+  return ways.findLast((way) => way.generation <= generation) ?? ways[0];
+}
+
+async function closeOldest(): Promise<void> {
+  const queue = ways.shift()?.queue;
+  if (queue === undefined) return;
+  former.push(queue);
+  await queue.close();
+  former.splice(former.indexOf(queue), 1);
+  addTo(closed, queue.counts);
+}
+
+function countAll(): ExportCounts {
+  const sum = { ...closed };
+  for (const queue of [...former, ...ways.map((way) => way.queue)]) addTo(sum, queue.counts);
+  return sum;
+}
+
+function addTo(sum: Record<keyof ExportCounts, number>, counts: ExportCounts): void {
+  sum.exported += counts.exported;
+  sum.failed += counts.failed;
+  sum.dropped += counts.dropped;
 }

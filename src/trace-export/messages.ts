@@ -8,13 +8,19 @@ export interface ProviderPlace {
   readonly baseUrl: string;
 }
 
-/** What the thread is started with, and told anew after a reload. */
+/** What holds for exchanges of that configuration and of those after it, up to the next. */
 export interface ExportSettings {
+  readonly generation: number;
   readonly traces: TracesConfig;
   readonly providers: readonly ProviderPlace[];
   readonly version: string;
   /** Another one with every start of the server. */
   readonly instanceId: string;
+}
+
+/** What the thread is started with: the oldest first. */
+export interface ExporterStart {
+  readonly settings: readonly ExportSettings[];
 }
 
 export type ToExporter =
@@ -35,6 +41,6 @@ export interface ExportCounts {
 
 export type FromExporter =
   /** The oldest records that were not told of yet are in the queue, or counted as lost. */
-  | { readonly kind: 'taken' }
-  /** `problem`: why the last export failed; null where it did not. */
-  | { readonly kind: 'counts'; readonly counts: ExportCounts; readonly problem: string | null };
+  | { readonly kind: 'taken'; readonly counts: ExportCounts }
+  /** `problem`: why the export failed; null where it did not. */
+  | { readonly kind: 'exported'; readonly counts: ExportCounts; readonly problem: string | null };

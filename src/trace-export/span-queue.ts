@@ -12,7 +12,7 @@ const SUCCESS = 0;
 export interface SpanQueueOptions {
   readonly exporter: SpanExporter;
   /** After each request. @param problem null: it went well. */
-  readonly onCounts: (counts: ExportCounts, problem: string | null) => void;
+  readonly onExported: (problem: string | null) => void;
   readonly queueMax?: number;
   readonly exportMs?: number;
 }
@@ -20,7 +20,6 @@ export interface SpanQueueOptions {
 export class SpanQueue {
   readonly #options: SpanQueueOptions;
   readonly #queueMax: number;
-  #exporter: SpanExporter;
   #spans: ReadableSpan[] = [];
   #timer: NodeJS.Timeout | null = null;
   #exporting: Promise<void> | null = null;
@@ -30,7 +29,6 @@ export class SpanQueue {
 
   constructor(options: SpanQueueOptions) {
     this.#options = options;
-    this.#exporter = options.exporter;
     this.#queueMax = options.queueMax ?? BOUNDS.traceQueueMax;
   }
 
@@ -55,20 +53,13 @@ export class SpanQueue {
     }
   }
 
-  /** What comes from now on, and what waits, goes there. */
-  turnTo(exporter: SpanExporter): void {
-    const before = this.#exporter;
-    this.#exporter = exporter;
-    const running = this.#exporting ?? Promise.resolve();
-    void running.then(() => before.shutdown()).catch(() => {});
-  }
-
-  /** Resolves when nothing waits any more, whatever became of it. */
-  async flush(): Promise<void> {
+  /** Resolves when nothing waits any more, whatever became of it, and the connection is closed. */
+  async close(): Promise<void> {
     while (this.#exporting !== null || this.#spans.length > 0) {
       if (this.#exporting === null) this.#begin();
       await this.#exporting;
     }
+    await this.#options.exporter.shutdown().catch(() => {});
   }
 
   #begin(): void {
@@ -83,10 +74,10 @@ export class SpanQueue {
   }
 
   async #export(batch: ReadableSpan[]): Promise<void> {
-    const problem = await post(this.#exporter, batch);
+    const problem = await post(this.#options.exporter, batch);
     if (problem === null) this.#exported += batch.length;
     else this.#failed += batch.length;
-    this.#options.onCounts(this.counts, problem);
+    this.#options.onExported(problem);
   }
 }
 

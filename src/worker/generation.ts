@@ -106,7 +106,8 @@ export class Generation implements Stages {
       : null;
     this.#recorder = new Recorder(layout, column, host.histograms, writeLine, host.trail);
     this.keys = createKeyTable(config.consumers);
-    this.#tracer = config.traces === null ? null : new Tracer(config.traces, host.traces);
+    const { traces } = config;
+    this.#tracer = traces === null ? null : new Tracer(traces, start.number, host.traces);
     this.#debugGuard = new DebugGuard([config.admin.token, config.debugToken]);
     const models = new ModelTable(config);
     this.modelList = new ModelList(models, host.startedWallMs);
