@@ -15,6 +15,8 @@ const USAGE = `Weir, an AI gateway.
        [--diff RUNNING]           print what a reload from the file RUNNING to it would change
   weir demo-upstream [--listen HOST:PORT]
                                   serve the built-in simulated LLM alone
+  weir top [--admin URL] [--token-file FILE] [--once]
+                                  show live what a running server does; --once prints one table
   weir --version | --help
 
 SIGHUP reads the configuration anew.
@@ -29,6 +31,10 @@ async function run(args: readonly string[]): Promise<number | null> {
   if (command === 'demo-upstream') {
     const { runDemoUpstream } = await import('./demo-upstream/command.js');
     return runDemoUpstream(args.slice(1));
+  }
+  if (command === 'top') {
+    const { runTop } = await import('./top/command.js');
+    return runTop(args.slice(1));
   }
   if (command === 'check') {
     return check(args.slice(1));

@@ -188,6 +188,8 @@ export const BOUND_TABLE = {
   traceCloseMs: bound(3_000, 'ms', 'What the last spans may take to be exported when the server ends.'),
   traceRestartMs: bound(5_000, 'ms', 'After the exporter’s thread has failed, until another is started; what comes in between is dropped and counted.'),
   traceContentBytesMax: bound(16 * KB, 'bytes', 'Of each body that a span shows the messages of, where that is configured; a longer one shows none of them, because what is cut off can’t be told from what was never said.'),
+  topEventBytesMax: bound(64 * MB, 'bytes', 'Of an event that `weir top` reads; the server’s longest has a few megabytes.'),
+  topOnceMs: bound(10_000, 'ms', 'The longest that `weir top --once` waits for its figures.'),
   adminTokenBytesMax: bound(4096, 'bytes', 'Of an `authorization` header on the admin port that is hashed to be compared.'),
 } as const satisfies Record<string, Bound>;
 

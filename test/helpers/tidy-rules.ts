@@ -55,7 +55,12 @@ export const EDGES: Readonly<Record<string, Edges>> = {
   // Of targets it knows what the configuration says; who asks and who tells it is others' business.
   health: { uses: ['core', 'config/model'] },
   // Runs in a browser; all that it shares with the server is the shape of what it is told.
-  dashboard: { uses: [], types: ['observe'] },
+  dashboard: { uses: ['dashboard/rates', 'dashboard/numbers'], types: ['observe'] },
+  // Plain figures and words, which a terminal shows as well as a page.
+  'dashboard/rates': { uses: [], types: ['observe'] },
+  'dashboard/numbers': { uses: [] },
+  // Runs beside a server and asks its admin port; it loads nothing that a server needs.
+  top: { uses: ['core', 'dashboard/rates', 'dashboard/numbers'], types: ['observe'] },
   observe: { uses: [...GROUND, 'upstream/attempt-outcomes'] },
   // A thread of its own that turns records into spans and posts them: nothing of it runs where exchanges do.
   'trace-export': { uses: ['core', 'config/model', 'trace-export/messages'], types: ['observe'] },
@@ -95,7 +100,10 @@ export const EDGES: Readonly<Record<string, Edges>> = {
   supervisor: { uses: ['core', 'supervisor/protocol'] },
   'supervisor/protocol': { uses: [] },
   main: {
-    uses: ['core', 'config', 'config/model', 'demo-upstream', 'observe', 'primary', 'supervisor'],
+    uses: [
+      ...['core', 'config', 'config/model', 'demo-upstream', 'observe', 'primary', 'supervisor'],
+      'top',
+    ],
   },
 };
 
