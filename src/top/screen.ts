@@ -1,5 +1,11 @@
 /** What `weir top` shows, as lines: figures of the whole server, then its models, limits, providers and workers. */
-import { formatBytes, formatCount, formatDollars, formatMs } from '../dashboard/numbers.js';
+import {
+  formatBytes,
+  formatCount,
+  formatDollars,
+  formatMs,
+  describeLimit as nameLimit,
+} from '../dashboard/numbers.js';
 import { compare, compareRoutes, type Rates } from '../dashboard/rates.js';
 import type { LiveLimit, LivePercentiles, LiveSample, LiveShape } from '../observe/live-sample.js';
 import { nameTarget, type TargetLatency } from './live-client.js';
@@ -208,16 +214,18 @@ function listModels({ shape, now, before, latencies }: Scene): TextCell[][] {
 }
 
 function describeLimit(entry: LiveLimit): TextCell[] {
-  const { consumer, limit, level, capacity, held, refused } = entry;
+  const { consumer, limit, kind, level, capacity, held, refused } = entry;
+  const money = (value: number): TextCell => ({ text: formatDollars(value), order: value });
+  const write = kind === 'cost' ? money : count;
   const percent = capacity > 0 ? (level / capacity) * 100 : 100;
   const tone = percent < LEFT_BAD ? 'bad' : percent < LEFT_WARN ? 'warn' : 'plain';
   return [
     { text: clean(consumer) },
-    { text: clean(limit) },
-    count(Math.max(0, level)),
-    count(capacity),
+    { text: clean(nameLimit(limit)) },
+    write(Math.max(0, level)),
+    write(capacity),
     { text: `${Math.round(percent)}%`, order: percent, tone },
-    count(held),
+    write(held),
     count(refused),
   ];
 }
