@@ -4,8 +4,10 @@
  */
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs } from '../core/clock.js';
+import type { Exchange } from '../exchange.js';
 import type { SeenAnswer } from '../observe/exchange-trace.js';
 import { FirstTokenWatch } from './first-token.js';
+import { Meter } from './meter.js';
 import type { RelayedHead } from './relay-host.js';
 
 /** Names and ids stand in the first event, or at the beginning of a document. */
@@ -16,6 +18,18 @@ const ID_NAME = '"id"';
 const GAP_MAX = 4;
 const VALUE_MAX = 256;
 const PLAIN_VALUE = /^[ \t]*:[ \t]*"([^"\\]*)"/;
+
+const REFUSALS_FROM = 300;
+
+/** Where what an answer has used must be known, or a trace tells of it, the answer is looked into as it passes. */
+export function lookInto(exchange: Exchange, head: RelayedHead): void {
+  const { trace, isMetered } = exchange;
+  if (trace !== null) trace.answer = new AnswerWatch(head, trace.keepsContent);
+  if ((isMetered || trace !== null) && !head.isEncoded && head.status < REFUSALS_FROM) {
+    const hidesUsage = exchange.usageEdit !== null;
+    exchange.meter = new Meter(head.isEventStream, head.contentLength, hidesUsage);
+  }
+}
 
 export class AnswerWatch implements SeenAnswer {
   readonly isStream: boolean;

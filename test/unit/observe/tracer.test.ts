@@ -20,7 +20,7 @@ const CONFIG: TracesConfig = {
 };
 
 function createExchange(...headers: readonly string[]): Exchange {
-  const client = { caller: '', text: '' };
+  const client = { caller: '', text: '', isTrusted: false };
   const head = describeHead('POST', '/v1/x', '', ['host', 'h', ...headers], client);
   return new Exchange('id-1', head, new FakeDownstream().asDownstream, 'openai', 1000);
 }
