@@ -21,9 +21,10 @@ import type {
   PublicListen,
   RetryConfig,
   TracesConfig,
+  UsageConfig,
   WeirConfig,
 } from './model.js';
-import { formatDuration } from './units.js';
+import { formatDuration, formatSize } from './units.js';
 
 const HIDDEN = '***';
 /** Such that it can be read back. */
@@ -72,6 +73,7 @@ export function describeConfig(config: WeirConfig, hide: Hide): object {
       ? {}
       : { consumers: byName(config.consumers, (consumer) => formatConsumer(consumer, hide)) }),
     ...(config.callers === null ? {} : { callers: formatCallers(config.callers) }),
+    ...(config.usage === null ? {} : { usage: formatUsage(config.usage, hide) }),
   };
 }
 
@@ -249,6 +251,30 @@ function formatConsumer(consumer: ConsumerConfig, hide: Hide): object {
 
 function formatCallers({ by, slots, limits }: CallersConfig): object {
   return { by, slots, limits: limits.map(formatLimit) };
+}
+
+function formatUsage({ deliver, ...usage }: UsageConfig, hide: Hide): object {
+  return {
+    dir: escapeVariables(usage.dir),
+    flush_every: formatDuration(usage.flushEveryMs),
+    segment: formatSize(usage.segmentBytes),
+    keep: formatDuration(usage.keepMs),
+    keep_size: formatSize(usage.keepBytes),
+    users: usage.namesUsers ? 'on' : 'off',
+    ...(deliver === null
+      ? {}
+      : {
+          deliver: {
+            url: escapeVariables(deliver.url),
+            ...(deliver.token === null ? {} : { token: hide(deliver.token, HIDDEN) }),
+            format: deliver.format,
+            every: formatDuration(deliver.everyMs),
+            batch: deliver.batchRecords,
+            timeout: formatDuration(deliver.timeoutMs),
+            retry_max: formatDuration(deliver.retryMsMax),
+          },
+        }),
+  };
 }
 
 function formatLimit(limit: LimitConfig): object {

@@ -250,6 +250,33 @@ export interface TracesConfig {
   readonly service: string;
 }
 
+/** Records of what every exchange has used, in files. */
+export interface UsageConfig {
+  readonly dir: string;
+  readonly flushEveryMs: number;
+  /** How large a file gets before the next is begun. */
+  readonly segmentBytes: number;
+  readonly keepMs: number;
+  readonly keepBytes: number;
+  /** Records name the end user that a request names. */
+  readonly namesUsers: boolean;
+  /** null: they are not sent anywhere. */
+  readonly deliver: UsageDeliveryConfig | null;
+}
+
+export interface UsageDeliveryConfig {
+  readonly url: string;
+  /** A secret; null: none is sent. */
+  readonly token: string | null;
+  readonly format: 'ndjson' | 'msgpack';
+  readonly everyMs: number;
+  /** Of a request, at most. */
+  readonly batchRecords: number;
+  readonly timeoutMs: number;
+  /** Between two tries, at most. */
+  readonly retryMsMax: number;
+}
+
 export interface WeirConfig {
   /** The file it was read from, for messages. */
   readonly file: string;
@@ -281,6 +308,8 @@ export interface WeirConfig {
   readonly consumers: readonly ConsumerConfig[] | null;
   /** null: callers are not told apart. */
   readonly callers: CallersConfig | null;
+  /** null: no records are written. */
+  readonly usage: UsageConfig | null;
   /** What was understood but is not acted upon by this version; logged at start. */
   readonly warnings: readonly string[];
 }

@@ -20,6 +20,7 @@ import { provider } from './provider-schema.js';
 import { mapping, named, PERIOD_MS_MAX, TIMEOUT_MS_MAX } from './schema-parts.js';
 import { adminToken, consumerKey } from './secrets.js';
 import { traces } from './traces-schema.js';
+import { usage } from './usage-schema.js';
 
 /** Beyond it a typing error is likelier than a limit, and sums would lose precision. */
 const AMOUNT_MAX = 1e15;
@@ -223,6 +224,7 @@ export const fileSchema = mapping({
     .optional()
     .describe('Who may call. Left out: nobody is asked for a key.'),
   callers: callers.optional(),
+  usage: usage.optional(),
   trusted_proxies: trustedProxies,
 });
 

@@ -16,7 +16,8 @@ import { LIMIT_METRICS, type LimitSample } from './limit-metrics.js';
 import { PROVIDER_METRICS } from './provider-metrics.js';
 import { RELOAD_METRICS, type ReloadSample } from './reload-metrics.js';
 import { mergeTargets, TARGET_METRICS, type TargetSample } from './target-metrics.js';
-import { TRACE_METRICS, type TraceSample } from './trace-metrics.js';
+import { addTraceMetrics, type TraceSample } from './trace-metrics.js';
+import { USAGE_METRICS, type UsageSample } from './usage-metrics.js';
 
 export interface MetricsSource {
   /** Of all that is counted, or ever was; a reload may add to it. */
@@ -29,6 +30,8 @@ export interface MetricsSource {
   readonly readLimitTableFull: () => number;
   /** By Target.index. */
   readonly readTargets: () => readonly TargetSample[];
+  /** null: no usage records are written. */
+  readonly readUsage: () => UsageSample | null;
   readonly readReloads: () => ReloadSample;
   readonly readTraces: () => TraceSample;
   /** Lines that the primary's sink could not write. */
@@ -281,12 +284,13 @@ export function createMetrics(source: MetricsSource): Metrics {
       })),
     );
   }
+  for (const [name, type, figure, help] of source.readUsage() === null ? [] : USAGE_METRICS) {
+    add(type, name, help, () => plain(source.readUsage()?.[figure] ?? 0));
+  }
   for (const [name, type, help, collect] of RELOAD_METRICS) {
     add(type, name, help, () => collect(source.readReloads()));
   }
-  for (const [name, type, help, collect] of TRACE_METRICS) {
-    add(type, name, help, () => collect(source.readTraces()));
-  }
+  addTraceMetrics(add, source.readTraces);
   add('gauge', 'weir_build_info', 'Always 1; the labels say what runs.', () => [
     { labels: { ...source.build }, value: 1 },
   ]);

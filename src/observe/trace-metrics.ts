@@ -24,7 +24,7 @@ interface Sample {
 }
 
 /** Name, type, meaning and values of each metric. */
-export const TRACE_METRICS: readonly (readonly [
+const TRACE_METRICS: readonly (readonly [
   name: string,
   type: 'counter',
   help: string,
@@ -43,3 +43,13 @@ export const TRACE_METRICS: readonly (readonly [
     ({ lost }) => TRACE_LOSSES.map((reason) => ({ labels: { reason }, value: lost[reason] })),
   ],
 ];
+
+/** @param add of the registry. */
+export function addTraceMetrics(
+  add: (type: 'counter', name: string, help: string, collect: () => readonly Sample[]) => void,
+  read: () => TraceSample,
+): void {
+  for (const [name, type, help, collect] of TRACE_METRICS) {
+    add(type, name, help, () => collect(read()));
+  }
+}

@@ -96,7 +96,7 @@ export class AdminSide {
 
   #createMetrics(): Metrics {
     const { version, kept, readReloads, readLogLinesLost, readConfig } = this.#host;
-    const { limits, targets, places, counters } = kept;
+    const { limits, targets, places, counters, usage } = kept;
     return createMetrics({
       readLayout: () => places.layout,
       readCounters: () => readCounters(places.layout, counters, readConfig().workers),
@@ -106,6 +106,7 @@ export class AdminSide {
       readTargets: () => targets.readSamples(),
       readReloads,
       readTraces: () => this.traces.readSample(),
+      readUsage: () => usage?.readSample() ?? null,
       readLogLinesLost,
       build: { version, node: process.versions.node, uws: process.versions.modules },
     });

@@ -15,6 +15,7 @@ import { LogSink } from '../observe/log-sink.js';
 import { createLogger, type Logger } from '../observe/logger.js';
 import { NO_RELOADS } from '../observe/reload-metrics.js';
 import { createTargetLoadBuffer, reclaimTargetLoad } from '../route/target-load.js';
+import { openUsageKeeper } from '../usage/keeper.js';
 import { Gate } from '../worker/gate.js';
 import type { WorkerStart } from '../worker/messages.js';
 import { type AcceptMode, Acceptor, chooseAcceptMode } from './acceptor.js';
@@ -96,7 +97,8 @@ export class Primary {
     const counters = createCounterBuffer(places.layout, config.workers);
     const targetLoad = createTargetLoadBuffer(places.targetsMax, config.workers);
     const [limits, targets] = [this.#limits, this.#targets];
-    this.#kept = { limits, targets, places, counters, targetLoad };
+    const usage = openUsageKeeper(config.usage, options.version, this.logger);
+    this.#kept = { limits, targets, places, counters, targetLoad, usage };
     this.#workers = new WorkerSet({
       onLog: (lines, lineCount, onTaken) => this.#sink.writeBatch(lines, lineCount, onTaken),
       onTrail: (trail) => this.#adminSide.onTrail(trail),
@@ -148,9 +150,7 @@ export class Primary {
     const { config, link } = this.#options;
     const startedMs = nowMs();
     this.#certificate = openCertificate(config.listen.tls, this.logger, this.#workers);
-    for (const provider of config.providers) {
-      checkTlsFiles(provider);
-    }
+    for (const provider of config.providers) checkTlsFiles(provider);
     const mode = chooseAcceptMode(config);
     const port = await findPort(config.listen, link?.inheritance ?? null);
     const admin = await (link?.listenAdmin(config.admin) ?? this.#adminSide.server.listen());
@@ -172,6 +172,7 @@ export class Primary {
       throw error;
     }
     this.#limits.startSaving();
+    this.#kept.usage?.start();
     this.#targets.startLooking();
     this.#certificate?.start();
     this.#adminSide.start();
@@ -256,7 +257,7 @@ export class Primary {
     this.#acceptor?.close();
     await this.#tokenCounter.close();
     this.#targets.stop();
-    await this.#limits.stop();
+    await Promise.all([this.#limits.stop(), this.#kept.usage?.stop()]);
     await this.#adminSide.close();
     if (cut > 0) {
       this.logger.warn({ cut }, 'exchanges were cut because the time for draining was over');
@@ -305,6 +306,7 @@ export class Primary {
       idPrefix: randomBytes(5).toString('hex'),
       startedWallMs,
       log: createLogMemory(),
+      usage: this.#kept.usage?.openRing(index) ?? null,
       port: mode === 'acceptor' ? null : port,
       gate: this.#gateMemory,
       isHeld: link?.inheritance.isSuccessor === true,
@@ -379,7 +381,7 @@ export class Primary {
   async #die(reason: string): Promise<void> {
     this.logger.fatal(reason);
     const watchdog = this.#startWatchdog(BOUNDS.watchdogMs);
-    await this.#limits.stop();
+    await Promise.all([this.#limits.stop(), this.#kept.usage?.stop()]);
     clearTimeout(watchdog);
     this.#sink.flushSync();
     process.kill(process.pid, 'SIGKILL');

@@ -17,6 +17,7 @@ import { WorkerHistograms } from '../observe/histograms.js';
 import { LogBatch } from '../observe/log-batch.js';
 import { TraceBatch } from '../observe/trace-batch.js';
 import { KeptBodies } from '../upstream/kept-bodies.js';
+import { UsageRingWriter } from '../usage/ring.js';
 import type { DeputyClient } from './deputy-client.js';
 import { Generation, type GenerationHost } from './generation.js';
 import type { ClosingReason, GenerationStart, ToPrimary, WorkerStart } from './messages.js';
@@ -36,6 +37,8 @@ export class WorkerRuntime implements GenerationHost {
   readonly column: CounterColumn;
   readonly log: LogBatch;
   readonly traces: TraceBatch;
+  /** Of usage records; null: none are written. */
+  readonly usage: UsageRingWriter | null;
   readonly deadlines = new Deadlines();
   readonly providers = new ProviderPool(this.deadlines);
   isDraining = false;
@@ -82,6 +85,7 @@ export class WorkerRuntime implements GenerationHost {
         send({ kind: 'traces', count: records.length, lost, records: bytes });
       },
     });
+    this.usage = start.usage === null ? null : new UsageRingWriter(start.usage);
     let inspectedBytes = 0;
     let keptBytes = 0;
     this.bodies = new BodyInspector((heldBytes) => {

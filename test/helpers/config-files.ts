@@ -59,6 +59,7 @@ consumers:
   one: { keys: [wk-one, "sha256:${'AB'.repeat(32)}"], tier: gold, limits: [{ cost: 0.5, per: 1d, burst: 2 }, { output_tokens: 9, per: 1s, models: [wide], enforce: stream }] }
   two: { keys: [wk-two] }
 callers: { by: user, limits: [{ requests: 60, per: 1m }, { concurrency: 8, models: [wide] }] }
+usage: { flush_every: 2s, segment: 8mb, keep: 1d, keep_size: 100mb, users: on, deliver: { url: "https://bill.test/usage/", token: bill-secret, format: msgpack, every: 3s, batch: 50, timeout: 4s, retry_max: 1m } }
 `;
 
 export const CHECKED = `

@@ -65,6 +65,8 @@ export const EDGES: Readonly<Record<string, Edges>> = {
   // A thread of its own that turns records into spans and posts them: nothing of it runs where exchanges do.
   'trace-export': { uses: ['core', 'config/model', 'trace-export/messages'], types: ['observe'] },
   'trace-export/messages': { uses: ['config/model'] },
+  // config: the command finds its files by the configuration, and reads durations as that does.
+  usage: { uses: [...GROUND, 'config'], types: ['observe', 'route'] },
   pipeline: { uses: [...GROUND, ...WAY, 'dialects', 'limits', 'observe'] },
   // The built-in simulated provider listens as the gateway does, and shares nothing else with it.
   'demo-upstream': { uses: ['core', 'accept', 'config/model'], types: ['exchange'] },
@@ -72,7 +74,7 @@ export const EDGES: Readonly<Record<string, Edges>> = {
     uses: [
       ...GROUND,
       ...WAY,
-      ...['config', 'dialects', 'health', 'limits', 'observe', 'pipeline'],
+      ...['config', 'dialects', 'health', 'limits', 'observe', 'pipeline', 'usage'],
       'upstream/attempt-outcomes',
     ],
   },
@@ -90,6 +92,7 @@ export const EDGES: Readonly<Record<string, Edges>> = {
       'observe',
       'route',
       'upstream',
+      'usage',
       'worker',
       'demo-upstream',
       'supervisor/protocol',
@@ -103,6 +106,7 @@ export const EDGES: Readonly<Record<string, Edges>> = {
     uses: [
       ...['core', 'config', 'config/model', 'demo-upstream', 'observe', 'primary', 'supervisor'],
       'top',
+      'usage',
     ],
   },
 };

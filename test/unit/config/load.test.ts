@@ -74,6 +74,7 @@ test('defaults of the smallest file', () => {
     ],
     consumers: null,
     callers: null,
+    usage: null,
     warnings: [],
   });
 });

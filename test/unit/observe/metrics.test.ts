@@ -45,6 +45,7 @@ function createBench(models: Readonly<Record<string, readonly string[]>>): Bench
     readLimits: () => [],
     readLimitTableFull: () => 3,
     readTargets: () => TARGETS,
+    readUsage: () => null,
     readReloads: () => ({
       generation: 4,
       generationsLiving: 2,
