@@ -208,12 +208,6 @@ export const fileSchema = mapping({
     .prefault('10m')
     .describe('How long running exchanges may take to end when a newer server has taken over.'),
   log: log.prefault({}).describe('What is logged.'),
-  traces: traces.optional(),
-  debug_token: adminToken()
-    .optional()
-    .describe(
-      'Whoever sends it as x-weir-debug gets an exchange’s timeline in the answer’s headers.',
-    ),
   retry: retry.prefault({}).describe('How calls that failed are tried again.'),
   providers: named(provider).describe('The upstream APIs, by name.'),
   models: named(model).describe(
@@ -225,6 +219,12 @@ export const fileSchema = mapping({
     .describe('Who may call. Left out: nobody is asked for a key.'),
   callers: callers.optional(),
   usage: usage.optional(),
+  traces: traces.optional(),
+  debug_token: adminToken()
+    .optional()
+    .describe(
+      'Whoever sends it as x-weir-debug gets an exchange’s timeline in the answer’s headers.',
+    ),
   trusted_proxies: trustedProxies,
 });
 
