@@ -33,23 +33,23 @@ export interface ScreenLook {
 
 export const MODEL_COLUMNS: readonly TextColumn[] = [
   { name: 'MODEL', isText: true, rank: 0 },
-  { name: 'PROVIDER', isText: true, rank: 0 },
-  { name: 'STATE', isText: true, rank: 1 },
+  { name: 'PROVIDER', isText: true, rank: 1 },
+  { name: 'STATE', isText: true, rank: 2 },
   { name: 'REQ/S', rank: 0 },
-  { name: 'ERR/S', rank: 2 },
-  { name: 'P50', rank: 3 },
-  { name: 'P99', rank: 2 },
-  { name: 'IN TOK/S', rank: 5 },
-  { name: 'OUT TOK/S', rank: 4 },
-  { name: '$/H', rank: 5 },
-  { name: 'ANSWERS', rank: 6 },
+  { name: 'ERR/S', rank: 3 },
+  { name: 'P50', rank: 4 },
+  { name: 'P99', rank: 3 },
+  { name: 'IN TOK/S', rank: 6 },
+  { name: 'OUT TOK/S', rank: 5 },
+  { name: '$/H', rank: 6 },
+  { name: 'ANSWERS', rank: 7 },
 ];
 /** Of MODEL_COLUMNS: requests. */
 export const SORT_DEFAULT = 3;
 
 const LIMIT_COLUMNS: readonly TextColumn[] = [
   { name: 'CONSUMER', isText: true, rank: 0 },
-  { name: 'LIMIT', isText: true, rank: 0 },
+  { name: 'LIMIT', isText: true, rank: 1 },
   { name: 'LEFT', rank: 2 },
   { name: 'OF', rank: 3 },
   { name: 'LEFT %', rank: 0 },
@@ -66,8 +66,8 @@ const PROVIDER_COLUMNS: readonly TextColumn[] = [
 const WORKER_COLUMNS: readonly TextColumn[] = [
   { name: 'WORKER', rank: 0 },
   { name: 'REQ/S', rank: 0 },
-  { name: 'IN FLIGHT', rank: 0 },
-  { name: 'CONNECTIONS', rank: 1 },
+  { name: 'IN FLIGHT', rank: 1 },
+  { name: 'CONNECTIONS', rank: 2 },
 ];
 
 /** Below it a limit is shown in red, below the other in yellow. */
