@@ -17,8 +17,10 @@ export class TraceBatch {
   readonly #pendingMax: number;
   readonly #flushMs: number;
   #records: TraceRecord[] = [];
-  /** Sent, and not yet taken in by the exporter. */
-  #underWay = 0;
+  /** Of the records, and of each batch that was sent and is not yet taken in, the oldest first. */
+  #weight = 0;
+  readonly #sent: number[] = [];
+  #sentWeight = 0;
   #lost = 0;
   #timer: NodeJS.Timeout | null = null;
 
@@ -29,10 +31,12 @@ export class TraceBatch {
   }
 
   add(record: TraceRecord): void {
-    if (this.#underWay + this.#records.length >= this.#pendingMax) {
+    const weight = weigh(record);
+    if (this.#sentWeight + this.#weight + weight > this.#pendingMax) {
       this.#lost += countSpans(record);
     } else {
       this.#records.push(record);
+      this.#weight += weight;
     }
     if (this.#records.length >= BOUNDS.traceBatchMax) this.flush();
     // It keeps the thread alive, so that what is written on the way out is not lost.
@@ -44,16 +48,27 @@ export class TraceBatch {
     this.#timer = null;
     if (this.#records.length === 0 && this.#lost === 0) return;
     const [records, lost] = [this.#records, this.#lost];
+    if (records.length > 0) {
+      this.#sent.push(this.#weight);
+      this.#sentWeight += this.#weight;
+    }
     this.#records = [];
+    this.#weight = 0;
     this.#lost = 0;
-    this.#underWay += records.length;
     this.#options.send(records, lost);
   }
 
-  /** The exporter has taken in so many records, or lost them. */
-  acknowledge(records: number): void {
-    this.#underWay = Math.max(0, this.#underWay - records);
+  /** The exporter has taken in the oldest batch of records, or lost it. */
+  acknowledge(): void {
+    this.#sentWeight -= this.#sent.shift() ?? 0;
   }
+}
+
+const WEIGHT_BYTES = 1024;
+
+/** In some KB: what a record takes without content, and what that takes. */
+function weigh({ request, response }: TraceRecord): number {
+  return 1 + Math.ceil(((request?.length ?? 0) + (response?.length ?? 0)) / WEIGHT_BYTES);
 }
 
 /** One of the exchange's own, and one for each attempt. */

@@ -5,6 +5,7 @@ import { nowMs, wallClockMs } from '../core/clock.js';
 import { createTraceId, readTraceParent } from '../core/trace-context.js';
 import type { Exchange } from '../exchange.js';
 import { ExchangeTrace } from './exchange-trace.js';
+import type { Redact } from './redact.js';
 import type { AttemptTrace, TraceRecord, TraceUsage } from './trace-record.js';
 
 /** Where records go; a full one counts what it can't take. */
@@ -16,18 +17,24 @@ export class Tracer {
   readonly #config: TracesConfig;
   readonly #generation: number;
   readonly #destination: TraceDestination;
+  readonly #redact: Redact;
   readonly #random: () => number;
 
-  /** @param random from 0 to 1, 1 excluded. */
+  /**
+   * @param redact callers have written keys into paths and into names of models.
+   * @param random from 0 to 1, 1 excluded.
+   */
   constructor(
     config: TracesConfig,
     generation: number,
     destination: TraceDestination,
+    redact: Redact,
     random: () => number = Math.random,
   ) {
     this.#config = config;
     this.#generation = generation;
     this.#destination = destination;
+    this.#redact = redact;
     this.#random = random;
   }
 
@@ -47,7 +54,8 @@ export class Tracer {
 
   /** Of an exchange that has a trace. @param endedMs when it was over. */
   end(exchange: Exchange, trace: ExchangeTrace, endedMs: number): void {
-    this.#destination.add(describe(exchange, trace, this.#generation, endedMs));
+    const clip = (text: string): string => this.#redact(text).slice(0, BOUNDS.traceTextCharsMax);
+    this.#destination.add(describe(exchange, trace, this.#generation, endedMs, clip));
   }
 }
 
@@ -56,9 +64,11 @@ function describe(
   trace: ExchangeTrace,
   generation: number,
   endedMs: number,
+  clip: (text: string) => string,
 ): TraceRecord {
   const { head, startedMs, ended, asked, error } = exchange;
   const since = (atMs: number): number => (atMs > 0 ? atMs - startedMs : -1);
+  const clipOrNull = (text: string | null): string | null => (text === null ? null : clip(text));
   const { answer } = trace;
   return {
     generation,
@@ -113,12 +123,4 @@ function readUsage({ settled, meter }: Exchange): TraceUsage | null {
   if (usage === null) return null;
   const { inputTokens, outputTokens, cachedInputTokens, cacheWriteTokens, reasoningTokens } = usage;
   return { inputTokens, outputTokens, cachedInputTokens, cacheWriteTokens, reasoningTokens };
-}
-
-function clip(text: string): string {
-  return text.slice(0, BOUNDS.traceTextCharsMax);
-}
-
-function clipOrNull(text: string | null): string | null {
-  return text === null ? null : clip(text);
 }

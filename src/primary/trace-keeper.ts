@@ -27,7 +27,7 @@ export interface TraceMessage {
 
 interface Pending {
   readonly count: number;
-  readonly onTaken: (count: number) => void;
+  readonly onTaken: () => void;
 }
 
 const NO_COUNTS: ExportCounts = { exported: 0, failed: 0, dropped: 0 };
@@ -80,12 +80,12 @@ export class TraceKeeper {
   }
 
   /** @param onTaken told when the worker need not answer for them any more. */
-  take({ count, lost, records }: TraceMessage, onTaken: (count: number) => void): void {
+  take({ count, lost, records }: TraceMessage, onTaken: () => void): void {
     this.#lost.worker_full += lost;
     if (count === 0) return;
     if (!this.#ensureThread()) {
       this.#lost.exporter_failed += count;
-      onTaken(count);
+      onTaken();
       return;
     }
     this.#pending.push({ count, onTaken });
@@ -134,7 +134,7 @@ export class TraceKeeper {
     this.#counts = message.counts;
     if (message.kind === 'taken') {
       const pending = this.#pending.shift();
-      pending?.onTaken(pending.count);
+      pending?.onTaken();
     } else if (message.problem !== null && nowMs() >= this.#complainAtMs) {
       this.#complainAtMs = nowMs() + COMPLAINT_MS;
       const reason = message.problem;
@@ -155,7 +155,7 @@ export class TraceKeeper {
     this.#pending = [];
     for (const { count, onTaken } of pending) {
       this.#lost.exporter_failed += count;
-      onTaken(count);
+      onTaken();
     }
   }
 

@@ -31,7 +31,7 @@ export interface WorkerSetEvents {
   /** Exchanges that failed or were slow. */
   onTrail(trail: Trail): void;
   /** Traced exchanges; `onTaken` when the worker need not answer for them any more. */
-  onTraces(message: TraceMessage, onTaken: (count: number) => void): void;
+  onTraces(message: TraceMessage, onTaken: () => void): void;
   /** A defect in a worker: something was thrown where nothing may be. Contained: it cost one exchange and no more. */
   onFault(index: number, message: string, stack: string, isContained: boolean): void;
   /** A worker's thread has ended, as it should or not. */
@@ -270,9 +270,7 @@ export class WorkerSet {
         break;
       }
       case 'traces':
-        this.#events.onTraces(message, (count) => {
-          this.#send(member, { kind: 'traces-taken', count });
-        });
+        this.#events.onTraces(message, () => this.#send(member, { kind: 'traces-taken' }));
         break;
       case 'count-tokens': {
         const { id, body, model } = message;

@@ -68,6 +68,8 @@ function openWay(settings: ExportSettings): Way {
   });
   const queue = new SpanQueue({
     exporter,
+    queueMax: traces.content ? BOUNDS.traceContentQueueMax : BOUNDS.traceQueueMax,
+    exportMax: traces.content ? BOUNDS.traceContentExportMax : BOUNDS.traceExportMax,
     onExported: (problem) => send({ kind: 'exported', counts: countAll(), problem }),
   });
   return { generation, builder: new SpanBuilder(settings, (span) => queue.push(span)), queue };

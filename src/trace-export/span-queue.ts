@@ -14,12 +14,15 @@ export interface SpanQueueOptions {
   /** After each request. @param problem null: it went well. */
   readonly onExported: (problem: string | null) => void;
   readonly queueMax?: number;
+  /** Spans of one request. */
+  readonly exportMax?: number;
   readonly exportMs?: number;
 }
 
 export class SpanQueue {
   readonly #options: SpanQueueOptions;
   readonly #queueMax: number;
+  readonly #exportMax: number;
   #spans: ReadableSpan[] = [];
   #timer: NodeJS.Timeout | null = null;
   #exporting: Promise<void> | null = null;
@@ -30,6 +33,7 @@ export class SpanQueue {
   constructor(options: SpanQueueOptions) {
     this.#options = options;
     this.#queueMax = options.queueMax ?? BOUNDS.traceQueueMax;
+    this.#exportMax = options.exportMax ?? BOUNDS.traceExportMax;
   }
 
   get counts(): ExportCounts {
@@ -43,7 +47,7 @@ export class SpanQueue {
     }
     this.#spans.push(span);
     if (this.#exporting !== null) return;
-    if (this.#spans.length >= BOUNDS.traceExportMax) {
+    if (this.#spans.length >= this.#exportMax) {
       this.#begin();
     } else {
       this.#timer ??= setTimeout(
@@ -65,7 +69,7 @@ export class SpanQueue {
   #begin(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    const batch = this.#spans.splice(0, BOUNDS.traceExportMax);
+    const batch = this.#spans.splice(0, this.#exportMax);
     if (batch.length === 0) return;
     this.#exporting = this.#export(batch).finally(() => {
       this.#exporting = null;

@@ -114,7 +114,7 @@ export class Generation implements Stages {
     this.#recorder = new Recorder(layout, column, host.histograms, writeLine, host.trail);
     this.keys = createKeyTable(config.consumers);
     const { traces } = config;
-    this.#tracer = traces === null ? null : new Tracer(traces, start.number, host.traces);
+    this.#tracer = traces === null ? null : new Tracer(traces, start.number, host.traces, redact);
     this.#debugGuard = new DebugGuard([config.admin.token, config.debugToken]);
     const models = new ModelTable(config);
     this.modelList = new ModelList(models, host.startedWallMs);

@@ -120,8 +120,8 @@ export type ToWorker =
   /** null: nobody answered. */
   | { readonly kind: 'reserved'; readonly id: number; readonly answer: LimitAnswer | null }
   | { readonly kind: 'log-taken'; readonly bytes: number }
-  /** So many traced exchanges need not be answered for any more. */
-  | { readonly kind: 'traces-taken'; readonly count: number }
+  /** The oldest message of `traces` that held records need not be answered for any more. */
+  | { readonly kind: 'traces-taken' }
   | { readonly kind: 'histograms'; readonly request: number }
   /** null: they could not be counted in time. */
   | { readonly kind: 'tokens-counted'; readonly id: number; readonly tokens: number | null }

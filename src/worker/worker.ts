@@ -47,7 +47,7 @@ port.on('message', (sent: Uint8Array | PrepareGeneration) => {
       runtime.log.acknowledge(message.bytes);
       break;
     case 'traces-taken':
-      runtime.traces.acknowledge(message.count);
+      runtime.traces.acknowledge();
       break;
     case 'histograms':
       runtime.sendHistograms(message.request);

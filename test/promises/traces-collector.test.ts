@@ -64,4 +64,14 @@ describe('traces without a collector', () => {
       }
     });
   }
+
+  it('P-30 the-last-spans-are-lost-at-the-end', { timeout: 30_000 }, async () => {
+    const receiver = await OtlpReceiver.start();
+    try {
+      await askMany(receiver.url, () => Promise.resolve());
+      assert.equal(receiver.spans.length, 2 * EXCHANGES);
+    } finally {
+      await receiver.stop();
+    }
+  });
 });

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { describeHead } from '../../../src/accept/head.js';
 import type { TracesConfig } from '../../../src/config/model.js';
 import { Exchange } from '../../../src/exchange.js';
+import { createRedact } from '../../../src/observe/redact.js';
 import { TraceBatch } from '../../../src/observe/trace-batch.js';
 import type { TraceRecord } from '../../../src/observe/trace-record.js';
 import { Tracer } from '../../../src/observe/tracer.js';
@@ -19,6 +20,8 @@ const CONFIG: TracesConfig = {
   service: 'weir',
 };
 
+const KEEP = (text: string): string => text;
+
 function createExchange(...headers: readonly string[]): Exchange {
   const client = { caller: '', text: '', isTrusted: false };
   const head = describeHead('POST', '/v1/x', '', ['host', 'h', ...headers], client);
@@ -26,7 +29,7 @@ function createExchange(...headers: readonly string[]): Exchange {
 }
 
 function isTraced(config: Partial<TracesConfig>, random: number, ...headers: string[]): boolean {
-  const tracer = new Tracer({ ...CONFIG, ...config }, 1, { add: () => {} }, () => random);
+  const tracer = new Tracer({ ...CONFIG, ...config }, 1, { add: () => {} }, KEEP, () => random);
   const exchange = createExchange(...headers);
   tracer.begin(exchange);
   return exchange.trace !== null;
@@ -49,7 +52,7 @@ test('a parent decides, unless it is not to', () => {
 });
 
 test('a parent’s trace is continued; two parents are none', () => {
-  const tracer = new Tracer({ ...CONFIG, sample: 1 }, 1, { add: () => {} });
+  const tracer = new Tracer({ ...CONFIG, sample: 1 }, 1, { add: () => {} }, KEEP);
   const exchange = createExchange('traceparent', `${PARENT}-01`);
   tracer.begin(exchange);
   assert.equal(exchange.trace?.traceId, '0af7651916cd43dd8448eb211c80319c');
@@ -62,7 +65,7 @@ test('a parent’s trace is continued; two parents are none', () => {
 
 test('two attempts that run beside each other are told apart', () => {
   const records: TraceRecord[] = [];
-  const tracer = new Tracer({ ...CONFIG, sample: 1 }, 7, { add: (one) => records.push(one) });
+  const tracer = new Tracer({ ...CONFIG, sample: 1 }, 7, { add: (one) => records.push(one) }, KEEP);
   const exchange = createExchange();
   tracer.begin(exchange);
   const { trace } = exchange;
@@ -95,17 +98,46 @@ test('what nobody takes is dropped and counted, and nothing waits', () => {
     pendingMax: 3,
     flushMs: 60_000,
   });
-  const record = { attempts: [{}, {}] } as unknown as TraceRecord;
+  const record = { attempts: [{}, {}], request: null, response: null } as unknown as TraceRecord;
   for (let count = 0; count < 5; count += 1) batch.add(record);
   batch.flush();
   assert.deepEqual(sent, [[3, 6]], 'two of them, each an exchange with two attempts');
   batch.add(record);
   batch.flush();
   assert.deepEqual(sent.at(-1), [0, 3]);
-  batch.acknowledge(3);
+  batch.acknowledge();
   batch.add(record);
   batch.flush();
   assert.deepEqual(sent.at(-1), [1, 0]);
   batch.flush();
   assert.equal(sent.length, 3);
+});
+
+test('content counts by its size', () => {
+  const sent: [number, number][] = [];
+  const batch = new TraceBatch({
+    send: (records, lost) => sent.push([records.length, lost]),
+    pendingMax: 10,
+    flushMs: 60_000,
+  });
+  const request = Buffer.alloc(6 * 1024);
+  const record = { attempts: [], request, response: null } as unknown as TraceRecord;
+  batch.add(record);
+  batch.add(record);
+  batch.flush();
+  assert.deepEqual(sent, [[1, 1]]);
+});
+
+test('a key in a path or in a model’s name does not get into a span', () => {
+  const records: TraceRecord[] = [];
+  const redact = createRedact(['sk-of-the-provider']);
+  const add = (one: TraceRecord) => records.push(one);
+  const tracer = new Tracer({ ...CONFIG, sample: 1 }, 1, { add }, redact);
+  const exchange = createExchange();
+  exchange.model = 'sk-of-the-provider';
+  tracer.begin(exchange);
+  assert.ok(exchange.trace !== null);
+  exchange.trace.beginAttempt('a', 'x sk-of-the-provider', 1001);
+  tracer.end(exchange, exchange.trace, 1002);
+  assert.ok(!JSON.stringify(records).includes('sk-of-the-provider'));
 });
