@@ -79,8 +79,9 @@ export interface GenerationHost {
 
 export class Generation implements Stages {
   readonly number: number;
-  /** Whether heads must say where they come from. */
-  /** Tells who a request is from; null where nobody asks. */
+  /** Knows which addresses are trusted proxies'. */
+  readonly proxies: ClientAddresses;
+  /** The same, for who a request is from; null where nobody asks. */
   readonly addresses: ClientAddresses | null;
   readonly keys: Stages['keys'];
   readonly bodies: BodyInspector;
@@ -103,7 +104,8 @@ export class Generation implements Stages {
     const layout = createCounterLayout(config, start.places);
     this.#host = host;
     this.number = start.number;
-    this.addresses = asksForAddress(config) ? new ClientAddresses(config.trustedProxies) : null;
+    this.proxies = new ClientAddresses(config.trustedProxies);
+    this.addresses = asksForAddress(config) ? this.proxies : null;
     this.bodies = host.bodies;
     this.deadlines = deadlines;
     const redact = createRedact(listSecrets(config));
