@@ -78,6 +78,10 @@ const metrics = createMetrics({
     ...{ generation: 1, generationsLiving: 1, lastOkWallMs: 1.79e12 },
     counts: { ok: 1, refused: 0, busy: 0, failed: 0 },
   }),
+  readTraces: () => ({
+    exported: 0,
+    lost: { worker_full: 0, queue_full: 0, export_failed: 0, exporter_failed: 0 },
+  }),
   readLogLinesLost: () => 0,
   build: { version: '0', node: process.version, uws: '0' },
 });

@@ -236,6 +236,22 @@ export interface CallersConfig {
   readonly limits: readonly LimitConfig[];
 }
 
+/** Where traces go, and of which exchanges. */
+export interface TracesConfig {
+  /** The whole URL that spans are posted to. */
+  readonly endpoint: string;
+  /** Name and value of each header that goes along; the values are secret. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** Of exchanges that no caller decides about; from 0 to 1. */
+  readonly sample: number;
+  /** A caller's `traceparent` decides, where there is one. */
+  readonly followsParent: boolean;
+  /** Spans show what was asked and answered. */
+  readonly content: boolean;
+  /** What the server is called in traces. */
+  readonly service: string;
+}
+
 /** Records of what every exchange has used, in files. */
 export interface UsageConfig {
   readonly dir: string;
@@ -287,6 +303,10 @@ export interface WeirConfig {
     /** Consumers with series of their own. */
     readonly consumersMax: number;
   };
+  /** null: nothing is traced. */
+  readonly traces: TracesConfig | null;
+  /** Secret: beside the admin port's token, it opens `x-weir-debug`. null: there is none. */
+  readonly debugToken: string | null;
   readonly retry: RetryConfig;
   readonly providers: readonly ProviderConfig[];
   readonly models: readonly ModelConfig[];

@@ -27,6 +27,7 @@ import { PROVIDER_METRICS } from './provider-metrics.js';
 import { RELOAD_METRICS, type ReloadSample } from './reload-metrics.js';
 import type { TallyReader } from './tally-reader.js';
 import { mergeTargets, TARGET_METRICS, type TargetSample } from './target-metrics.js';
+import { addTraceMetrics, type TraceSample } from './trace-metrics.js';
 import { USAGE_METRICS, type UsageSample } from './usage-metrics.js';
 
 export interface MetricsSource {
@@ -45,6 +46,7 @@ export interface MetricsSource {
   /** null: no usage records are written. */
   readonly readUsage: () => UsageSample | null;
   readonly readReloads: () => ReloadSample;
+  readonly readTraces: () => TraceSample;
   /** Lines that the primary's sink could not write. */
   readonly readLogLinesLost: () => number;
   readonly build: { readonly version: string; readonly node: string; readonly uws: string };
@@ -238,6 +240,7 @@ export function createMetrics(source: MetricsSource): Metrics {
   for (const [name, type, help, collect] of RELOAD_METRICS) {
     add(type, name, help, () => collect(source.readReloads()));
   }
+  addTraceMetrics(add, source.readTraces);
   add('gauge', 'weir_build_info', 'Always 1; the labels say what runs.', () => [
     { labels: { ...source.build }, value: 1 },
   ]);

@@ -6,6 +6,7 @@ import { Estimator } from '../admit/estimate.js';
 import { TokenCountClient } from '../admit/exact-count-client.js';
 import { BOUNDS } from '../core/bounds.js';
 import { Deadlines } from '../core/deadlines.js';
+import { encodeMessage } from '../core/wire.js';
 import { mayNameModel } from '../dialects/registry.js';
 import type { Exchange } from '../exchange.js';
 import { BodyInspector } from '../inspect/body.js';
@@ -14,6 +15,7 @@ import { CounterColumn, createCounterLayout } from '../observe/counters.js';
 import { ExchangeTrail } from '../observe/exchange-trail.js';
 import { WorkerHistograms } from '../observe/histograms.js';
 import { LogBatch } from '../observe/log-batch.js';
+import { TraceBatch } from '../observe/trace-batch.js';
 import { KeptBodies } from '../upstream/kept-bodies.js';
 import { UsageRingWriter } from '../usage/ring.js';
 import type { DeputyClient } from './deputy-client.js';
@@ -34,6 +36,7 @@ export class WorkerRuntime implements GenerationHost {
   readonly trail = new ExchangeTrail();
   readonly column: CounterColumn;
   readonly log: LogBatch;
+  readonly traces: TraceBatch;
   /** Of usage records; null: none are written. */
   readonly usage: UsageRingWriter | null;
   readonly deadlines = new Deadlines();
@@ -75,6 +78,12 @@ export class WorkerRuntime implements GenerationHost {
       memory: start.log,
       send: (batch) => send({ kind: 'log', ...batch }),
       countDropped: () => column.add(layout.fixed.logLinesDropped, 1),
+    });
+    this.traces = new TraceBatch({
+      send: (records, lost) => {
+        const { bytes } = encodeMessage(records);
+        send({ kind: 'traces', count: records.length, lost, records: bytes });
+      },
     });
     this.usage = start.usage === null ? null : new UsageRingWriter(start.usage);
     let inspectedBytes = 0;

@@ -97,6 +97,10 @@ export function createMetricsScene(options: MetricsSceneOptions = {}): MetricsSc
       lastOkWallMs: 1_790_000_000_500,
       counts: { ok: 1, refused: 0, busy: 0, failed: 0 },
     }),
+    readTraces: () => ({
+      exported: 1,
+      lost: { worker_full: 0, queue_full: 0, export_failed: 0, exporter_failed: 0 },
+    }),
     readLogLinesLost: () => 0,
     build: { version: '0.1.0', node: 'v20.20.2', uws: '115' },
   });
