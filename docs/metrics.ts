@@ -28,6 +28,7 @@ const LABELS: Readonly<Record<string, string>> = {
   direction: '`received` from clients, `sent` to them.',
   type: '`input`, `output`, `cached_input` (part of input), `reasoning` (part of output).',
   result: 'What came of a reload.',
+  reason: 'Why spans were lost.',
   gen_ai_provider_name: 'As `provider`.',
   gen_ai_request_model: 'As `target`.',
   gen_ai_operation_name:
