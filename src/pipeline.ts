@@ -16,6 +16,7 @@ import { Exchange, type RequestHead } from './exchange.js';
 import type { BodyInspector, InspectOutcome } from './inspect/body.js';
 import { checkTarget } from './inspect/target.js';
 import { readTimeoutMs } from './inspect/timeout.js';
+import type { Gate } from './overload/gate.js';
 import { Relay } from './relay/relay.js';
 import type { RelayHost } from './relay/relay-host.js';
 import type { ModelList } from './route/model-list.js';
@@ -28,6 +29,9 @@ export interface Stages extends RelayHost {
   createId(): string;
   onBegun(exchange: Exchange): void;
   readonly keys: KeyTable;
+  readonly gate: Gate;
+  /** Exchanges that run. */
+  readonly inFlight: number;
   readonly bodies: BodyInspector;
   readonly modelList: ModelList;
   readonly admission: Admission;
@@ -46,6 +50,7 @@ export function runExchange(stages: Stages, downstream: Downstream, head: Reques
       relay.limitTime(readTimeoutMs(head.timeout));
     }
     exchange.identity = stages.keys.identify(head);
+    stages.gate.check(stages.inFlight, exchange.identity.consumerIndex);
     stages.admission.prepare(exchange);
     const listed = stages.modelList.answer(exchange);
     if (listed !== null) {

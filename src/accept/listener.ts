@@ -23,6 +23,11 @@ export interface ListenerOptions {
   readonly onFault: (error: unknown) => void;
   /** +1 for each connection opened, -1 for each closed. */
   readonly onConnections: (delta: number) => void;
+  /**
+   * Whether a connection that was just opened, and counted, may stay; one that may not is closed at once. It may ask for
+   * the client's address, as caller-address.ts names it, before it returns. Left out: all may.
+   */
+  readonly admitsConnection?: (readAddress: () => string) => boolean;
 }
 
 export class Listener {
@@ -34,8 +39,12 @@ export class Listener {
     this.#app =
       tls === null ? uWS.App() : uWS.SSLApp({ cert_file_name: tls.cert, key_file_name: tls.key });
     // biome-ignore lint/suspicious/useIterableCallbackReturn: it is uWebSockets.js's filter, not an array's
-    this.#app.filter((_response, delta) => {
+    this.#app.filter((response, delta) => {
       options.onConnections(Number(delta));
+      const readAddress = (): string => readCallerAddress(response);
+      if (Number(delta) > 0 && options.admitsConnection?.(readAddress) === false) {
+        response.close();
+      }
     });
     this.#app.any('/*', (response, request) => {
       // The Downstream attaches onAborted; nothing may come before it (U-1).

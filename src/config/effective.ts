@@ -8,12 +8,14 @@ import { escapeVariables } from './environment.js';
 import type {
   BreakerConfig,
   CallersConfig,
+  ClientsConfig,
   ConsumerConfig,
   HealthCheckConfig,
   LimitConfig,
   ModelConfig,
   ModelRetry,
   ModelTimeouts,
+  OverloadConfig,
   PriceConfig,
   ProviderConfig,
   ProviderTls,
@@ -21,7 +23,7 @@ import type {
   RetryConfig,
   WeirConfig,
 } from './model.js';
-import { formatDuration } from './units.js';
+import { formatDuration, formatSize } from './units.js';
 
 const HIDDEN = '***';
 /** Such that it can be read back. */
@@ -46,6 +48,8 @@ export function formatEffective(config: WeirConfig): string {
     models: byName(config.models, (model) => formatModel(model, config.retry)),
     ...(config.consumers === null ? {} : { consumers: byName(config.consumers, formatConsumer) }),
     ...(config.callers === null ? {} : { callers: formatCallers(config.callers) }),
+    overload: config.overload === null ? 'off' : formatOverload(config.overload),
+    ...formatClients(config.clients),
   });
   if (config.consumers === null)
     document.comment = ' consumers: left out, nobody is asked for a key';
@@ -199,7 +203,29 @@ function formatConsumer(consumer: ConsumerConfig): object {
   return {
     keys: consumer.keyDigests.map((digest) => `sha256:${digest}`),
     limits: consumer.limits.map(formatLimit),
+    ...(consumer.priority === 'normal' ? {} : { priority: consumer.priority }),
   };
+}
+
+function formatOverload(overload: OverloadConfig): object {
+  const { memoryLimitBytes } = overload;
+  return {
+    loop_lag: formatDuration(overload.loopLagMs),
+    heap: overload.heapPercent,
+    memory: overload.memoryPercent,
+    ...(memoryLimitBytes === null ? {} : { memory_limit: formatSize(memoryLimitBytes) }),
+    descriptors: overload.descriptorsPercent,
+    retry_after: formatDuration(overload.retryAfterMs),
+  };
+}
+
+function formatClients(clients: ClientsConfig): object {
+  const bounded = Object.entries({
+    connections: clients.connectionsMax,
+    connections_per_address: clients.connectionsPerAddressMax,
+    exchanges: clients.exchangesMax,
+  }).filter(([, max]) => max !== null);
+  return bounded.length === 0 ? {} : { clients: Object.fromEntries(bounded) };
 }
 
 function formatCallers({ by, slots, limits }: CallersConfig): object {

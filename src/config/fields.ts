@@ -6,7 +6,14 @@ import { z } from 'zod';
 import { isHost, PORT_MAX, parseAddress } from './address.js';
 import type { HashBy, ListenAddress } from './model.js';
 import { Refusal } from './refusal.js';
-import { DURATION_PATTERN, formatDuration, parseDurationMs } from './units.js';
+import {
+  DURATION_PATTERN,
+  formatDuration,
+  formatSize,
+  parseDurationMs,
+  parseSizeBytes,
+  SIZE_PATTERN,
+} from './units.js';
 
 type JsonSchema = Readonly<Record<string, unknown>>;
 
@@ -94,6 +101,19 @@ export function duration(maxMs: number): z.ZodType<number> {
       return durationMs === null || durationMs < 1 || durationMs > maxMs
         ? null
         : { value: durationMs };
+    },
+  });
+}
+
+export function size(minBytes: number, maxBytes: number): z.ZodType<number> {
+  return field({
+    json: [{ type: 'string', pattern: SIZE_PATTERN }],
+    refusal: new Refusal(
+      `a size such as 64kb, 10mb or 2gb, from ${formatSize(minBytes)} to ${formatSize(maxBytes)}`,
+    ),
+    read: (value) => {
+      const bytes = typeof value === 'string' ? parseSizeBytes(value) : null;
+      return bytes === null || bytes < minBytes || bytes > maxBytes ? null : { value: bytes };
     },
   });
 }

@@ -13,6 +13,7 @@ import {
 } from './counters.js';
 import { countUpTo, MEASURE, type Measure, type MergedSeries } from './histograms.js';
 import { LIMIT_METRICS, type LimitSample } from './limit-metrics.js';
+import { OVERLOAD_METRICS, type OverloadSample } from './overload-metrics.js';
 import { mergeTargets, TARGET_METRICS, type TargetSample } from './target-metrics.js';
 
 export interface MetricsSource {
@@ -25,6 +26,7 @@ export interface MetricsSource {
   readonly readLimitTableFull: () => number;
   /** By Target.index. */
   readonly readTargets: () => readonly TargetSample[];
+  readonly readOverload: () => OverloadSample;
   /** Lines that the primary's sink could not write. */
   readonly readLogLinesLost: () => number;
   readonly build: { readonly version: string; readonly node: string; readonly uws: string };
@@ -281,6 +283,9 @@ export function createMetrics(source: MetricsSource): Metrics {
         value: sample[figure],
       })),
     );
+  }
+  for (const [name, type, figure, help] of OVERLOAD_METRICS) {
+    add(type, name, help, () => source.readOverload()[figure]);
   }
   add('gauge', 'weir_build_info', 'Always 1; the labels say what runs.', () => [
     { labels: { ...source.build }, value: 1 },

@@ -28,6 +28,7 @@ import { checkCertificate, probeAddress } from './endpoint.js';
 import { HealthChecks } from './health-checks.js';
 import { LimitKeeper } from './limit-keeper.js';
 import { createLimitsApi } from './limits-api.js';
+import { ResourceWatch } from './resource-watch.js';
 import { TargetKeeper } from './target-keeper.js';
 import { createTargetsApi } from './targets-api.js';
 import { WorkerSet } from './worker-set.js';
@@ -51,6 +52,7 @@ export class Primary {
   readonly #counters: SharedArrayBuffer;
   readonly #limits: LimitKeeper;
   readonly #targets: TargetKeeper;
+  readonly #resources: ResourceWatch;
   #checks: HealthChecks | null = null;
   readonly #targetLoad: SharedArrayBuffer;
   readonly #tokenCounter = new TokenCounter();
@@ -68,6 +70,7 @@ export class Primary {
     this.#counters = createCounterBuffer(this.#layout, config.workers);
     this.#limits = new LimitKeeper(config, this.logger);
     this.#targets = new TargetKeeper(config, this.logger);
+    this.#resources = new ResourceWatch(config, this.logger);
     this.#targetLoad = createTargetLoadBuffer(countTargets(config), config.workers);
     this.#workers = new WorkerSet({
       onLog: (lines, lineCount, onTaken) => this.#sink.writeBatch(lines, lineCount, onTaken),
@@ -75,6 +78,7 @@ export class Primary {
       onCountTokens: (body, model) => this.#tokenCounter.count(body, model),
       onEnded: (index) => {
         this.#limits.reclaim(index);
+        this.#resources.reclaim(index);
         reclaimTargetLoad(this.#targetLoad, countTargets(config), index);
       },
       onLost: (index, exitCode) =>
@@ -86,6 +90,7 @@ export class Primary {
       readHistograms: () => this.#histograms.merge(),
       readLimits: () => this.#limits.readSamples(),
       readLimitTableFull: () => this.#limits.tableFullCount,
+      readOverload: () => this.#resources.readSample(),
       readTargets: () => this.#targets.readSamples(),
       readLogLinesLost: () => this.#sink.linesLost,
       build: {
@@ -131,6 +136,7 @@ export class Primary {
     }
     this.#limits.startSaving();
     this.#targets.startLooking();
+    this.#resources.start(port, (addresses) => this.#workers.tellCrowded(addresses));
     this.#warmTokenCounter();
     this.#readiness = { ready: true, reason: '' };
     for (const warning of config.warnings) {
@@ -157,6 +163,7 @@ export class Primary {
     this.#acceptor?.close();
     await this.#tokenCounter.close();
     this.#targets.stop();
+    this.#resources.stop();
     await this.#limits.stop();
     await this.#admin.close();
     if (cut > 0) {
@@ -229,6 +236,7 @@ export class Primary {
         idPrefix,
         startedWallMs,
         counters: this.#counters,
+        readings: this.#resources.buffer,
         limits: this.#limits.buffer,
         health: this.#targets.buffer,
         targetLoad: this.#targetLoad,

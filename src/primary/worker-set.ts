@@ -56,6 +56,13 @@ export class WorkerSet {
     return Promise.all(starts.map((start) => this.#startOne(start)));
   }
 
+  /** Addresses whose new connections are closed from now on. */
+  tellCrowded(addresses: readonly string[]): void {
+    for (const member of this.#members) {
+      this.#send(member, { kind: 'crowded', addresses });
+    }
+  }
+
   get isAnyAlive(): boolean {
     return this.#members.some((member) => member.isAlive);
   }

@@ -28,7 +28,7 @@ export class Drain {
     if (hasBegun) {
       return;
     }
-    this.#runtime.isDraining = true;
+    this.#runtime.beginDraining();
     this.#listener.stopListening();
     const timer = setInterval(() => {
       if (this.#isOver(nowMs())) {

@@ -12,6 +12,8 @@ export interface WorkerStart {
   readonly idPrefix: string;
   readonly startedWallMs: number;
   readonly counters: SharedArrayBuffer;
+  /** How busy the process and its workers are; see overload/readings.ts. */
+  readonly readings: SharedArrayBuffer;
   readonly limits: SharedArrayBuffer;
   /** Of all targets; see health/table.ts. */
   readonly health: SharedArrayBuffer;
@@ -52,6 +54,8 @@ export type ToWorker =
   | { readonly kind: 'histograms'; readonly request: number }
   /** null: they could not be counted in time. */
   | { readonly kind: 'tokens-counted'; readonly id: number; readonly tokens: number | null }
+  /** Addresses that have as many connections as they may have. */
+  | { readonly kind: 'crowded'; readonly addresses: readonly string[] }
   /** New connections are refused from now on; all else goes on. */
   | { readonly kind: 'stop-listening' }
   /** Finish what runs, for at most so long from now, and end. A later one changes the time. */

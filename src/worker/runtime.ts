@@ -26,6 +26,10 @@ import { WorkerHistograms } from '../observe/histograms.js';
 import { LogBatch } from '../observe/log-batch.js';
 import { listSecrets, Recorder } from '../observe/recorder.js';
 import { createRedact } from '../observe/redact.js';
+import { ConnectionGate } from '../overload/connection-gate.js';
+import { Gate } from '../overload/gate.js';
+import { limitToMemory } from '../overload/memory-share.js';
+import { Readings } from '../overload/readings.js';
 import type { Stages } from '../pipeline.js';
 import { FirstTokenWatch } from '../relay/first-token.js';
 import { Balancers } from '../route/balancers.js';
@@ -55,14 +59,16 @@ export class WorkerRuntime implements Stages {
   readonly histograms = new WorkerHistograms();
   readonly log: LogBatch;
   readonly deadlines = new Deadlines();
-  isDraining = false;
   isClosing = false;
+  readonly gate: Gate;
+  readonly connectionGate: ConnectionGate;
   readonly #recorder: Recorder;
   readonly #providers: readonly Provider[];
   readonly #send: (message: ToPrimary) => void;
   readonly #countConnections: (delta: number) => void;
   readonly #idPrefix: string;
   #connections = 0;
+  #isDraining = false;
   #lastId = 0;
   /** An id without its last digit: V8 takes long to write a whole number in base 36. */
   #idStem = '';
@@ -76,6 +82,7 @@ export class WorkerRuntime implements Stages {
     this.#idPrefix = `${start.idPrefix}${start.index.toString(36).padStart(2, '0')}`;
     this.#countConnections = (delta) => {
       this.#connections += delta;
+      this.connectionGate.setOpen(this.#connections);
       column.add(layout.fixed.connectionsOpen, delta);
       column.add(layout.fixed.connectionsTotal, Math.max(delta, 0));
     };
@@ -88,14 +95,31 @@ export class WorkerRuntime implements Stages {
       ? createAccessLine(this.log, createRedact(listSecrets(config)))
       : null;
     this.#recorder = new Recorder(layout, column, this.histograms, writeLine);
+    const readings = new Readings(start.readings);
+    const limited = { ...config, index: start.index, readings };
+    this.connectionGate = new ConnectionGate(limited);
+    this.gate = new Gate({
+      ...limited,
+      priorities: (config.consumers ?? []).map(({ priority }) => priority),
+      countInFlight: () => this.#recorder.inFlight,
+    });
+    const limitBytes = (bytesMax: number): number =>
+      limitToMemory(bytesMax, readings.readProcess().memoryLimitBytes, config.workers);
     this.keys = createKeyTable(config.consumers);
     let inspectedBytes = 0;
     let keptBytes = 0;
-    this.bodies = new BodyInspector((heldBytes) => {
-      inspectedBytes = heldBytes;
-      column.set(layout.fixed.bodyBytesHeld, inspectedBytes + keptBytes);
-    }, mayNameModel);
-    const keptBodies = new ByteBudget(BOUNDS.keptBodiesTotalBytesMax, (heldBytes) => {
+    this.bodies = new BodyInspector(
+      (heldBytes) => {
+        inspectedBytes = heldBytes;
+        column.set(layout.fixed.bodyBytesHeld, inspectedBytes + keptBytes);
+      },
+      mayNameModel,
+      {
+        collectedBytesMax: limitBytes(BOUNDS.bodyCollectTotalBytesMax),
+        uploadingBytesMax: limitBytes(BOUNDS.streamedUploadsTotalBytesMax),
+      },
+    );
+    const keptBodies = new ByteBudget(limitBytes(BOUNDS.keptBodiesTotalBytesMax), (heldBytes) => {
       keptBytes = heldBytes;
       column.set(layout.fixed.bodyBytesHeld, inspectedBytes + keptBytes);
     });
@@ -164,6 +188,15 @@ export class WorkerRuntime implements Stages {
 
   get inFlight(): number {
     return this.#recorder.inFlight;
+  }
+
+  /** The worker wants its connections to end: it drains, or what they hold is needed. */
+  get isDraining(): boolean {
+    return this.#isDraining || this.gate.closesConnections;
+  }
+
+  beginDraining(): void {
+    this.#isDraining = true;
   }
 
   get connections(): number {

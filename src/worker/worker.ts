@@ -26,6 +26,7 @@ const listener = new Listener({
   onRequest: (downstream, head) => runExchange(runtime, downstream, head),
   onFault: (error) => runtime.onFault(null, error),
   onConnections: (delta) => runtime.onConnections(delta),
+  admitsConnection: (readAddress) => runtime.connectionGate.admits(readAddress),
 });
 
 process.on('uncaughtException', (error) => runtime.onFault(null, error));
@@ -45,6 +46,9 @@ port.on('message', (bytes: Uint8Array) => {
       break;
     case 'tokens-counted':
       runtime.tokenCounts.onCounted(message.id, message.tokens);
+      break;
+    case 'crowded':
+      runtime.connectionGate.setCrowded(message.addresses);
       break;
     case 'stop-listening':
       listener.stopListening();

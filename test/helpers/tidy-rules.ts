@@ -53,15 +53,17 @@ export const EDGES: Readonly<Record<string, Edges>> = {
   limits: { uses: GROUND },
   // Of targets it knows what the configuration says; who asks and who tells it is others' business.
   health: { uses: ['core', 'config/model'] },
-  observe: { uses: [...GROUND, 'upstream/attempt-outcomes'] },
-  pipeline: { uses: [...GROUND, ...WAY, 'dialects', 'limits', 'observe'] },
+  observe: { uses: [...GROUND, 'upstream/attempt-outcomes', 'overload'] },
+  // Of a worker it knows numbers only: how late its loop is, how many exchanges run.
+  overload: { uses: ['core', 'config/model'] },
+  pipeline: { uses: [...GROUND, ...WAY, 'dialects', 'limits', 'observe', 'overload'] },
   // The built-in simulated provider listens as the gateway does, and shares nothing else with it.
   'demo-upstream': { uses: ['core', 'accept', 'config/model'], types: ['exchange'] },
   worker: {
     uses: [
       ...GROUND,
       ...WAY,
-      ...['config', 'dialects', 'health', 'limits', 'observe', 'pipeline'],
+      ...['config', 'dialects', 'health', 'limits', 'observe', 'overload', 'pipeline'],
       'upstream/attempt-outcomes',
     ],
   },
@@ -77,6 +79,7 @@ export const EDGES: Readonly<Record<string, Edges>> = {
       'health',
       'limits',
       'observe',
+      'overload',
       'route',
       'upstream',
       'worker',

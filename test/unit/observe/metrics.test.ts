@@ -9,6 +9,8 @@ import {
 } from '../../../src/observe/counters.js';
 import { HistogramStore, WorkerHistograms } from '../../../src/observe/histograms.js';
 import { createMetrics, type Metrics } from '../../../src/observe/metrics.js';
+import { sampleOverload } from '../../../src/observe/overload-metrics.js';
+import { createReadingsBuffer, Readings } from '../../../src/overload/readings.js';
 import { type Family, parseExposition } from '../../helpers/exposition.js';
 import { createRoutesConfig } from '../../helpers/observe-config.js';
 
@@ -44,6 +46,7 @@ function createBench(models: Readonly<Record<string, readonly string[]>>): Bench
     },
     readLimits: () => [],
     readLimitTableFull: () => 3,
+    readOverload: () => sampleOverload(new Readings(createReadingsBuffer(1)), 1),
     readTargets: () => TARGETS,
     readLogLinesLost: () => 5,
     build: { version: '0.1.0', node: process.version, uws: '20.0' },

@@ -1,0 +1,216 @@
+/**
+ * Decides in one worker whether new work is taken in: by how late its event loop is, by what memory, heap and
+ * descriptors have left, and by the priority of whoever asks. Costs an exchange one comparison of two whole numbers as
+ * long as there is room; nothing here ends what runs.
+ *
+ * The watch sleeps while nothing runs: the first exchange then is a question, which wakes it.
+ */
+import { getHeapStatistics } from 'node:v8';
+import type { ClientsConfig, OverloadConfig, Priority } from '../config/model.js';
+import { BOUNDS } from '../core/bounds.js';
+import { nowMs } from '../core/clock.js';
+import { LagLimit, NO_LIMIT } from './lag-limit.js';
+import { LoopWatch, type LoopWatcher } from './loop-watch.js';
+import { Pressure, type PressureLevel } from './pressure.js';
+import { PRIORITIES, REFUSAL_REASONS, type Readings, type RefusalReason } from './readings.js';
+import { Refusals } from './refusals.js';
+
+export interface GateOptions {
+  /** null: only `clients` bounds anything. */
+  readonly overload: OverloadConfig | null;
+  readonly clients: ClientsConfig;
+  readonly workers: number;
+  /** This worker, from 0. */
+  readonly index: number;
+  readonly readings: Readings;
+  /** By the place of the consumer in the configuration. */
+  readonly priorities: readonly Priority[];
+  /** Exchanges that run now. */
+  readonly countInFlight: () => number;
+}
+
+/**
+ * Of the limit of a worker whose loop is late, how much each priority may use. What the lower ones can't use is always
+ * there for the higher ones, who are hence refused only when they are too many by themselves.
+ */
+const SHARES: Readonly<Record<Priority, number>> = { high: 1, normal: 0.85, low: 0.7 };
+const NORMAL = PRIORITIES.indexOf('normal');
+/** Below every number of exchanges, so that each one is asked about. */
+const ASLEEP = -1;
+
+export class Gate implements LoopWatcher {
+  readonly #options: GateOptions;
+  readonly #watch = new LoopWatch(this);
+  readonly #lag: LagLimit;
+  readonly #heap: Pressure;
+  readonly #memory: Pressure;
+  readonly #descriptors: Pressure;
+  readonly #refusals: Refusals;
+  /** Places in PRIORITIES. */
+  readonly #priorityOf: Uint8Array;
+  readonly #exchangesMax: number;
+  /** By priority. */
+  readonly #caps: number[] = [NO_LIMIT, NO_LIMIT, NO_LIMIT];
+  /** With more exchanges than this in flight one must ask. */
+  #askAbove = ASLEEP;
+  #level: PressureLevel = 0;
+  #lagMs = 0;
+  #inFlightMax = 0;
+  #wasBinding = false;
+  #lookedMs = Number.NEGATIVE_INFINITY;
+  #emptyTicks = 0;
+
+  constructor(options: GateOptions) {
+    const { overload, clients, workers, priorities } = options;
+    this.#options = options;
+    this.#lag = new LagLimit(overload?.loopLagMs ?? 0);
+    this.#heap = new Pressure(overload?.heapPercent ?? 0);
+    this.#memory = new Pressure(overload?.memoryPercent ?? 0);
+    this.#descriptors = new Pressure(overload?.descriptorsPercent ?? 0);
+    this.#refusals = new Refusals(overload?.retryAfterMs ?? RETRY_AFTER_MS);
+    this.#priorityOf = Uint8Array.from(priorities, (name) => PRIORITIES.indexOf(name));
+    const { exchangesMax } = clients;
+    this.#exchangesMax = exchangesMax === null ? NO_LIMIT : Math.ceil(exchangesMax / workers);
+    this.#setCaps();
+    if (overload !== null) this.#askAbove = ASLEEP;
+  }
+
+  /** Connections are closed after their answer, because what they hold is needed. */
+  get closesConnections(): boolean {
+    return this.#level >= CLOSING_LEVEL;
+  }
+
+  /**
+   * Whether one more exchange may run.
+   *
+   * @param inFlight exchanges that run, this one among them.
+   * @param consumerIndex place in the configuration; -1: nobody known.
+   * @throws GatewayError `overloaded`.
+   */
+  check(inFlight: number, consumerIndex: number): void {
+    if (inFlight > this.#askAbove) {
+      this.#ask(inFlight, consumerIndex);
+    }
+  }
+
+  /** @internal */
+  onTick(): void {
+    const inFlight = this.#options.countInFlight();
+    this.#inFlightMax = Math.max(this.#inFlightMax, inFlight);
+    this.#emptyTicks = inFlight > 0 || this.#wasBinding ? 0 : this.#emptyTicks + 1;
+    const now = nowMs();
+    if (now - this.#lookedMs >= BOUNDS.pressureLookMs) {
+      this.#look(now);
+    }
+    const isCalm = this.#level === 0 && this.#lag.limit === NO_LIMIT;
+    if (this.#emptyTicks > EMPTY_TICKS_MAX && isCalm) {
+      this.#sleep();
+    }
+  }
+
+  /** @internal */
+  onInterval(lagMs: number, busyShare: number): void {
+    this.#lagMs = lagMs;
+    this.#lag.take({
+      lagMs,
+      busyShare,
+      inFlightMax: this.#inFlightMax,
+      wasBinding: this.#wasBinding,
+    });
+    this.#inFlightMax = this.#options.countInFlight();
+    this.#wasBinding = false;
+    this.#setCaps();
+  }
+
+  #ask(inFlight: number, consumerIndex: number): void {
+    if (this.#options.overload !== null && !this.#watch.isRunning) {
+      this.#wake();
+    }
+    const priority = consumerIndex < 0 ? NORMAL : (this.#priorityOf[consumerIndex] ?? NORMAL);
+    const cap = this.#caps[priority] ?? NO_LIMIT;
+    if (inFlight <= cap) {
+      return;
+    }
+    const reason = this.#explain(priority, inFlight);
+    if (reason === 'lag') {
+      this.#wasBinding = true;
+      this.#inFlightMax = Math.max(this.#inFlightMax, inFlight - 1);
+    }
+    const place = REFUSAL_REASONS.indexOf(reason);
+    this.#options.readings.countRefused(this.#options.index, place, priority);
+    throw this.#refusals.next(reason);
+  }
+
+  #explain(priority: number, inFlight: number): RefusalReason {
+    if (isBlocked(priority, this.#level)) {
+      if (this.#memory.level === this.#level) return 'memory';
+      return this.#heap.level === this.#level ? 'heap' : 'descriptors';
+    }
+    return inFlight > this.#exchangesMax ? 'exchanges' : 'lag';
+  }
+
+  #wake(): void {
+    this.#emptyTicks = 0;
+    this.#inFlightMax = 0;
+    this.#look(nowMs());
+    this.#watch.start();
+  }
+
+  #sleep(): void {
+    this.#watch.stop();
+    this.#lagMs = 0;
+    this.#publish();
+    this.#askAbove = ASLEEP;
+  }
+
+  /** Reads what the primary knows of the process, and how full this thread's heap is. */
+  #look(now: number): void {
+    this.#lookedMs = now;
+    const heap = getHeapStatistics();
+    this.#heap.read(heap.used_heap_size, heap.heap_size_limit);
+    const known = this.#options.readings.readProcess();
+    this.#memory.read(known.rssBytes, known.memoryLimitBytes);
+    this.#descriptors.read(known.descriptors, known.descriptorsMax);
+    const { level: heapLevel } = this.#heap;
+    const { level: memoryLevel } = this.#memory;
+    const { level: descriptorsLevel } = this.#descriptors;
+    this.#level = Math.max(heapLevel, memoryLevel, descriptorsLevel) as PressureLevel;
+    this.#setCaps();
+    this.#publish();
+  }
+
+  #publish(): void {
+    const { readings, index } = this.#options;
+    const limit = this.#lag.limit;
+    readings.writeWorker(index, {
+      level: this.#level,
+      lagMs: this.#lagMs,
+      limit: limit === NO_LIMIT ? 0 : limit,
+      heapPercent: this.#heap.percent,
+    });
+  }
+
+  #setCaps(): void {
+    const limit = this.#lag.limit;
+    let least = NO_LIMIT;
+    for (let priority = 0; priority < PRIORITIES.length; priority += 1) {
+      const share = SHARES[PRIORITIES[priority] as Priority];
+      const late = limit === NO_LIMIT ? NO_LIMIT : Math.max(1, Math.floor(limit * share));
+      const cap = isBlocked(priority, this.#level) ? 0 : Math.min(late, this.#exchangesMax);
+      this.#caps[priority] = cap;
+      least = Math.min(least, cap);
+    }
+    this.#askAbove = least;
+  }
+}
+
+/** The last in the list first. */
+function isBlocked(priority: number, level: PressureLevel): boolean {
+  return priority + level >= PRIORITIES.length;
+}
+
+const CLOSING_LEVEL = 2;
+/** One second without an exchange. */
+const EMPTY_TICKS_MAX = 50;
+/** Where `overload` is off, of those that `clients.exchanges` refuses. */
+const RETRY_AFTER_MS = 1000;
