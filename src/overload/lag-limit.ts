@@ -33,7 +33,7 @@ const FIRST_STEP = 0.9;
 const DOWN_SHARE = 0.2;
 /** Up by so much of the limit in an interval: with a loop that is all busy, and more with one that is not. */
 const UP_SHARE = 0.005;
-const UP_SHARE_OF_IDLE = 0.3;
+const UP_SHARE_OF_IDLE = 0.08;
 
 export class LagLimit {
   readonly #targetMs: number;
@@ -59,7 +59,7 @@ export class LagLimit {
     } else if (isLate) {
       this.#calmIntervals = 0;
       const excess = Math.min(1, (interval.lagMs - this.#targetMs) / this.#targetMs);
-      this.#setBelow(Math.min(this.#limit, interval.inFlightMax), 1 - DOWN_SHARE * excess);
+      this.#setBelow(interval.inFlightMax, 1 - DOWN_SHARE * excess);
     } else {
       this.#rise(interval);
     }
@@ -78,6 +78,6 @@ export class LagLimit {
   }
 
   #setBelow(exchanges: number, share: number): void {
-    this.#limit = Math.max(BOUNDS.exchangesKeptMin, exchanges * share);
+    this.#limit = Math.min(this.#limit, Math.max(BOUNDS.exchangesKeptMin, exchanges * share));
   }
 }

@@ -51,11 +51,13 @@ models:
     hedge: 2s
     retry: { attempts: 5, backoff: 7ms }
 tiers:
-  gold: { limits: [{ requests: 6, per: 1m }, { concurrency: 2 }] }
+  gold: { limits: [{ requests: 6, per: 1m }, { concurrency: 2 }], priority: high }
 consumers:
   one: { keys: [wk-one, "sha256:${'AB'.repeat(32)}"], tier: gold, limits: [{ cost: 0.5, per: 1d, burst: 2 }, { output_tokens: 9, per: 1s, models: [wide], enforce: stream }] }
-  two: { keys: [wk-two] }
+  two: { keys: [wk-two], priority: low }
 callers: { by: user, limits: [{ requests: 60, per: 1m }, { concurrency: 8, models: [wide] }] }
+overload: { loop_lag: 20ms, heap: 80, memory: 85, memory_limit: 1.5gb, descriptors: 95, retry_after: 2s }
+clients: { connections: 500, connections_per_address: 50, exchanges: 100 }
 `;
 
 export const CHECKED = `

@@ -1,0 +1,52 @@
+/** Keeps the event loops of a gateway's workers busy from inside, for as long as a file exists. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** Runs in each thread before anything else; in the worker threads alone it does something. */
+const PRELOADED = `
+import { existsSync } from 'node:fs';
+import { isMainThread } from 'node:worker_threads';
+const file = process.env.WEIR_TEST_BUSY_FILE;
+const roundMs = Number(process.env.WEIR_TEST_BUSY_MS);
+let isBusy = false;
+function hold() {
+  const until = performance.now() + roundMs;
+  while (performance.now() < until);
+  if (isBusy) setImmediate(hold);
+}
+if (!isMainThread) {
+  setInterval(() => {
+    const wasBusy = isBusy;
+    isBusy = existsSync(file);
+    if (isBusy && !wasBusy) setImmediate(hold);
+  }, 50).unref();
+}
+`;
+
+export class BusyLoop {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'weir-busy-'));
+  readonly nodeArgs = [`--import=data:text/javascript,${encodeURIComponent(PRELOADED)}`];
+  readonly env: Readonly<Record<string, string>>;
+
+  /** @param roundMs how long each round of the loop takes at least while it is busy. */
+  constructor(roundMs: number) {
+    this.env = { WEIR_TEST_BUSY_FILE: this.#file, WEIR_TEST_BUSY_MS: String(roundMs) };
+  }
+
+  get #file(): string {
+    return join(this.#folder, 'busy');
+  }
+
+  begin(): void {
+    writeFileSync(this.#file, '');
+  }
+
+  end(): void {
+    rmSync(this.#file, { force: true });
+  }
+
+  close(): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import type { OverloadConfig, Priority } from '../../../src/config/model.js';
+import { BOUNDS } from '../../../src/core/bounds.js';
+import { GatewayError } from '../../../src/core/errors.js';
+import { Gate, type GateOptions } from '../../../src/overload/gate.js';
+import {
+  createReadingsBuffer,
+  PRIORITIES,
+  REFUSAL_REASONS,
+  Readings,
+  type RefusalReason,
+} from '../../../src/overload/readings.js';
+import { FakeClock } from '../../helpers/fake-clock.js';
+
+const OVERLOAD: OverloadConfig = {
+  loopLagMs: 50,
+  heapPercent: 90,
+  memoryPercent: 90,
+  memoryLimitBytes: null,
+  descriptorsPercent: 90,
+  retryAfterMs: 1000,
+};
+const CLIENTS = { connectionsMax: null, connectionsPerAddressMax: null, exchangesMax: null };
+const CONSUMERS: readonly Priority[] = ['low', 'normal', 'high'];
+const [LOW, NORMAL, HIGH, NOBODY] = [0, 1, 2, -1];
+const FULL = {
+  rssBytes: 0,
+  memoryLimitBytes: 100,
+  descriptors: 0,
+  descriptorsMax: 100,
+  connections: 0,
+};
+
+interface Scene {
+  readonly gate: Gate;
+  readonly readings: Readings;
+  readonly clock: FakeClock;
+  running: number;
+}
+
+function createScene(context: TestContext, options: Partial<GateOptions> = {}): Scene {
+  const readings = new Readings(createReadingsBuffer(2));
+  const clock = new FakeClock(context);
+  const scene = { readings, clock, running: 0 };
+  const gate = new Gate({
+    overload: OVERLOAD,
+    clients: CLIENTS,
+    workers: 2,
+    index: 1,
+    readings,
+    priorities: CONSUMERS,
+    countInFlight: () => scene.running,
+    ...options,
+  });
+  return Object.assign(scene, { gate });
+}
+
+/** The error's code, or `taken`. */
+function ask({ gate }: Scene, inFlight: number, consumer: number): string {
+  try {
+    gate.check(inFlight, consumer);
+    return 'taken';
+  } catch (error) {
+    assert.ok(error instanceof GatewayError);
+    assert.equal(error.code, 'overloaded');
+    assert.ok(error.retryAfterMs !== null && error.retryAfterMs >= 1000, 'says when to come again');
+    assert.ok(error.retryAfterMs <= 1500);
+    return 'refused';
+  }
+}
+
+function countRefused({ readings }: Scene, reason: RefusalReason, priority: Priority): number {
+  return readings.readRefused(1, REFUSAL_REASONS.indexOf(reason), PRIORITIES.indexOf(priority));
+}
+
+/** Until the worker's loop has been late for long enough. */
+function makeLate(scene: Scene, running: number): void {
+  scene.running = running;
+  ask(scene, 1, HIGH);
+  for (let i = 0; i < 2; i += 1) {
+    scene.gate.onTick();
+    scene.gate.onInterval(100, 1);
+  }
+}
+
+test('who is idle refuses nobody, whatever the number', (context) => {
+  const scene = createScene(context);
+  for (const consumer of [LOW, NORMAL, HIGH, NOBODY]) {
+    assert.equal(ask(scene, 1_000_000, consumer), 'taken');
+  }
+});
+
+test('while the loop is late the least important are refused first', (context) => {
+  const scene = createScene(context);
+  makeLate(scene, 1000);
+  const outcomes = [629, 631, 764, 766, 899, 901].map((inFlight) =>
+    [LOW, NORMAL, NOBODY, HIGH].map((consumer) => ask(scene, inFlight, consumer)[0]).join(''),
+  );
+  assert.deepEqual(outcomes, ['tttt', 'rttt', 'rttt', 'rrrt', 'rrrt', 'rrrr']);
+  assert.equal(countRefused(scene, 'lag', 'low'), 5);
+  assert.equal(countRefused(scene, 'lag', 'normal'), 6);
+  assert.equal(countRefused(scene, 'lag', 'high'), 1);
+  assert.equal(scene.gate.closesConnections, false);
+});
+
+test('when the loop keeps up again everybody is taken', (context) => {
+  const scene = createScene(context);
+  makeLate(scene, 1000);
+  scene.running = 10;
+  for (let i = 0; i < 25; i += 1) {
+    scene.gate.onTick();
+    scene.gate.onInterval(1, 0.1);
+  }
+  assert.equal(ask(scene, 100_000, LOW), 'taken');
+});
+
+for (const [name, reading] of [
+  ['memory', { rssBytes: 0 }],
+  ['descriptors', { descriptors: 0 }],
+] as const) {
+  test(`${name}: one priority more at each step, the last ones get their connections closed`, (context) => {
+    const scene = createScene(context);
+    const field = Object.keys(reading)[0] as keyof typeof FULL;
+    const outcomes = [50, 91, 94, 97, 50].map((used) => {
+      scene.readings.writeProcess({ ...FULL, [field]: used });
+      scene.clock.nowMs += BOUNDS.pressureLookMs;
+      scene.running = 1;
+      ask(scene, 1, HIGH);
+      scene.gate.onTick();
+      const taken = [LOW, NORMAL, HIGH].map((consumer) => ask(scene, 1, consumer)[0]);
+      return `${taken.join('')}${scene.gate.closesConnections ? ' closes' : ''}`;
+    });
+    assert.deepEqual(outcomes, ['ttt', 'rtt', 'rrt closes', 'rrr closes', 'ttt']);
+    assert.ok(countRefused(scene, name, 'low') === 3, 'counted by its reason');
+  });
+}
+
+test('who wakes up looks at once, and does not go by what was', (context) => {
+  const scene = createScene(context);
+  scene.readings.writeProcess({ ...FULL, rssBytes: 99 });
+  assert.equal(ask(scene, 1, HIGH), 'refused');
+});
+
+test('a worker with nothing to do sleeps, and is woken by the first who asks', (context) => {
+  const scene = createScene(context);
+  assert.equal(scene.clock.intervalCount, 0);
+  ask(scene, 1, HIGH);
+  assert.equal(scene.clock.intervalCount, 1);
+  scene.clock.advance(2000);
+  assert.equal(scene.clock.intervalCount, 0);
+  ask(scene, 1, HIGH);
+  assert.equal(scene.clock.intervalCount, 1);
+});
+
+test('a worker that still refuses for lack of memory does not sleep', (context) => {
+  const scene = createScene(context);
+  scene.readings.writeProcess({ ...FULL, rssBytes: 99 });
+  ask(scene, 1, LOW);
+  scene.clock.advance(5000);
+  assert.equal(scene.clock.intervalCount, 1);
+  scene.readings.writeProcess(FULL);
+  scene.clock.advance(5000);
+  assert.equal(scene.clock.intervalCount, 0);
+});
+
+test('a configured number of exchanges is shared out over the workers, and holds for all alike', (context) => {
+  const clients = { ...CLIENTS, exchangesMax: 9 };
+  const scene = createScene(context, { overload: null, clients });
+  for (const consumer of [LOW, HIGH]) {
+    assert.equal(ask(scene, 5, consumer), 'taken');
+    assert.equal(ask(scene, 6, consumer), 'refused');
+  }
+  assert.equal(countRefused(scene, 'exchanges', 'high'), 1);
+  assert.equal(scene.clock.intervalCount, 0, 'nothing is watched');
+});
+
+test('overload: off refuses nobody', (context) => {
+  const scene = createScene(context, { overload: null });
+  scene.readings.writeProcess({ ...FULL, rssBytes: 99, descriptors: 99 });
+  assert.equal(ask(scene, 1_000_000, LOW), 'taken');
+});
