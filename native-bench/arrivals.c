@@ -2,7 +2,7 @@
  * Requests that arrive at a constant rate and may be refused: an open loop for a gateway that is asked for more than it
  * can do, where open-loop.c takes a refusal for a failure.
  *
- *   arrivals PORT REQUESTS_A_SECOND SECONDS CONNECTIONS_MAX EVENTS GAP_MS PROMPT_BYTES KEY=SHARE...
+ *   arrivals PORT REQUESTS_A_SECOND WARM_SECONDS SECONDS CONNECTIONS_MAX EVENTS GAP_MS PROMPT_BYTES KEY=SHARE...
  *
  * Each request asks sse-load's mock for a stream of EVENTS events, GAP_MS apart, or, with EVENTS 0, for its JSON answer.
  * Those who ask are told apart by their key; SHARE is in percent. A request is due at a moment that was fixed before the
@@ -10,7 +10,7 @@
  * is counted as unsent. Its times count from when it was due: to the first byte of its body, and to its end.
  *
  * Per key: answered (200 and complete), refused (503), failed (all else: another status, a cut answer, a connection
- * that was refused). Requests of the first second are counted nowhere: they warm up.
+ * that was refused). Requests that are due in the first WARM_SECONDS are counted nowhere.
  */
 #define _GNU_SOURCE
 #include "histogram.h"
@@ -36,7 +36,6 @@
 #define CLASSES_MAX 8
 /* After the last request was due; a stream that began then may take its time. */
 #define DRAIN_NS (15 * SECOND_NS)
-#define WARM_NS SECOND_NS
 
 typedef struct class {
   char key[64];
@@ -264,8 +263,8 @@ static void print_class(const class *c) {
 int main(int argc, char **argv) {
   signal(SIGPIPE, SIG_IGN);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (argc < 9 || argc > 8 + CLASSES_MAX) {
-    fprintf(stderr, "usage: arrivals PORT REQUESTS_A_SECOND SECONDS CONNECTIONS_MAX EVENTS GAP_MS PROMPT_BYTES KEY=SHARE...\n");
+  if (argc < 10 || argc > 9 + CLASSES_MAX) {
+    fprintf(stderr, "usage: arrivals PORT REQUESTS_A_SECOND WARM_SECONDS SECONDS CONNECTIONS_MAX EVENTS GAP_MS PROMPT_BYTES KEY=SHARE...\n");
     return 2;
   }
   struct rlimit limit;
@@ -273,21 +272,21 @@ int main(int argc, char **argv) {
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
   port = atoi(argv[1]);
-  double rate = atof(argv[2]), seconds = atof(argv[3]);
-  connections_max = (unsigned)atoi(argv[4]);
-  for (int i = 8; i < argc; i++, class_count++) {
+  double rate = atof(argv[2]), warm = atof(argv[3]), seconds = warm + atof(argv[4]);
+  connections_max = (unsigned)atoi(argv[5]);
+  for (int i = 9; i < argc; i++, class_count++) {
     char *equals = strchr(argv[i], '=');
     if (equals == NULL) return 2;
     *equals = 0;
     snprintf(classes[class_count].key, sizeof classes[class_count].key, "%s", argv[i]);
     classes[class_count].share = atoi(equals + 1);
   }
-  make_requests((unsigned)atoi(argv[5]), (unsigned)atoi(argv[6]), atoi(argv[7]));
+  make_requests((unsigned)atoi(argv[6]), (unsigned)atoi(argv[7]), atoi(argv[8]));
   ask_for_short_slices();
   epoll_fd = epoll_create1(0);
   idle = calloc(connections_max + 1, sizeof *idle);
   uint64_t began = now_ns() + SECOND_NS / 100, planned = (uint64_t)(rate * seconds), arrived = 0;
-  uint64_t end_at = began + (uint64_t)(seconds * 1e9), counted_from = began + WARM_NS;
+  uint64_t end_at = began + (uint64_t)(seconds * 1e9), counted_from = began + (uint64_t)(warm * 1e9);
   for (uint64_t now; (now = now_ns()) < end_at + DRAIN_NS;) {
     uint64_t due_at = began + (uint64_t)((double)arrived * 1e9 / rate);
     if (arrived < planned && due_at <= now) {
@@ -297,7 +296,7 @@ int main(int argc, char **argv) {
     if (arrived == planned && running == 0) break;
     wait_until(arrived < planned ? due_at : now + SECOND_NS / 10);
   }
-  printf("{\"seconds\":%.3f,\"unsent\":%llu,\"unfinished\":%llu,\"mostOpen\":%llu,\"classes\":[", seconds - 1,
+  printf("{\"seconds\":%.3f,\"unsent\":%llu,\"unfinished\":%llu,\"mostOpen\":%llu,\"classes\":[", seconds - warm,
          (unsigned long long)unsent, (unsigned long long)running, (unsigned long long)most_open);
   for (int i = 0; i < class_count; i++) {
     if (i > 0) printf(",");

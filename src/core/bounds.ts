@@ -133,6 +133,7 @@ export const BOUND_TABLE = {
   lagIntervalMs: bound(100, 'ms', 'Over which a worker’s lag is averaged; two of them in a row above `overload.loop_lag`, and less work is taken in.'),
   exchangesKeptMin: bound(16, 'count', 'Exchanges that a worker may run however late its loop is: below that lateness is not theirs, and to refuse them would help nobody.'),
   pressureLookMs: bound(250, 'ms', 'How often memory, heap and descriptors are looked at while there is work. Between two looks a worker can take in some hundred megabytes at most.'),
+  garbageCollectMs: bound(2_000, 'ms', 'How often a worker has V8 collect garbage while it refuses for lack of memory; it takes the thread 10 to 50 ms.'),
   crowdLookMs: bound(1_000, 'ms', 'How often the kernel’s list of connections is read while one address might have more than it may; 100,000 connections take about 100 ms of the primary.'),
   crowdedAddressesMax: bound(1_024, 'count', 'Addresses with too many connections that the workers are told of; the ones with the most.'),
 } as const satisfies Record<string, Bound>;

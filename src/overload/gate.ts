@@ -9,8 +9,9 @@ import { getHeapStatistics } from 'node:v8';
 import type { ClientsConfig, OverloadConfig, Priority } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs } from '../core/clock.js';
+import { collectGarbage } from './garbage.js';
 import { LagLimit, NO_LIMIT } from './lag-limit.js';
-import { LoopWatch, type LoopWatcher } from './loop-watch.js';
+import { type LoopReading, LoopWatch, type LoopWatcher } from './loop-watch.js';
 import { Pressure, type PressureLevel } from './pressure.js';
 import { PRIORITIES, REFUSAL_REASONS, type Readings, type RefusalReason } from './readings.js';
 import { Refusals } from './refusals.js';
@@ -58,6 +59,7 @@ export class Gate implements LoopWatcher {
   #inFlightMax = 0;
   #wasBinding = false;
   #lookedMs = Number.NEGATIVE_INFINITY;
+  #collectedMs = Number.NEGATIVE_INFINITY;
   #emptyTicks = 0;
 
   constructor(options: GateOptions) {
@@ -109,10 +111,10 @@ export class Gate implements LoopWatcher {
   }
 
   /** @internal */
-  onInterval(lagMs: number, busyShare: number): void {
+  onInterval({ lagMs, workMs, busyShare }: LoopReading): void {
     this.#lagMs = lagMs;
     this.#lag.take({
-      lagMs,
+      lagMs: workMs,
       busyShare,
       inFlightMax: this.#inFlightMax,
       wasBinding: this.#wasBinding,
@@ -177,6 +179,11 @@ export class Gate implements LoopWatcher {
     this.#level = Math.max(heapLevel, memoryLevel, descriptorsLevel) as PressureLevel;
     this.#setCaps();
     this.#publish();
+    const isFull = heapLevel > 0 || memoryLevel > 0;
+    if (isFull && now - this.#collectedMs >= BOUNDS.garbageCollectMs) {
+      this.#collectedMs = now;
+      collectGarbage();
+    }
   }
 
   #publish(): void {

@@ -12,7 +12,7 @@ import { BOUNDS } from '../core/bounds.js';
 
 /** What was seen in one interval of BOUNDS.lagIntervalMs or a bit more. */
 export interface LoopInterval {
-  /** How long one round of the loop took, on the mean. */
+  /** How much work one round of the loop held, on the mean. */
   readonly lagMs: number;
   /** Share of the time in which the loop did not wait for anything, 0 to 1. */
   readonly busyShare: number;

@@ -1,8 +1,8 @@
 /** How much of the machine's memory one worker's buffers may take. */
 import { BOUNDS } from '../core/bounds.js';
 
-/** Of all workers together, of each of the three kinds of bodies that they hold. */
-const SHARE = 0.25;
+/** Of all workers together, of each of the three kinds of bodies that they hold: collected, uploading, kept to be sent again. */
+const SHARE = 0.125;
 
 /**
  * A bound of core/bounds.ts, or less where there is not that much memory; room for one body of the largest size always.

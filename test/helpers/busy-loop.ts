@@ -5,14 +5,15 @@ import { join } from 'node:path';
 
 /** Runs in each thread before anything else; in the worker threads alone it does something. */
 const PRELOADED = `
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 const file = process.env.WEIR_TEST_BUSY_FILE;
 const roundMs = Number(process.env.WEIR_TEST_BUSY_MS);
 let isBusy = false;
+const ranMs = () => parseInt(readFileSync('/proc/thread-self/schedstat', 'latin1')) / 1e6;
 function hold() {
-  const until = performance.now() + roundMs;
-  while (performance.now() < until);
+  const until = ranMs() + roundMs;
+  while (ranMs() < until);
   if (isBusy) setImmediate(hold);
 }
 if (!isMainThread) {
@@ -29,7 +30,7 @@ export class BusyLoop {
   readonly nodeArgs = [`--import=data:text/javascript,${encodeURIComponent(PRELOADED)}`];
   readonly env: Readonly<Record<string, string>>;
 
-  /** @param roundMs how long each round of the loop takes at least while it is busy. */
+  /** @param roundMs of its core's time that each round of the loop takes at least while it is busy. */
   constructor(roundMs: number) {
     this.env = { WEIR_TEST_BUSY_FILE: this.#file, WEIR_TEST_BUSY_MS: String(roundMs) };
   }

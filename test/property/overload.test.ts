@@ -62,7 +62,7 @@ test('in every state: who is more important is taken wherever one who is less so
       fc.array(fc.nat({ max: 200_000 }), { minLength: 1, maxLength: 20 }),
       (run, memory, inFlights) => {
         const gate = createGate(memory);
-        for (const each of run) gate.onInterval(each.lagMs, each.busyShare);
+        for (const each of run) gate.onInterval({ ...each, workMs: each.lagMs });
         for (const inFlight of inFlights) {
           const taken = PRIORITIES.map((_, consumer) => isTaken(gate, inFlight, consumer));
           assert.deepEqual(taken, [...taken].sort().reverse(), `${taken}`);

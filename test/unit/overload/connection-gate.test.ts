@@ -70,9 +70,9 @@ test('who has too many gets no more; others do, and so does that one when the pr
   assert.equal(countClosed(readings, 'address'), 1);
 });
 
-test('bodies may take a quarter of the memory, shared out, and always one of the largest', () => {
+test('bodies may take an eighth of the memory, shared out, and always one of the largest', () => {
   assert.equal(limitToMemory(512 * MB, 0, 4), 512 * MB);
   assert.equal(limitToMemory(512 * MB, 64 * 1024 * MB, 4), 512 * MB);
-  assert.equal(limitToMemory(512 * MB, 2048 * MB, 4), 128 * MB);
+  assert.equal(limitToMemory(512 * MB, 2048 * MB, 4), 64 * MB);
   assert.equal(limitToMemory(512 * MB, 256 * MB, 16), 32 * MB);
 });

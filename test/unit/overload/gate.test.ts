@@ -80,7 +80,7 @@ function makeLate(scene: Scene, running: number): void {
   ask(scene, 1, HIGH);
   for (let i = 0; i < 2; i += 1) {
     scene.gate.onTick();
-    scene.gate.onInterval(100, 1);
+    scene.gate.onInterval({ lagMs: 100, workMs: 100, busyShare: 1 });
   }
 }
 
@@ -104,13 +104,24 @@ test('while the loop is late the least important are refused first', (context) =
   assert.equal(scene.gate.closesConnections, false);
 });
 
+test('a loop that is late because others have the core refuses nobody', (context) => {
+  const scene = createScene(context);
+  scene.running = 1000;
+  ask(scene, 1, HIGH);
+  for (let i = 0; i < 50; i += 1) {
+    scene.gate.onTick();
+    scene.gate.onInterval({ lagMs: 500, workMs: 40, busyShare: 1 });
+  }
+  assert.equal(ask(scene, 2000, LOW), 'taken');
+});
+
 test('when the loop keeps up again everybody is taken', (context) => {
   const scene = createScene(context);
   makeLate(scene, 1000);
   scene.running = 10;
   for (let i = 0; i < 25; i += 1) {
     scene.gate.onTick();
-    scene.gate.onInterval(1, 0.1);
+    scene.gate.onInterval({ lagMs: 1, workMs: 1, busyShare: 0.1 });
   }
   assert.equal(ask(scene, 100_000, LOW), 'taken');
 });

@@ -1,25 +1,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LoopWatch } from '../../../src/overload/loop-watch.js';
+import { type LoopReading, LoopWatch } from '../../../src/overload/loop-watch.js';
+import { readThreadTime, shareOfCore } from '../../../src/overload/thread-time.js';
 
 const BLOCK_MS = 60;
 
-interface Reading {
-  readonly lagMs: number;
-  readonly busyShare: number;
-}
-
 /** The first reading after `start` of a loop in which each round takes so long. */
-function measure(blockMs: number): Promise<Reading> {
+function measure(blockMs: number): Promise<LoopReading> {
   return new Promise((resolve) => {
     let isOver = false;
     const watch = new LoopWatch({
       onTick: () => {},
-      onInterval: (lagMs, busyShare) => {
+      onInterval: (reading) => {
         isOver = true;
         watch.stop();
         clearInterval(held);
-        resolve({ lagMs, busyShare });
+        resolve(reading);
       },
     });
     // The watch alone does not keep the process alive.
@@ -35,7 +31,8 @@ function measure(blockMs: number): Promise<Reading> {
 }
 
 test('a loop whose rounds take long is seen to be as late, and to be all busy', async () => {
-  const { lagMs, busyShare } = await measure(BLOCK_MS);
+  const { lagMs, workMs, busyShare } = await measure(BLOCK_MS);
+  assert.ok(workMs > 0 && workMs <= lagMs, `${workMs} of ${lagMs} ms`);
   assert.ok(lagMs >= BLOCK_MS * 0.9, `${lagMs} ms`);
   assert.ok(busyShare > 0.9, String(busyShare));
 });
@@ -57,4 +54,16 @@ test('it can be stopped and started again', async () => {
   watch.stop();
   watch.stop();
   assert.equal(watch.isRunning, false);
+});
+
+test('what a thread has run is told apart from what it has waited for a core', () => {
+  const before = readThreadTime();
+  const until = performance.now() + 50;
+  while (performance.now() < until);
+  const after = readThreadTime();
+  assert.ok(before !== null && after !== null);
+  assert.ok(after.ranNs > before.ranNs);
+  assert.equal(shareOfCore({ ranNs: 10, waitedNs: 10 }, { ranNs: 40, waitedNs: 80 }), 0.3);
+  assert.equal(shareOfCore({ ranNs: 10, waitedNs: 10 }, { ranNs: 40, waitedNs: 10 }), 1);
+  assert.equal(shareOfCore(before, null), 1, 'where nobody knows, all of it is the thread’s own');
 });

@@ -1,0 +1,32 @@
+/** How long this thread has run, and how long it could have run but others had the cores. */
+import { readFileSync } from 'node:fs';
+
+export interface ThreadTime {
+  readonly ranNs: number;
+  readonly waitedNs: number;
+}
+
+/** Of the calling thread, whichever it is; Documentation/scheduler/sched-stats.rst. About 10 µs. */
+const FILE = '/proc/thread-self/schedstat';
+
+/** null where the system does not say. */
+export function readThreadTime(): ThreadTime | null {
+  try {
+    const [ran, waited] = readFileSync(FILE, 'latin1').split(' ', 2).map(Number);
+    return ran !== undefined && waited !== undefined && ran >= 0 && waited >= 0
+      ? { ranNs: ran, waitedNs: waited }
+      : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Of the time between two readings in which the thread had something to do, the share in which it did it. */
+export function shareOfCore(from: ThreadTime | null, to: ThreadTime | null): number {
+  if (from === null || to === null) {
+    return 1;
+  }
+  const ranNs = to.ranNs - from.ranNs;
+  const waitedNs = to.waitedNs - from.waitedNs;
+  return ranNs > 0 && waitedNs > 0 ? ranNs / (ranNs + waitedNs) : 1;
+}
