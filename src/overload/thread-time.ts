@@ -21,6 +21,9 @@ export function readThreadTime(): ThreadTime | null {
   }
 }
 
+/** However little of a core a thread gets, so much of a round counts as its own: nobody shall wait for ever for a neighbour. */
+const SHARE_MIN = 0.25;
+
 /** Of the time between two readings in which the thread had something to do, the share in which it did it. */
 export function shareOfCore(from: ThreadTime | null, to: ThreadTime | null): number {
   if (from === null || to === null) {
@@ -28,5 +31,5 @@ export function shareOfCore(from: ThreadTime | null, to: ThreadTime | null): num
   }
   const ranNs = to.ranNs - from.ranNs;
   const waitedNs = to.waitedNs - from.waitedNs;
-  return ranNs > 0 && waitedNs > 0 ? ranNs / (ranNs + waitedNs) : 1;
+  return ranNs > 0 && waitedNs > 0 ? Math.max(SHARE_MIN, ranNs / (ranNs + waitedNs)) : 1;
 }

@@ -65,5 +65,6 @@ test('what a thread has run is told apart from what it has waited for a core', (
   assert.ok(after.ranNs > before.ranNs);
   assert.equal(shareOfCore({ ranNs: 10, waitedNs: 10 }, { ranNs: 40, waitedNs: 80 }), 0.3);
   assert.equal(shareOfCore({ ranNs: 10, waitedNs: 10 }, { ranNs: 40, waitedNs: 10 }), 1);
+  assert.equal(shareOfCore({ ranNs: 0, waitedNs: 0 }, { ranNs: 1, waitedNs: 99 }), 0.25);
   assert.equal(shareOfCore(before, null), 1, 'where nobody knows, all of it is the thread’s own');
 });
