@@ -7,7 +7,10 @@ const FOLDER = fileURLToPath(new URL('../../docs/endurance/', import.meta.url));
 
 function readRuns(): readonly KeptRun[] {
   if (!existsSync(FOLDER)) return [];
-  const names = readdirSync(FOLDER).filter((name) => name.endsWith('.json'));
+  // Tables that are kept beside a run have pages of their own.
+  const names = readdirSync(FOLDER).filter(
+    (name) => name.endsWith('.json') && !name.endsWith('-grid.json'),
+  );
   return names.sort().map((name) => JSON.parse(readFileSync(FOLDER + name, 'utf8')) as KeptRun);
 }
 

@@ -13,7 +13,9 @@ import {
   FAILURE_CLASSES,
   type FailureRow,
 } from '../src/upstream/failure-classes.js';
+import { renderConformance } from './conformance.js';
 import { renderEndurance } from './endurance.js';
+import { findPromises, judgePromises, readTestTexts, renderPromises } from './promises.js';
 
 /** docs/ of the repository, seen from `.test-build/docs/generate.js`. */
 const FOLDER = fileURLToPath(new URL('../../docs/', import.meta.url));
@@ -124,6 +126,9 @@ it is throttled (\`throttle\`), or \`nothing\`. "Fallback" is the chain of other
 \`fallbacks\`, \`context\` is \`context_fallbacks\`, \`content\` is \`content_fallbacks\`. "Billed" says whether the provider may
 have charged for the attempt, "body" whether the body is read because it may say that the class is another one.
 
+An error within a stream is of the class that its type or code stands for (\`STREAM_ERROR_CODES\` in
+\`src/upstream/error-phrases.ts\`), whatever its status was.
+
 Whatever stands here, nothing is tried again once the caller has been sent a byte of the answer.
 
 ${renderTable(
@@ -138,6 +143,8 @@ export const PAGES: readonly { readonly name: string; readonly render: () => str
   { name: 'bounds.md', render: renderBounds },
   { name: 'failure-classes.md', render: renderFailureClasses },
   { name: 'endurance.md', render: renderEndurance },
+  { name: 'conformance.md', render: renderConformance },
+  { name: 'promises.md', render: renderPromises },
 ];
 
 /** Names of the committed pages that the tables no longer agree with. */
@@ -153,6 +160,10 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     const stale = findStalePages();
     if (stale.length > 0) {
       process.stderr.write(`out of date, run \`npm run docs\`: docs/${stale.join(', docs/')}\n`);
+      process.exitCode = 1;
+    }
+    for (const complaint of judgePromises(findPromises(readTestTexts()))) {
+      process.stderr.write(`${complaint}\n`);
       process.exitCode = 1;
     }
   } else {

@@ -17,6 +17,7 @@ export const SCENARIO_NAMES = /** @type {const} */ ([
   'ready',
   'limits',
   'policies',
+  'targets',
   'rivals',
   'kong',
 ]);

@@ -123,8 +123,24 @@ export const nginx = {
   },
 };
 
-/** @param {{ mockPort: number, workers: number | 'auto', port: number, adminPort: number, consumers: string, hasAccessLog: boolean, tls: Tls | undefined }} setup */
-function renderWeirConfig({ mockPort, workers, port, adminPort, consumers, hasAccessLog, tls }) {
+/**
+ * One provider that serves every name; connections kept as long as nginx keeps them.
+ * @param {string} baseUrl
+ */
+function renderOneTarget(baseUrl) {
+  return `providers:
+  mock:
+    dialect: openai
+    base_url: "${baseUrl}"
+    connections: { keep_alive: 300s }
+models:
+  "*": { provider: mock }
+`;
+}
+
+/** @param {{ mockPort: number, workers: number | 'auto', port: number, adminPort: number, consumers: string, hasAccessLog: boolean, tls: Tls | undefined, renderTargets: (baseUrl: string) => string }} setup */
+function renderWeirConfig(setup) {
+  const { mockPort, workers, port, adminPort, consumers, hasAccessLog, tls, renderTargets } = setup;
   const listenTls = tls?.listen ? `, tls: { cert: ${tls.cert}, key: ${tls.key} }` : '';
   const scheme = tls?.upstream ? 'https' : 'http';
   return `listen: { host: 127.0.0.1, port: ${port}${listenTls} }
@@ -132,35 +148,37 @@ admin: 127.0.0.1:${adminPort}
 workers: ${workers}
 drain_timeout: 1s
 log: { level: info, access: ${hasAccessLog ? 'on' : 'off'} }
-providers:
-  mock:
-    dialect: openai
-    base_url: "${scheme}://127.0.0.1:${mockPort}/v1"
-    # As long as nginx keeps them.
-    connections: { keep_alive: 300s }
-models:
-  "*": { provider: mock }
-${consumers}`;
+${renderTargets(`${scheme}://127.0.0.1:${mockPort}/v1`)}${consumers}`;
 }
 
 /**
  * Starts Weir and waits for the line that says it listens. `readyMs` counts from the moment before the
  * process is made, as whoever waits for it would count.
  * @param {string} dir of the checkout
- * @param {{ mockPort: number, workers: number | 'auto', cpu: number | string | null, consumers?: string, accessLog?: boolean, tls?: Tls }} setup
+ * @param {{ mockPort: number, workers: number | 'auto', cpu: number | string | null, consumers?: string, accessLog?: boolean, tls?: Tls, renderTargets?: (baseUrl: string) => string }} setup
  * `consumers`: more of the configuration; one of them has the key `bench`. Left out: nobody is asked for a key.
+ * `renderTargets`: providers and models, over the mock's base URL, in place of one provider for all names.
  * `accessLog`: a line for each exchange, to a file.
  */
 export async function startWeir(
   dir,
-  { mockPort, workers, cpu, consumers = '', accessLog = false, tls },
+  {
+    mockPort,
+    workers,
+    cpu,
+    consumers = '',
+    accessLog = false,
+    tls,
+    renderTargets = renderOneTarget,
+  },
 ) {
   const port = await findFreePort();
   const adminPort = await findFreePort();
   const scratch = makeScratchDir();
   const file = path.join(scratch, 'weir.yaml');
   const hasAccessLog = accessLog;
-  const config = { mockPort, workers, port, adminPort, consumers, hasAccessLog, tls };
+  const shared = { mockPort, workers, port, adminPort, consumers, hasAccessLog };
+  const config = { ...shared, tls, renderTargets };
   writeFileSync(file, renderWeirConfig(config));
   const logFile = path.join(scratch, 'weir.log');
   const begun = performance.now();

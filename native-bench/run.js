@@ -16,6 +16,7 @@ import { runPolicies } from './scenarios/policies.js';
 import { runReady } from './scenarios/ready.js';
 import { runRivals } from './scenarios/rivals.js';
 import { runSse } from './scenarios/sse.js';
+import { runTargets } from './scenarios/targets.js';
 import { runTls } from './scenarios/tls.js';
 import { runTrace } from './scenarios/trace.js';
 import { runWorkers } from './scenarios/workers.js';
@@ -39,6 +40,7 @@ const SCENARIOS = {
   ready: runReady,
   limits: runLimits,
   policies: runPolicies,
+  targets: runTargets,
   rivals: runRivals,
   kong: runKong,
 };

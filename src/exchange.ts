@@ -4,6 +4,7 @@
  */
 import type { Downstream } from './accept/downstream.js';
 import type { TokenPrice } from './admit/cost.js';
+import type { DeputyHold } from './admit/deputy.js';
 import type { Identity } from './authenticate/keys.js';
 import type { DialectName, GatewayError } from './core/errors.js';
 import type { Usage } from './core/usage.js';
@@ -148,6 +149,8 @@ export class Exchange {
   reservation: Reservation | null = null;
   /** admit: what is held of the caller's own limits, those of no consumer; null where there are none. */
   callerReservation: Reservation | null = null;
+  /** admit: what is held of the consumer's limits where another server keeps them; null elsewhere. */
+  deputyHold: DeputyHold | null = null;
   /** admit: what the reservations were made for. */
   estimate: Estimate | null = null;
   /** admit: header lines about what is left, of an exchange that was refused; others' are told from what they hold. */
@@ -158,9 +161,13 @@ export class Exchange {
   meter: Meter | null = null;
   /** relay: the provider's status; 0 while there is none. */
   upstreamStatus = 0;
+  /** relay: the header lines of a provider's refusal, from 400 on. */
+  refusalLines = '';
   /** settle: null where nothing is metered, or nothing was used. */
   settled: Settled | null = null;
 
+  /** upstream: one call was made, past all that could make another (upstream/direct-attempt.ts). */
+  isDirect = false;
   /** upstream: calls made so far; 0 where there is no more than one whatever happens. */
   attemptsMade = 0;
   /** upstream: what became of them, once one has failed; bounded. */

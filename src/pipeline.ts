@@ -16,7 +16,7 @@ import { Exchange, type RequestHead } from './exchange.js';
 import type { BodyInspector, InspectOutcome } from './inspect/body.js';
 import { checkTarget } from './inspect/target.js';
 import { readTimeoutMs } from './inspect/timeout.js';
-import type { Gate } from './overload/gate.js';
+import type { ExchangeGate } from './overload/exchange-gate.js';
 import { Relay } from './relay/relay.js';
 import type { RelayHost } from './relay/relay-host.js';
 import type { ModelList } from './route/model-list.js';
@@ -24,14 +24,15 @@ import type { ModelEntry, Target } from './route/models.js';
 import { type AttemptParts, turnToTarget } from './upstream/attempt-parts.js';
 import { findFirst } from './upstream/attempt-walk.js';
 import { Attempts } from './upstream/attempts.js';
+import { beginDirect } from './upstream/direct-attempt.js';
 
 export interface Stages extends RelayHost {
   createId(): string;
   onBegun(exchange: Exchange): void;
   readonly keys: KeyTable;
-  readonly gate: Gate;
-  /** Exchanges that run. */
-  readonly inFlight: number;
+  readonly gate: ExchangeGate;
+  /** Exchanges that run in this worker, those of earlier configurations too. */
+  readonly workerInFlight: number;
   readonly bodies: BodyInspector;
   readonly modelList: ModelList;
   readonly admission: Admission;
@@ -50,7 +51,7 @@ export function runExchange(stages: Stages, downstream: Downstream, head: Reques
       relay.limitTime(readTimeoutMs(head.timeout));
     }
     exchange.identity = stages.keys.identify(head);
-    stages.gate.check(stages.inFlight, exchange.identity.consumerIndex);
+    stages.gate.check(stages.workerInFlight, exchange.identity.consumerIndex);
     stages.admission.prepare(exchange);
     const listed = stages.modelList.answer(exchange);
     if (listed !== null) {
@@ -117,6 +118,7 @@ function passOn(
       return;
     }
     if (parts.plans.of(entry).isSingle) {
+      beginDirect(parts, exchange, target);
       relay.begin(parts.forwarder.forward(exchange, target, relay));
     } else {
       const attempts = new Attempts(parts, exchange, entry, target, relay);

@@ -2,7 +2,7 @@
 # Runs tests once more on what ships: Node 24 on Debian 13, where uWebSockets.js has the acceptor's
 # calls and another HTTP parser than on Node 20. Called by `npm run test:node24` and `.ci/run`; needs
 # root and Linux. Arguments are those of `npm test`; without any, everything on real sockets runs but what takes long
-# (soak, memory) and what tests no socket of ours more than the rest does (the SDKs).
+# (soak, memory) and what tests no socket of ours more than the rest does (the SDKs, the browser).
 #
 #   WEIR_CI_CACHE       where the Debian tree is kept (default /var/cache/weir-ci)
 #   WEIR_DEBIAN_MIRROR  where Debian comes from (default: where this machine's apt gets it)
@@ -19,7 +19,7 @@ suite=trixie
 # A change of this list makes a new tree. openssl makes certificates for the tests.
 packages=openssl
 default_tests=(test/wire test/promises)
-left_out='^test/promises/(soak|memory|sdk)-'
+left_out='^test/promises/(soak|memory|sdk|dashboard)-'
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 

@@ -65,6 +65,7 @@ export const BOUNDS = {
   manyConsumersRatio: 1.05,
   tableMb: 64,
   policiesRatio: 1.15,
+  targetsRatio: 1.05,
   allPoliciesJsonRatio: 1.6,
   allPoliciesSseRatio: 1.25,
   portkeySharePercent: 4,

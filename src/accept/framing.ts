@@ -6,18 +6,9 @@
 import { BOUNDS } from '../core/bounds.js';
 import { GatewayError } from '../core/errors.js';
 import { findHeaderName, ILLEGAL } from '../core/header-roles.js';
+import { ALLOWED_METHODS, METHODS } from '../core/methods.js';
 import type { RequestHead } from '../exchange.js';
-import { isHeaderValue, parseLength } from './header-text.js';
-
-const METHODS: ReadonlySet<string> = new Set([
-  'GET',
-  'HEAD',
-  'POST',
-  'PUT',
-  'PATCH',
-  'DELETE',
-  'OPTIONS',
-]);
+import { isHeaderValue, isHostValue, parseLength } from './header-text.js';
 
 /** @throws GatewayError `bad_framing`, `headers_too_large` or `method_not_allowed`. */
 export function checkFraming(head: RequestHead): void {
@@ -27,7 +18,7 @@ export function checkFraming(head: RequestHead): void {
   if (!METHODS.has(head.method)) {
     throw new GatewayError(
       'method_not_allowed',
-      `Weir forwards ${[...METHODS].join(', ')}; the method of this request is another.`,
+      `Weir forwards ${ALLOWED_METHODS}; the method of this request is another.`,
     );
   }
 }
@@ -52,8 +43,10 @@ function refuseHeaders(headers: readonly string[]): never {
     }
     if (name === 'host') {
       hosts += 1;
-      if (value === '') {
-        throw refuse('the host header is empty');
+      if (!isHostValue(value)) {
+        throw refuse(
+          `the host header is ${value === '' ? 'empty' : 'no host with an optional port'}`,
+        );
       }
     } else if (name === 'content-length') {
       lengths += 1;

@@ -21,7 +21,7 @@ import {
   TRANSFER_ENCODING,
 } from '../core/header-roles.js';
 import type { RequestHead } from '../exchange.js';
-import { isHeaderValue, parseLength } from './header-text.js';
+import { isHeaderValue, isHostValue, parseLength } from './header-text.js';
 
 export function copyHead(request: HttpRequest, callerAddress: string): RequestHead {
   const headers: string[] = [];
@@ -86,7 +86,7 @@ export function describeHead(
         break;
       case HOST:
         hosts += 1;
-        isFramed = isFramed && value !== '';
+        isFramed = isFramed && isHostValue(value);
         break;
       case CONNECTION:
         namesHops = namesHops || (value !== 'keep-alive' && value !== 'close');

@@ -7,6 +7,26 @@ export function isHeaderValue(value: string): boolean {
   return HEADER_VALUE.test(value);
 }
 
+/**
+ * A name or an address, perhaps with a port (RFC 9112 section 3.2): no user, no path, and not two of them. Commas may
+ * stand in a name by its grammar and never do; who joins two headers puts one there.
+ */
+const HOST_VALUE = /^(?:[0-9A-Za-z\-._~!$&'()*+;=%]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?$/;
+
+/** Nearly all requests name the same. */
+let lastHost = '';
+
+export function isHostValue(value: string): boolean {
+  if (value === lastHost) {
+    return value !== '';
+  }
+  if (!HOST_VALUE.test(value)) {
+    return false;
+  }
+  lastHost = value;
+  return true;
+}
+
 /** So many digits stand for a whole number exactly. */
 const LENGTH_DIGITS_MAX = 15;
 const ZERO = 0x30;

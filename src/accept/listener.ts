@@ -16,7 +16,7 @@ export interface TlsFiles {
 
 export interface ListenerOptions {
   readonly tls: TlsFiles | null;
-  /** Whether heads say where they come from; asking the system costs a call each time. */
+  /** Whether heads say where they come from; asking the system costs a call each time. Read for each request. */
   readonly readsAddress: boolean;
   /** Must not throw; if it does, the connection is cut and onFault is told. */
   readonly onRequest: (downstream: Downstream, head: RequestHead) => void;
@@ -35,7 +35,7 @@ export class Listener {
   #socket: us_listen_socket | null = null;
 
   constructor(options: ListenerOptions) {
-    const { tls, readsAddress } = options;
+    const { tls } = options;
     this.#app =
       tls === null ? uWS.App() : uWS.SSLApp({ cert_file_name: tls.cert, key_file_name: tls.key });
     // biome-ignore lint/suspicious/useIterableCallbackReturn: it is uWebSockets.js's filter, not an array's
@@ -50,7 +50,7 @@ export class Listener {
       // The Downstream attaches onAborted; nothing may come before it (U-1).
       const downstream = new Downstream(response);
       try {
-        const address = readsAddress ? readCallerAddress(response) : '';
+        const address = options.readsAddress ? readCallerAddress(response) : '';
         options.onRequest(downstream, copyHead(request, address));
       } catch (error) {
         downstream.cut();
@@ -60,7 +60,8 @@ export class Listener {
   }
 
   /**
-   * Listens with SO_REUSEPORT, so that every worker can listen on the same port.
+   * Listens with SO_REUSEPORT, so that every worker can listen on the same port, and during an upgrade the next server;
+   * unless exclusively.
    *
    * @returns the port; differs from the one asked for if that was 0.
    * @throws Error when the address can't be listened on. The primary has tried it before and knows why.

@@ -8,10 +8,11 @@ import { nowMs, toSharedMs } from '../core/clock.js';
 import { GatewayError } from '../core/errors.js';
 import type { Estimate, Exchange } from '../exchange.js';
 import type { Ledger } from '../limits/ledger.js';
-import type { Refusal, Usage } from '../limits/reservation.js';
+import type { Need, Refusal, Usage } from '../limits/reservation.js';
 import { countAttachedBytes } from './attachments.js';
 import { nameCaller } from './callers.js';
 import { costNanoDollars, estimateCostNanoDollars, type TokenPrice } from './cost.js';
+import { DeputyHold, type LimitDeputy } from './deputy.js';
 import type { Estimator } from './estimate.js';
 import { type Denial, Holds } from './holds.js';
 import { describeLimit } from './limit-text.js';
@@ -21,11 +22,16 @@ import { estimateUsed, readStated } from './settlement.js';
 export interface AdmissionParts {
   readonly consumers: readonly ConsumerConfig[] | null;
   readonly callers: CallersConfig | null;
+  /** Of the consumers' table. */
   readonly ledger: Ledger;
+  /** Of the callers' table; null where callers are not told apart. */
+  readonly callerLedger: Ledger | null;
   readonly prices: PriceList;
   readonly estimator: Estimator;
   /** The prompt's tokens, counted; null where that can't be had in time. */
   readonly countTokens: (body: Uint8Array, model: string) => Promise<number | null>;
+  /** Who keeps the consumers' limits; null, nearly always: the ledger. */
+  readonly findDeputy: () => LimitDeputy | null;
 }
 
 /** What of limits decides how an exchange is treated. */
@@ -58,7 +64,7 @@ export class Admission {
 
   constructor(parts: AdmissionParts, rowsMax: number) {
     this.#parts = parts;
-    this.#holds = new Holds(parts.ledger, rowsMax);
+    this.#holds = new Holds(parts.ledger, parts.callerLedger ?? parts.ledger, rowsMax);
     this.#manners = Uint8Array.from(parts.consumers ?? [], ({ limits }) => findManner(limits));
     this.#callersManner = MANNERS[findManner(parts.callers?.limits ?? [])] ?? NO_LIMITS;
   }
@@ -90,6 +96,10 @@ export class Admission {
     exchange.endsWhenExhausted = ofConsumer.hasStreamLimits || ofCaller.hasStreamLimits;
     if (ofConsumer.isMeasured || ofCaller.isMeasured) {
       exchange.estimate = this.#estimate(exchange);
+    }
+    const deputy = this.#parts.findDeputy();
+    if (deputy !== null && ofConsumer.hasLimits) {
+      return this.#reserveElsewhere(exchange, deputy, caller);
     }
     const denial = this.#reserve(exchange, caller, exchange.readyMs);
     if (denial === null) {
@@ -129,6 +139,10 @@ export class Admission {
       this.#settleUsed(exchange, endedMs);
     }
     exchange.meter?.release();
+    if (exchange.deputyHold !== null) {
+      exchange.deputyHold.settle(isSent ? this.#readSpent(exchange) : null);
+      exchange.deputyHold = null;
+    }
     if (exchange.reservation !== null || exchange.callerReservation !== null) {
       this.#holds.close(exchange, isSent ? this.#readSpent(exchange) : null, toSharedMs(endedMs));
     }
@@ -204,14 +218,55 @@ export class Admission {
   }
 
   #reserve(exchange: Exchange, caller: string | null, atMs: number): Denial | null {
+    const need = this.#measureNeed(exchange);
+    const { hasLimits } = this.#mannerOf(exchange);
+    const consumer = hasLimits ? (exchange.identity?.consumerIndex ?? -1) : -1;
+    return this.#holds.reserve(exchange, consumer, caller, need, toSharedMs(atMs));
+  }
+
+  /** Valid until the next call. */
+  #measureNeed(exchange: Exchange): Need {
     const { estimate } = exchange;
     const need = this.#need;
     need.inputTokens = estimate?.inputTokens ?? 0;
     need.outputTokens = estimate?.outputTokens ?? 0;
     need.costNanoDollars = this.#priceTokens(exchange, need.inputTokens, need.outputTokens);
-    const { hasLimits } = this.#mannerOf(exchange);
-    const consumer = hasLimits ? (exchange.identity?.consumerIndex ?? -1) : -1;
-    return this.#holds.reserve(exchange, consumer, caller, need, toSharedMs(atMs));
+    return need;
+  }
+
+  /** The caller's own limits are this server's still. */
+  async #reserveElsewhere(
+    exchange: Exchange,
+    deputy: LimitDeputy,
+    caller: string | null,
+  ): Promise<void> {
+    keepBody(exchange);
+    const consumer = exchange.identity?.consumerName ?? '';
+    const model = exchange.target?.entryName ?? null;
+    const need = { ...this.#measureNeed(exchange) };
+    const answer = await deputy.reserve({ consumer, model, need });
+    const hold =
+      answer !== null && 'held' in answer ? new DeputyHold(deputy, consumer, answer.held) : null;
+    if (exchange.ended !== null) {
+      hold?.settle(null);
+      return;
+    }
+    if (answer !== null && 'refusedBy' in answer) {
+      throw new GatewayError(
+        'rate_limit_exceeded',
+        `The limit of consumer "${consumer}" is reached: ${answer.refusedBy ?? 'all of them'}.`,
+        { retryAfterMs: answer.retryAfterMs + 1 },
+      );
+    }
+    const denial =
+      hold === null
+        ? this.#reserve(exchange, caller, nowMs())
+        : this.#holds.reserve(exchange, -1, caller, need, toSharedMs(nowMs()));
+    if (denial !== null) {
+      hold?.settle(null);
+      throw this.#refuse(exchange, denial);
+    }
+    exchange.deputyHold = hold;
   }
 
   #priceTokens(exchange: Exchange, inputTokens: number, outputTokens: number): number {
@@ -238,10 +293,7 @@ export class Admission {
     estimate: Estimate,
     caller: string | null,
   ): Promise<void> {
-    const { body } = exchange;
-    if (body?.isBorrowed === true) {
-      exchange.body = { ...body, bytes: Uint8Array.from(body.bytes), isBorrowed: false };
-    }
+    keepBody(exchange);
     const bytes = exchange.body?.bytes ?? NOTHING;
     const counted = await this.#parts.countTokens(bytes, estimate.modelKey);
     if (exchange.ended !== null) {
@@ -286,6 +338,14 @@ function findManner(limits: readonly LimitConfig[]): number {
 }
 
 const NOTHING = new Uint8Array(0);
+
+/** Before a wait: what was lent for the turn is copied. */
+function keepBody(exchange: Exchange): void {
+  const { body } = exchange;
+  if (body?.isBorrowed === true) {
+    exchange.body = { ...body, bytes: Uint8Array.from(body.bytes), isBorrowed: false };
+  }
+}
 
 /** Answers of these APIs hold no tokens. */
 function hasNoOutput(path: string): boolean {

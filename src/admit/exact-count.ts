@@ -6,7 +6,9 @@
  * Never more than help: whatever goes wrong (too large, too many, too slow, no JSON, a thread that died) gives null,
  * and the estimate is used.
  */
+
 import { Piscina } from 'piscina';
+import type { WeirConfig } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs, toSharedMs } from '../core/clock.js';
 import type { TokenCountTask } from './token-count-task.js';
@@ -57,6 +59,14 @@ export class TokenCounter {
    */
   count(body: Uint8Array, model: string): Promise<number | null> {
     return this.#run(body, model, this.#options.waitMs);
+  }
+
+  /** Where tokens are limited the first count would be too late otherwise. The model is one that most prompts are for. */
+  async warmFor({ consumers, models }: Pick<WeirConfig, 'consumers' | 'models'>): Promise<void> {
+    const limits = (consumers ?? []).flatMap((consumer) => consumer.limits);
+    if (limits.some(({ kind }) => kind !== 'requests' && kind !== 'concurrency')) {
+      await this.warm(models[0]?.name ?? '');
+    }
   }
 
   /** Starts a thread and loads its vocabulary, so that the first count is not late. */

@@ -20,14 +20,19 @@ export interface Denial {
 }
 
 export class Holds {
-  readonly #ledger: Ledger;
+  readonly #consumers: Ledger;
+  readonly #callers: Ledger;
   readonly #rowsMax: number;
   readonly #unused: Reservation[] = [];
   readonly #lines = new LimitLines();
 
-  /** @param rowsMax the plan's longestList. */
-  constructor(ledger: Ledger, rowsMax: number) {
-    this.#ledger = ledger;
+  /**
+   * @param callers of the callers' table.
+   * @param rowsMax the longer longestList of both plans.
+   */
+  constructor(consumers: Ledger, callers: Ledger, rowsMax: number) {
+    this.#consumers = consumers;
+    this.#callers = callers;
     this.#rowsMax = rowsMax;
   }
 
@@ -48,18 +53,17 @@ export class Holds {
     need: Need,
     atMs: number,
   ): Denial | null {
-    const ledger = this.#ledger;
     const model = exchange.target?.entryName ?? null;
     const ofCaller = caller === null ? null : this.#open();
     const ofConsumer = consumer < 0 ? null : this.#open();
     let by: Denial['by'] = 'caller';
     let refusal: Refusal | null = null;
     if (caller !== null && ofCaller !== null) {
-      refusal = ledger.reserveDynamic(caller, model, need, atMs, ofCaller);
+      refusal = this.#callers.reserveDynamic(caller, model, need, atMs, ofCaller);
     }
     if (refusal === null && ofConsumer !== null) {
       by = 'consumer';
-      refusal = ledger.reserve(consumer, model, need, atMs, ofConsumer);
+      refusal = this.#consumers.reserve(consumer, model, need, atMs, ofConsumer);
     }
     exchange.callerReservation = ofCaller;
     exchange.reservation = ofConsumer;
@@ -72,7 +76,7 @@ export class Holds {
     exchange.reservation = null;
     if (ofCaller !== null) {
       // Open only where it was the consumer's limits that refused.
-      ledger.refund(ofCaller, atMs);
+      this.#callers.refund(ofCaller, atMs);
       this.#keep(ofCaller);
     }
     if (ofConsumer !== null) {
@@ -85,8 +89,8 @@ export class Holds {
   isExhausted(exchange: Exchange, spent: Usage, atMs: number): boolean {
     const { reservation, callerReservation } = exchange;
     return (
-      (reservation !== null && this.#ledger.isExhausted(reservation, spent, atMs)) ||
-      (callerReservation !== null && this.#ledger.isExhausted(callerReservation, spent, atMs))
+      (reservation !== null && this.#consumers.isExhausted(reservation, spent, atMs)) ||
+      (callerReservation !== null && this.#callers.isExhausted(callerReservation, spent, atMs))
     );
   }
 
@@ -99,10 +103,10 @@ export class Holds {
     exchange.reservation = null;
     exchange.callerReservation = null;
     if (reservation !== null) {
-      this.#settle(reservation, used, atMs);
+      this.#settle(this.#consumers, reservation, used, atMs);
     }
     if (callerReservation !== null) {
-      this.#settle(callerReservation, used, atMs);
+      this.#settle(this.#callers, callerReservation, used, atMs);
     }
   }
 
@@ -122,11 +126,11 @@ export class Holds {
     );
   }
 
-  #settle(reservation: Reservation, used: Usage | null, atMs: number): void {
+  #settle(ledger: Ledger, reservation: Reservation, used: Usage | null, atMs: number): void {
     if (used === null) {
-      this.#ledger.refund(reservation, atMs);
+      ledger.refund(reservation, atMs);
     } else {
-      this.#ledger.settle(reservation, used, atMs);
+      ledger.settle(reservation, used, atMs);
     }
     this.#keep(reservation);
   }

@@ -5,13 +5,12 @@
  * A price that is not known is null and costs 0: reserving for it would be a guess, and refusing would break what
  * works. It is not silent: `unpriced` names the targets at start, and who gets null counts it.
  */
-import type { ModelConfig, TargetConfig, WeirConfig } from '../config/model.js';
+import { type ModelConfig, type TargetConfig, type WeirConfig, WILDCARD } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { chooseRates, type TokenPrice, type TokenRates, toTokenPrice } from './cost.js';
 import { matchesName, spellDays } from './name-match.js';
 import type { PriceCatalog, ProviderPrices } from './price-catalog.js';
 
-const WILDCARD = '*';
 const NO_PRICES: ProviderPrices = [];
 
 /** A price, or how to find it by the name that the client wrote. */

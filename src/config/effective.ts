@@ -29,14 +29,28 @@ const HIDDEN = '***';
 /** Such that it can be read back. */
 const HIDDEN_URL = `http://${HIDDEN}`;
 
+/** A secret's place in what is shown. @param shown what may be shown in place of the secret. */
+export type Hide = (secret: string, shown: string) => unknown;
+
 export function formatEffective(config: WeirConfig): string {
-  const document = new Document({
+  const document = new Document(describeConfig(config, (_secret, shown) => shown));
+  if (config.consumers === null)
+    document.comment = ' consumers: left out, nobody is asked for a key';
+  else noteTiers(document, config.consumers);
+  return document.toString({ lineWidth: 0 });
+}
+
+/** The same as plain objects, and Maps by name. */
+export function describeConfig(config: WeirConfig, hide: Hide): object {
+  return {
     listen: formatListen(config.listen),
     admin: formatAddress(config.admin),
     workers: config.workers,
     accept: config.accept,
+    watch: config.watch ? 'on' : 'off',
     ...(config.stateDir === null ? {} : { state_dir: escapeVariables(config.stateDir) }),
     drain_timeout: formatDuration(config.drainTimeoutMs),
+    upgrade_drain_timeout: formatDuration(config.upgradeDrainTimeoutMs),
     log: { level: config.log.level, access: config.log.access ? 'on' : 'off' },
     retry: {
       attempts: config.retry.attemptsMax,
@@ -44,17 +58,15 @@ export function formatEffective(config: WeirConfig): string {
       backoff_max: formatDuration(config.retry.backoffMsMax),
       budget: config.retry.budgetPercent,
     },
-    providers: byName(config.providers, formatProvider),
+    providers: byName(config.providers, (provider) => formatProvider(provider, hide)),
     models: byName(config.models, (model) => formatModel(model, config.retry)),
-    ...(config.consumers === null ? {} : { consumers: byName(config.consumers, formatConsumer) }),
+    ...(config.consumers === null
+      ? {}
+      : { consumers: byName(config.consumers, (consumer) => formatConsumer(consumer, hide)) }),
     ...(config.callers === null ? {} : { callers: formatCallers(config.callers) }),
     overload: config.overload === null ? 'off' : formatOverload(config.overload),
     ...formatClients(config.clients),
-  });
-  if (config.consumers === null)
-    document.comment = ' consumers: left out, nobody is asked for a key';
-  else noteTiers(document, config.consumers);
-  return document.toString({ lineWidth: 0 });
+  };
 }
 
 /** A Map keeps names such as `__proto__` and `1` what and where they are. */
@@ -85,12 +97,12 @@ function formatListen(listen: PublicListen): string | object {
   return { host: listen.host, port: listen.port, tls };
 }
 
-function formatProvider(provider: ProviderConfig): object {
+function formatProvider(provider: ProviderConfig, hide: Hide): object {
   const { timeouts, connections } = provider;
   return {
     dialect: provider.dialect,
     base_url: escapeVariables(provider.baseUrl),
-    ...(provider.apiKey === null ? {} : { api_key: HIDDEN }),
+    ...(provider.apiKey === null ? {} : { api_key: hide(provider.apiKey, HIDDEN) }),
     timeouts: {
       connect: formatDuration(timeouts.connectMs),
       first_byte: formatDuration(timeouts.firstByteMs),
@@ -106,7 +118,7 @@ function formatProvider(provider: ProviderConfig): object {
       warm: connections.warm,
     },
     ...(provider.tls === null ? {} : { tls: formatTls(provider.tls) }),
-    ...(provider.proxyUrl === null ? {} : { proxy_url: HIDDEN_URL }),
+    ...(provider.proxyUrl === null ? {} : { proxy_url: hide(provider.proxyUrl, HIDDEN_URL) }),
     engine: provider.engine,
     ask_usage: provider.asksUsage ? 'on' : 'off',
     breaker: provider.breaker === null ? 'off' : formatBreaker(provider.breaker),
@@ -199,9 +211,9 @@ function formatPrice(price: PriceConfig): object {
   };
 }
 
-function formatConsumer(consumer: ConsumerConfig): object {
+function formatConsumer(consumer: ConsumerConfig, hide: Hide): object {
   return {
-    keys: consumer.keyDigests.map((digest) => `sha256:${digest}`),
+    keys: consumer.keyDigests.map((digest) => hide(digest, `sha256:${digest}`)),
     limits: consumer.limits.map(formatLimit),
     ...(consumer.priority === 'normal' ? {} : { priority: consumer.priority }),
   };

@@ -4,6 +4,9 @@
  */
 import type { DialectName } from '../core/errors.js';
 
+/** The name of the model that stands for any other. */
+export const WILDCARD = '*';
+
 export interface ListenAddress {
   readonly host: string;
   /** 0 lets the system choose. */
@@ -247,8 +250,11 @@ export interface WeirConfig {
   readonly admin: ListenAddress;
   readonly workers: number;
   readonly accept: 'auto' | 'acceptor' | 'reuseport';
+  /** The file is read again when it changes. */
+  readonly watch: boolean;
   readonly stateDir: string | null;
   readonly drainTimeoutMs: number;
+  readonly upgradeDrainTimeoutMs: number;
   readonly log: {
     readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
     readonly access: boolean;

@@ -36,8 +36,10 @@ export function resolveConfig(file: string, parsed: ParsedFile): WeirConfig {
     admin: { host: parsed.admin.host, port: parsed.admin.port },
     workers: parsed.workers ?? availableParallelism(),
     accept: parsed.accept,
+    watch: parsed.watch,
     stateDir: parsed.state_dir ? resolve(directory, parsed.state_dir) : null,
     drainTimeoutMs: parsed.drain_timeout,
+    upgradeDrainTimeoutMs: parsed.upgrade_drain_timeout,
     log: parsed.log,
     retry,
     providers: Object.entries(parsed.providers).map(([name, entry]) =>

@@ -9,6 +9,7 @@ import {
   choice,
   duration,
   hashBy,
+  onOff,
   price as priceField,
   text,
   wholeNumber,
@@ -193,6 +194,9 @@ export const fileSchema = mapping({
   accept: choice(['auto', 'acceptor', 'reuseport'])
     .prefault('auto')
     .describe('How connections reach the workers; auto takes the acceptor where it exists.'),
+  watch: onOff()
+    .prefault('off')
+    .describe('Whether the file is read again when it changes, as on SIGHUP.'),
   state_dir: text('the path of a directory', { mayBeEmpty: true })
     .optional()
     .describe(
@@ -201,6 +205,9 @@ export const fileSchema = mapping({
   drain_timeout: duration(TIMEOUT_MS_MAX)
     .prefault('60s')
     .describe('How long running exchanges may take to end when Weir stops.'),
+  upgrade_drain_timeout: duration(TIMEOUT_MS_MAX)
+    .prefault('10m')
+    .describe('How long running exchanges may take to end when a newer server has taken over.'),
   log: log.prefault({}).describe('What is logged.'),
   retry: retry.prefault({}).describe('How calls that failed are tried again.'),
   providers: named(provider).describe('The upstream APIs, by name.'),

@@ -1,6 +1,7 @@
 /** Durations and sizes as people write them: `500ms 30s 1m 1h 1d`, `64kb 10mb`. */
 
-const DURATION_UNITS_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+import { DURATION_UNITS_MS } from '../core/durations.js';
+
 const SIZE_UNITS_BYTES = { b: 1, kb: 1024, mb: 1024 ** 2, gb: 1024 ** 3 } as const;
 
 /** For editors; the same language as parseDurationMs reads. */

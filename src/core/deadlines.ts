@@ -3,7 +3,10 @@
  * wait equally long, so a list is in the order of its deadlines and only its head must be looked at.
  *
  * Touching an entry (a chunk came, the silence begins anew) moves it to the end: a dozen stores, no allocation.
- * Precise to two ticks of BOUNDS.timerTickMs.
+ *
+ * A tick that finds heads which are due before the next one has itself called at that moment, because what waits for a
+ * silent provider adds to every caller's latency. So waits longer than a tick of BOUNDS.timerTickMs are precise to about
+ * a millisecond, shorter ones to a tick, and while nothing is due there is no more than the tick.
  */
 import { BOUNDS } from './bounds.js';
 import { nowMs } from './clock.js';
@@ -26,6 +29,9 @@ export class Deadlines {
   readonly #shared = new Map<string, DeadlineList>();
   readonly #wheel = new DeadlineWheel((delta) => this.countWaiting(delta));
   #timer: NodeJS.Timeout | null = null;
+  /** Between two ticks, for what is due before the next. */
+  #aimed: NodeJS.Timeout | null = null;
+  #aimedMs = 0;
   #waiting = 0;
   #tickedMs = 0;
   #emptyTicks = 0;
@@ -83,10 +89,30 @@ export class Deadlines {
       return;
     }
     this.#wasLate = false;
+    this.#expireLists(now);
+    this.#wheel.expire(now);
+  }
+
+  #expireLists(now: number): void {
+    let dueMs = Number.POSITIVE_INFINITY;
     for (const list of this.#lists) {
       list.expire(now);
+      dueMs = Math.min(dueMs, list.dueMs);
     }
-    this.#wheel.expire(now);
+    if (dueMs < this.#tickedMs + BOUNDS.timerTickMs && this.#aimed === null) {
+      this.#aimedMs = dueMs;
+      const waitMs = Math.max(1, Math.ceil(dueMs - now));
+      this.#aimed = setTimeout(() => this.#lookBetween(), waitMs).unref();
+    }
+  }
+
+  #lookBetween(): void {
+    this.#aimed = null;
+    const now = nowMs();
+    // As with a late tick, which follows and decides.
+    if (now - this.#aimedMs <= LATE_TICKS_MAX * BOUNDS.timerTickMs) {
+      this.#expireLists(now);
+    }
   }
 }
 
@@ -140,6 +166,12 @@ export class DeadlineList {
       entry.deadlineList = null;
       this.#clock.countWaiting(-1);
     }
+  }
+
+  /** @internal When its first entry is due; Infinity where there is none. */
+  get dueMs(): number {
+    const head = this.#head;
+    return head === null ? Number.POSITIVE_INFINITY : head.deadlineStartMs + this.durationMs;
   }
 
   /** @internal */

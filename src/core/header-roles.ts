@@ -14,7 +14,10 @@ export const HOST = 2;
 export const CONNECTION = 3;
 export const CONTENT_LENGTH = 4;
 export const TRANSFER_ENCODING = 5;
-/** Other hop-by-hop headers (RFC 9110 section 7.6.1), and `expect`, which uWebSockets.js answers. */
+/**
+ * Never passed on: other hop-by-hop headers (RFC 9110 section 7.6.1), `expect`, which uWebSockets.js answers, and those by
+ * which callers choose where other gateways send a request to, because a provider may be such a gateway.
+ */
 export const HOP_BY_HOP = 6;
 /** `x-weir-…` */
 export const OWN = 7;
@@ -37,6 +40,8 @@ const ROLES: ReadonlyMap<string, number> = new Map([
   ['content-length', CONTENT_LENGTH],
   ['content-type', CONTENT_TYPE],
   ['expect', HOP_BY_HOP],
+  ['helicone-openai-api-base', HOP_BY_HOP],
+  ['helicone-target-url', HOP_BY_HOP],
   ['host', HOST],
   ['http2-settings', HOP_BY_HOP],
   ['keep-alive', HOP_BY_HOP],
@@ -48,6 +53,7 @@ const ROLES: ReadonlyMap<string, number> = new Map([
   ['transfer-encoding', TRANSFER_ENCODING],
   ['upgrade', HOP_BY_HOP],
   ['x-api-key', CREDENTIAL],
+  ['x-portkey-custom-host', HOP_BY_HOP],
   ['x-weir-timeout', TIMEOUT],
 ]);
 

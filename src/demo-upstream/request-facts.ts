@@ -3,6 +3,7 @@
  * for bytes, because parsing would cost more than all the rest of the answer; whatever is not plain
  * (a stream, an escaped or repeated key, a value of another type) is parsed.
  */
+import { skipJsonSpace } from '../core/json-bytes.js';
 import { MODEL_NAME_BYTES_MAX } from './bounds.js';
 import { RequestError } from './errors.js';
 
@@ -147,12 +148,12 @@ function scanPlain(body: Buffer): RequestFacts | null {
 function findValue(body: Buffer, key: Buffer): number {
   let found = NOT_FOUND;
   for (let at = body.indexOf(key); at >= 0; at = body.indexOf(key, at + key.length)) {
-    const colonAt = skipSpace(body, at + key.length);
+    const colonAt = skipJsonSpace(body, at + key.length, body.length);
     if (body[colonAt] === COLON) {
       if (found !== NOT_FOUND || (key === TOKENS_KEY_END && !endsBound(body, at))) {
         return NOT_PLAIN;
       }
-      found = skipSpace(body, colonAt + 1);
+      found = skipJsonSpace(body, colonAt + 1, body.length);
     }
   }
   return found;
@@ -162,14 +163,6 @@ function findValue(body: Buffer, key: Buffer): number {
 function endsBound(body: Buffer, at: number): boolean {
   const before = body[at - 1];
   return before === 0x78 || before === 0x6e;
-}
-
-function skipSpace(body: Buffer, from: number): number {
-  let at = from;
-  while (at < body.length && (body[at] as number) <= SPACE) {
-    at += 1;
-  }
-  return at;
 }
 
 function readNumber(body: Buffer, from: number): number {

@@ -92,8 +92,11 @@ export function countEjectable(shareMaxPercent: number, targets: number): number
   return Math.min(Math.floor((targets * shareMaxPercent) / 100), targets - 1);
 }
 
-/** A provider that throttles gets this share of its usual weight: enough to see when it has ended. */
-export const THROTTLED_FACTOR = 0.1;
+/**
+ * A provider that throttles takes part in this share of the choices: enough to see when it has ended, and so little that
+ * it gets no more than a hundredth of the calls even where a policy prefers whoever has the least to do.
+ */
+export const THROTTLED_FACTOR = 0.01;
 
 /**
  * Until when a target is weighed down after a 429.

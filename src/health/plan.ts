@@ -1,5 +1,5 @@
 /** Which targets there are, by their numbers, and which of them are never ejected all at once. */
-import type { BreakerConfig, WeirConfig } from '../config/model.js';
+import { type BreakerConfig, type WeirConfig, WILDCARD } from '../config/model.js';
 import { countEjectable } from './breaker.js';
 
 /** One row of the table. */
@@ -25,8 +25,6 @@ export interface HealthPlan {
   /** Threads that write: the workers, and last the primary. */
   readonly columns: number;
 }
-
-const WILDCARD = '*';
 
 export function planHealth(
   config: Pick<WeirConfig, 'models' | 'providers' | 'workers'>,

@@ -13,14 +13,8 @@
  * stopped, so that a body in many pieces is read once. Nothing recurses, and no byte is looked at more
  * than a few times, whatever the body holds.
  */
-import {
-  BROKEN_KEY,
-  findStringEnd,
-  matchKey,
-  OTHER_KEY,
-  SCANNED_KEYS,
-  type ScannedKey,
-} from './json-token.js';
+import { findStringEnd } from '../core/json-bytes.js';
+import { BROKEN_KEY, matchKey, OTHER_KEY, SCANNED_KEYS, type ScannedKey } from './json-token.js';
 
 export {
   readJsonBoolean,
@@ -168,7 +162,7 @@ export function scanJson(scan: JsonScan, bytes: Uint8Array, isComplete: boolean)
       case IN_KEY:
       case IN_STRING:
       case IN_NESTED_STRING: {
-        const quoteAt = findStringEnd(bytes, at);
+        const quoteAt = findStringEnd(bytes, at, bytes.length);
         at = quoteAt < 0 ? length : quoteAt + 1;
         if (quoteAt >= 0) endString(scan, bytes, at);
         break;
@@ -276,7 +270,7 @@ function skipNested(scan: JsonScan, bytes: Uint8Array, from: number): number {
     const byte = bytes[at++]!;
     const byteClass = BYTE_CLASS[byte]!;
     if (byteClass === QUOTED) {
-      const quoteAt = findStringEnd(bytes, at);
+      const quoteAt = findStringEnd(bytes, at, bytes.length);
       if (quoteAt < 0) {
         scan.state = IN_NESTED_STRING;
         at = length;

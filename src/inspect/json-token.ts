@@ -28,44 +28,6 @@ const BACKSLASH = 0x5c;
 const SPACE = 0x20;
 const DELETE = 0x7f;
 
-/**
- * How many bytes of a string are looked at one by one before the native search takes over: keys, roles
- * and names end before that, and a native call costs as much as about so many bytes do.
- */
-const SHORT_STRING_BYTES = 8;
-
-/**
- * The offset of the quote that ends the string, or -1 if the bytes end first. `from` lies inside of the
- * string, right after its opening quote or anywhere later.
- */
-export function findStringEnd(bytes: Uint8Array, from: number): number {
-  const length = bytes.length;
-  let at = from;
-  while (at < length) {
-    const stepEnd = Math.min(at + SHORT_STRING_BYTES, length);
-    while (at < stepEnd && bytes[at] !== QUOTE) at++;
-    if (at === stepEnd) {
-      if (at === length) return -1;
-      at = bytes.indexOf(QUOTE, at);
-      if (at < 0) return -1;
-    }
-    if (bytes[at - 1] !== BACKSLASH || !isEscaped(bytes, at)) return at;
-    // Escaped quotes come in crowds (code, JSON in JSON), so the next bytes are looked at one by one again.
-    at++;
-  }
-  return -1;
-}
-
-/**
- * Whether an odd number of backslashes stands before the quote. The run ends at the opening quote at
- * the latest, and it belongs to this quote alone, so all runs together are no longer than the body.
- */
-function isEscaped(bytes: Uint8Array, quoteAt: number): boolean {
-  let at = quoteAt - 1;
-  while (bytes[at] === BACKSLASH) at--;
-  return ((quoteAt - at) & 1) === 0;
-}
-
 const KEY_BYTES = SCANNED_KEYS.map((key) => Buffer.from(key, 'latin1'));
 const KEY_LENGTH_MAX = Math.max(...SCANNED_KEYS.map((key) => key.length));
 /** A key's index by its length: no two are equally long, which the table's making checks. */

@@ -5,7 +5,8 @@
  *
  * Whoever applies them must take out of the answer what the client did not ask for (relay/usage-filter.ts).
  */
-import { findStringEnd, readJsonBoolean } from './json-token.js';
+import { findStringEnd, isJsonSpace, skipJsonSpace } from '../core/json-bytes.js';
+import { readJsonBoolean } from './json-token.js';
 
 /** The bytes from `start` to `end` give way to `insert`. */
 export interface BodyEdit {
@@ -59,7 +60,7 @@ export function planUsageRequest(bytes: Buffer, ranges: UsageRanges): BodyEdit |
   }
   if (options.start < 0) {
     // There is a member already, `stream`, so a comma is due.
-    const braceAt = skipSpace(bytes, 0, bytes.length);
+    const braceAt = skipJsonSpace(bytes, 0, bytes.length);
     return bytes[braceAt] === OPEN_BRACE ? insert(braceAt + 1, MEMBER) : null;
   }
   if (bytes[options.start] === OPEN_BRACE) {
@@ -71,21 +72,21 @@ export function planUsageRequest(bytes: Buffer, ranges: UsageRanges): BodyEdit |
 }
 
 function planWithin(bytes: Buffer, start: number, end: number): BodyEdit | null {
-  let at = skipSpace(bytes, start + 1, end);
+  let at = skipJsonSpace(bytes, start + 1, end);
   if (bytes[at] === CLOSE_BRACE) {
     return at === end - 1 ? insert(start + 1, INNER) : null;
   }
   let found: Range | null = null;
   while (at < end) {
     if (bytes[at] !== QUOTE) return null;
-    const quoteAt = findStringEnd(bytes, at + 1);
-    if (quoteAt < 0 || quoteAt >= end) return null;
+    const quoteAt = findStringEnd(bytes, at + 1, end);
+    if (quoteAt < 0) return null;
     const isWanted = bytes.compare(NAME, 0, NAME.length, at + 1, quoteAt) === 0;
     // With an escape it may be the same name in other letters.
     if (!isWanted && hasBackslash(bytes, at + 1, quoteAt)) return null;
-    const colonAt = skipSpace(bytes, quoteAt + 1, end);
+    const colonAt = skipJsonSpace(bytes, quoteAt + 1, end);
     if (bytes[colonAt] !== COLON) return null;
-    const valueAt = skipSpace(bytes, colonAt + 1, end);
+    const valueAt = skipJsonSpace(bytes, colonAt + 1, end);
     const stop = findValueEnd(bytes, valueAt, end);
     if (stop < 0) return null;
     if (isWanted) {
@@ -95,7 +96,7 @@ function planWithin(bytes: Buffer, start: number, end: number): BodyEdit | null 
     if (bytes[stop] === CLOSE_BRACE) {
       return stop === end - 1 ? planValue(bytes, start, found) : null;
     }
-    at = skipSpace(bytes, stop + 1, end);
+    at = skipJsonSpace(bytes, stop + 1, end);
   }
   return null;
 }
@@ -116,8 +117,8 @@ function findValueEnd(bytes: Buffer, from: number, end: number): number {
   for (let at = from; at < end; at += 1) {
     switch (bytes[at]) {
       case QUOTE: {
-        const quoteAt = findStringEnd(bytes, at + 1);
-        if (quoteAt < 0 || quoteAt >= end) return -1;
+        const quoteAt = findStringEnd(bytes, at + 1, end);
+        if (quoteAt < 0) return -1;
         at = quoteAt;
         break;
       }
@@ -153,18 +154,8 @@ function hasBackslash(bytes: Buffer, start: number, end: number): boolean {
   return false;
 }
 
-function isSpace(byte: number | undefined): boolean {
-  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
-}
-
-function skipSpace(bytes: Buffer, from: number, end: number): number {
-  let at = from;
-  while (at < end && isSpace(bytes[at])) at += 1;
-  return at;
-}
-
 function trimSpace(bytes: Buffer, start: number, end: number): number {
   let at = end;
-  while (at > start && isSpace(bytes[at - 1])) at -= 1;
+  while (at > start && isJsonSpace(bytes[at - 1])) at -= 1;
   return at;
 }

@@ -132,6 +132,15 @@ export class Buckets {
     }
   }
 
+  /** Counts so many more, whatever the capacity: they run already, in another process. */
+  join(row: number, units: number): void {
+    const cell = this.#rows + row * ROW_CELLS + ROW.level;
+    for (;;) {
+      const count = this.#memory.peek64(cell);
+      if (this.#memory.swap64(cell, count, BigInt.asIntN(64, count + toTicks(units)))) return;
+    }
+  }
+
   leave(row: number, units: number): void {
     const cell = this.#rows + row * ROW_CELLS + ROW.level;
     const left = toTicks(units);

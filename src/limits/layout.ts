@@ -75,11 +75,11 @@ export interface Layout {
   readonly bytes: number;
 }
 
-export function layOut({ workers, rowCount, dynamic }: TablePlan): Layout {
+export function layOut({ workers, capacity, dynamic }: TablePlan): Layout {
   const slots = dynamic?.slots ?? 0;
   const rows = HEADER_CELLS + workers * WORKER_CELLS;
-  const columns = rows + rowCount * ROW_CELLS;
-  const slotWords = columns + rowCount * workers;
+  const columns = rows + capacity * ROW_CELLS;
+  const slotWords = columns + capacity * workers;
   const slotUsed = slotWords + slots;
   const pinWords = (slotUsed + slots) * 2;
   const pinStride = Math.ceil(slots / 16) * 16;

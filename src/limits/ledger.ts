@@ -36,6 +36,8 @@ export class Ledger {
   /** Of the reservation that is being made, by its place in it: V as it was when it was looked at, and as it is to be. */
   readonly #levels: BigInt64Array;
   readonly #nexts: BigInt64Array;
+  /** And its limit's place in the list. */
+  readonly #places: Int32Array;
 
   /** @throws RangeError for the table of the primary thread, which has no column. */
   constructor(table: LimitTable) {
@@ -51,6 +53,7 @@ export class Ledger {
     this.#turnWord = (HEADER_CELLS + workerIndex * WORKER_CELLS) * 2 + WORKER_WORD.turn;
     this.#levels = new BigInt64Array(plan.longestList);
     this.#nexts = new BigInt64Array(plan.longestList);
+    this.#places = new Int32Array(plan.longestList);
   }
 
   /** Large enough for any consumer. */
@@ -74,7 +77,7 @@ export class Ledger {
     checkClosed(reservation);
     const list = this.#plan.lists[this.#plan.listOf[consumerIndex]!]!;
     const firstRow = this.#plan.firstRow[consumerIndex]!;
-    this.#fetchRows(firstRow, list.length);
+    if (firstRow >= 0) this.#fetchRows(firstRow, list.length);
     reservation.slot = -1;
     return this.#reserveRows(list, firstRow, model, need, this.#table.ageAt(nowMs), reservation);
   }
@@ -160,7 +163,7 @@ export class Ledger {
     for (let index = 0; index < list.length; index += 1) {
       const limit = list[index]!;
       if (!counts(limit, model)) continue;
-      const row = firstRow + index;
+      const row = this.#rowAt(firstRow, index);
       const wanted = measureNeed(limit, need);
       if (limit.kind === KIND.concurrency) {
         if (buckets.level(row) >= limit.capacityTicks) {
@@ -181,11 +184,12 @@ export class Ledger {
       }
       rows[count] = row;
       units[count] = wanted;
+      this.#places[count] = index;
       count += 1;
     }
     for (let index = 0; index < count; index += 1) {
       const row = rows[index]!;
-      const limit = list[row - firstRow]!;
+      const limit = list[this.#places[index]!]!;
       if (this.#takeRow(row, limit, index, units[index]!, ageMs)) continue;
       // Another thread was faster since the look. Backwards, so that what was taken last is free first.
       for (let taken = index - 1; taken >= 0; taken -= 1)
@@ -284,11 +288,12 @@ export class Ledger {
     for (let index = 0; index < list.length; index += 1) {
       const limit = list[index]!;
       if (!counts(limit, model)) continue;
-      const ms = this.#measureWait(limit, firstRow + index, need, ageMs);
+      const row = this.#rowAt(firstRow, index);
+      const ms = this.#measureWait(limit, row, need, ageMs);
       if (ms <= waitMs) continue;
       waitMs = ms;
       binding = limit;
-      bindingRow = firstRow + index;
+      bindingRow = row;
     }
     this.#buckets.countRefused(bindingRow);
     return { reason: 'limit', limit: binding.config, retryAfterMs: waitMs };
@@ -308,7 +313,8 @@ export class Ledger {
       const limit = list[index]!;
       if (limit.kind === KIND.concurrency || !counts(limit, model)) continue;
       const nowTicks = countTicks(ageMs, limit.ticksPerMs);
-      const lack = this.#buckets.measureLack(firstRow + index, 0n, nowTicks, limit.capacityTicks);
+      const row = this.#rowAt(firstRow, index);
+      const lack = this.#buckets.measureLack(row, 0n, nowTicks, limit.capacityTicks);
       if (limit.kind === KIND.requests) noteHeadroom(requestsLeft, limit, -toNumber(lack));
       else if (limit.kind === KIND.tokens) noteHeadroom(tokensLeft, limit, -toNumber(lack));
     }
@@ -339,6 +345,11 @@ export class Ledger {
     }
     // Kept, or the compiler would see that nobody wants them.
     this.fetched = words;
+  }
+
+  /** @param firstRow of the consumer, as RowPlaces has it. */
+  #rowAt(firstRow: number, index: number): number {
+    return firstRow >= 0 ? firstRow + index : this.#plan.scattered[index - 1 - firstRow]!;
   }
 
   #hold(row: number, units: number): void {

@@ -1,7 +1,7 @@
 /**
- * Which rows of the table belong to whom. Pure, and the same in every thread that is given the same configuration,
- * so the plan itself is never sent around. Consumers of a tier share one list of limits; of each consumer there are
- * two numbers in typed arrays and nothing else.
+ * Which rows of the table belong to whom. Pure, and the same in every thread that is given the same configuration and
+ * the same places of rows, so the plan itself is never sent around. Consumers of a tier share one list of limits; of
+ * each consumer there are two numbers in typed arrays and nothing else.
  */
 import type { ConsumerConfig, LimitConfig, WeirConfig } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
@@ -33,74 +33,137 @@ export interface DynamicPlan {
   readonly firstRow: number;
 }
 
-export interface TablePlan {
-  readonly workers: number;
+/**
+ * Where the rows of consumers stand. A table's first plan gives each its rows in turn; plans that follow in the same
+ * memory leave every limit that has not changed in its row (row-keeper.ts). The arrays may be in shared memory.
+ */
+export interface RowPlaces {
+  /** Rows that the memory has room for. */
+  readonly capacity: number;
+  /** No row in use, of this plan or of earlier ones that still are, stands at or beyond it. */
   readonly rowCount: number;
+  /** By consumer: its first row, where they follow each other; else -1 less the place of the first in `scattered`. */
+  readonly firstRow: Int32Array;
+  readonly scattered: Int32Array;
+  /** Of the plan that the memory was made for. */
+  readonly fingerprint: number;
+}
+
+export interface TablePlan extends RowPlaces {
+  readonly workers: number;
   readonly consumers: readonly ConsumerConfig[];
   readonly lists: readonly LimitList[];
   /** By consumer: the place of its list in `lists`. */
   readonly listOf: Uint32Array;
-  /** By consumer, and one more: where the rows end. */
-  readonly firstRow: Uint32Array;
+  /** Every row follows from the one before it, and no other is in use. */
+  readonly isDense: boolean;
   readonly dynamic: DynamicPlan | null;
   /** The most rows that one reservation can hold. */
   readonly longestList: number;
-  /** Of everything above but names; a buffer made for another plan is refused. */
-  readonly fingerprint: number;
 }
 
 export interface PlanOptions {
   readonly workers: number;
+  /** In place of new ones; of a plan without dynamic consumers. */
+  readonly places?: RowPlaces;
+  /** Room for more rows than the plan has. */
+  readonly capacity?: number;
   /** For consumers that are unknown until they call. */
   readonly dynamic?: { readonly slots: number; readonly limits: readonly LimitConfig[] };
 }
 
-/** What a configuration asks for; every thread must plan the same. */
-export function planLimits({
-  consumers,
+/** Of configured consumers; every thread must plan the same. */
+export function planConsumers(
+  { consumers, workers }: Pick<WeirConfig, 'consumers' | 'workers'>,
+  more: Pick<PlanOptions, 'places' | 'capacity'> = {},
+): TablePlan {
+  // The last column is the primary's own; see hand-over.ts.
+  return planTable(consumers, { workers: workers + 1, ...more });
+}
+
+/** Of callers that nobody configured, who have a table of their own; null: they have no limits. */
+export function planCallers({
   callers,
   workers,
-}: Pick<WeirConfig, 'consumers' | 'callers' | 'workers'>): TablePlan {
-  return planTable(consumers, callers === null ? { workers } : { workers, dynamic: callers });
+}: Pick<WeirConfig, 'callers' | 'workers'>): TablePlan | null {
+  return callers === null ? null : planTable(null, { workers, dynamic: callers });
 }
 
 /** @throws RangeError where a limit can't be kept (see planRate), or there are too many of something. */
 export function planTable(
   consumers: readonly ConsumerConfig[] | null,
-  { workers, dynamic }: PlanOptions,
+  options: PlanOptions,
 ): TablePlan {
+  const { workers, dynamic } = options;
   checkCount('workers', workers, 0, BOUNDS.limitWorkersMax);
   const known = consumers ?? [];
   const lists = new ListSet();
-  const listOf = new Uint32Array(known.length);
-  const firstRow = new Uint32Array(known.length + 1);
-  let rowCount = 0;
-  known.forEach(({ limits }, index) => {
-    firstRow[index] = rowCount;
-    listOf[index] = lists.intern(limits);
-    rowCount += limits.length;
-  });
-  firstRow[known.length] = rowCount;
-  let dynamicPlan: DynamicPlan | null = null;
-  if (dynamic !== undefined) {
-    checkCount('dynamic slots', dynamic.slots, 1, BOUNDS.limitSlotsMax);
-    const limits = lists.all[lists.intern(dynamic.limits)]!;
-    dynamicPlan = { slots: dynamic.slots, limits, firstRow: rowCount };
-    rowCount += dynamic.slots * limits.length;
+  const listOf = Uint32Array.from(known, ({ limits }) => lists.intern(limits));
+  const dynamicList = dynamic === undefined ? [] : lists.all[lists.intern(dynamic.limits)]!;
+  const places = options.places ?? placeInTurn(known, options, dynamicList.length);
+  if (places.firstRow.length !== known.length) {
+    throw new RangeError('the rows were placed for another configuration');
   }
-  checkCount('rows of limits', rowCount, 0, BOUNDS.limitRowsMax);
-  const shape = `${workers} ${rowCount} ${dynamic?.slots ?? 0} ${lists.describe()}`;
+  const shape = `${workers} ${places.capacity} ${dynamic?.slots ?? 0} ${lists.describe()}`;
   return {
+    ...places,
     workers,
-    rowCount,
     consumers: known,
     lists: lists.all,
     listOf,
-    firstRow,
-    dynamic: dynamicPlan,
+    isDense: options.places === undefined,
+    dynamic:
+      dynamic === undefined
+        ? null
+        : {
+            slots: dynamic.slots,
+            limits: dynamicList,
+            firstRow: places.rowCount - dynamic.slots * dynamicList.length,
+          },
     longestList: lists.all.reduce((longest, list) => Math.max(longest, list.length), 0),
-    fingerprint: hashNumbers(hashText(0x811c9dc5, shape), listOf),
+    fingerprint: options.places?.fingerprint ?? hashNumbers(hashText(0x811c9dc5, shape), listOf),
   };
+}
+
+function placeInTurn(
+  consumers: readonly ConsumerConfig[],
+  { dynamic, capacity = 0 }: PlanOptions,
+  dynamicLimits: number,
+): Omit<RowPlaces, 'fingerprint'> {
+  const firstRow = createSharedInt32(consumers.length);
+  let rowCount = 0;
+  consumers.forEach(({ limits }, index) => {
+    firstRow[index] = rowCount;
+    rowCount += limits.length;
+  });
+  if (dynamic !== undefined) {
+    checkCount('dynamic slots', dynamic.slots, 1, BOUNDS.limitSlotsMax);
+    rowCount += dynamic.slots * dynamicLimits;
+  }
+  checkCount('rows of limits', rowCount, 0, BOUNDS.limitRowsMax);
+  return {
+    capacity: Math.max(capacity, rowCount),
+    rowCount,
+    firstRow,
+    scattered: createSharedInt32(0),
+  };
+}
+
+/** In memory that threads share, so that a plan of many consumers is not copied for each of them. */
+export function createSharedInt32(length: number): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(length * Int32Array.BYTES_PER_ELEMENT));
+}
+
+/** What is sent to whoever plans for the same memory. */
+export function pickPlaces(plan: RowPlaces): RowPlaces {
+  const { capacity, rowCount, firstRow, scattered, fingerprint } = plan;
+  return { capacity, rowCount, firstRow, scattered, fingerprint };
+}
+
+/** The row of a consumer's limit, by its place in the consumer's list. */
+export function findRow(plan: RowPlaces, consumer: number, index: number): number {
+  const first = plan.firstRow[consumer]!;
+  return first >= 0 ? first + index : plan.scattered[index - 1 - first]!;
 }
 
 /** The limit that a row is kept for, and whose: -1 for a dynamic slot. */
@@ -108,7 +171,7 @@ export function findLimit(
   plan: TablePlan,
   row: number,
 ): { readonly limit: PlannedLimit; readonly consumer: number } {
-  const { firstRow, dynamic } = plan;
+  const { dynamic } = plan;
   if (!Number.isInteger(row) || row < 0 || row >= plan.rowCount) {
     throw new RangeError(`there is no row ${row}`);
   }
@@ -116,14 +179,29 @@ export function findLimit(
     const limit = dynamic.limits[(row - dynamic.firstRow) % dynamic.limits.length]!;
     return { limit, consumer: -1 };
   }
-  let low = 0;
-  let high = plan.consumers.length - 1;
-  while (low < high) {
-    const middle = (low + high + 1) >>> 1;
-    if (firstRow[middle]! <= row) low = middle;
-    else high = middle - 1;
+  const consumer = findOwner(plan, row);
+  const list = consumer < 0 ? [] : plan.lists[plan.listOf[consumer]!]!;
+  const limit = list.find((_, index) => findRow(plan, consumer, index) === row);
+  if (limit === undefined) throw new RangeError(`row ${row} is not in use`);
+  return { limit, consumer };
+}
+
+/** By row: whose it is, -1 for nobody's. Made when it is first asked for, which workers never do. */
+const owners = new WeakMap<TablePlan, Int32Array>();
+
+function findOwner(plan: TablePlan, row: number): number {
+  let known = owners.get(plan);
+  if (known === undefined) {
+    known = new Int32Array(plan.rowCount).fill(-1);
+    for (let consumer = 0; consumer < plan.consumers.length; consumer += 1) {
+      const { length } = plan.lists[plan.listOf[consumer]!]!;
+      for (let index = 0; index < length; index += 1) {
+        known[findRow(plan, consumer, index)] = consumer;
+      }
+    }
+    owners.set(plan, known);
   }
-  return { limit: plan.lists[plan.listOf[low]!]![row - firstRow[low]!]!, consumer: low };
+  return known[row]!;
 }
 
 /** `kind/perMs/amount/models`; the burst is no part of it, so that a changed one keeps what was spent. */
@@ -198,4 +276,13 @@ function hashNumbers(start: number, numbers: Uint32Array): number {
   let hash = start;
   for (const number of numbers) hash = Math.imul(hash ^ number, 0x01000193);
   return hash | 0;
+}
+
+/** By consumer, and one more: how many limits those before it have. */
+export function countLimits({ consumers, lists, listOf }: TablePlan): Uint32Array {
+  const first = new Uint32Array(consumers.length + 1);
+  for (let consumer = 0; consumer < consumers.length; consumer += 1) {
+    first[consumer + 1] = first[consumer]! + lists[listOf[consumer]!]!.length;
+  }
+  return first;
 }

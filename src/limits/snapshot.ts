@@ -3,10 +3,10 @@
  * by consumer and limit, never by row, so that a changed configuration keeps what it still knows. Full buckets and
  * counts of exchanges are left out. What was held counts as spent: whoever kills the gateway gains nothing.
  */
-import type { LimitList, TablePlan } from './plan.js';
-import { KIND, TICKS_MAX } from './rates.js';
+import { findRow, type LimitList, type TablePlan } from './plan.js';
+import { KIND } from './rates.js';
 import type { LimitTable } from './table.js';
-import { countTicks, measureAge } from './ticks.js';
+import { countTicks, measureAge, roundTicks } from './ticks.js';
 
 /** Of a bucket that is not full. */
 export type SavedBucket = readonly [identity: string, missingUnits: number];
@@ -38,7 +38,7 @@ export function takeSnapshot(
     const buckets: SavedBucket[] = [];
     list.forEach(({ kind, identity, ticksPerUnit }, index) => {
       if (kind === KIND.concurrency) return;
-      const missing = table.buckets.missingTicks(plan.firstRow[consumer]! + index, ageMs);
+      const missing = table.buckets.missingTicks(findRow(plan, consumer, index), ageMs);
       if (missing > 0n) buckets.push([identity, Number(missing) / ticksPerUnit]);
     });
     if (buckets.length > 0) consumers.push([name, buckets]);
@@ -74,7 +74,7 @@ export function restoreSnapshot(
       }
       const { ticksPerUnit, ticksPerMs } = list[index]!;
       const missing = roundTicks(missingUnits * ticksPerUnit) - countTicks(sinceMs, ticksPerMs);
-      if (missing > 0n) table.buckets.lowerTo(plan.firstRow[consumer]! + index, missing, ageMs);
+      if (missing > 0n) table.buckets.lowerTo(findRow(plan, consumer, index), missing, ageMs);
       buckets += 1;
     }
   }
@@ -83,9 +83,4 @@ export function restoreSnapshot(
 
 function findByIdentity(list: LimitList, identity: string): number {
   return list.findIndex((limit) => limit.kind !== KIND.concurrency && limit.identity === identity);
-}
-
-function roundTicks(ticks: number): bigint {
-  if (!(ticks > 0)) return 0n;
-  return ticks < Number(TICKS_MAX) * 2 ? BigInt(Math.round(ticks)) : TICKS_MAX << 1n;
 }

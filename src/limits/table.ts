@@ -13,15 +13,13 @@ import {
   layOut,
   MAGIC,
   ROW,
-  ROW_CELLS,
-  ROW_WORD,
-  STREAM_FLAG,
   WORKER_CELLS,
   WORKER_WORD,
 } from './layout.js';
 import { type Memory, SharedMemory } from './memory.js';
-import { findLimit, type LimitList, type TablePlan } from './plan.js';
+import { findLimit, findRow, type TablePlan } from './plan.js';
 import { KIND, KINDS } from './rates.js';
+import { RowWriter } from './row-writer.js';
 import { measureAge } from './ticks.js';
 
 /** How often a dead worker's unfinished count is tried to be worked out between two steps of the others. */
@@ -51,25 +49,22 @@ export function createTableBuffer(plan: TablePlan, epochMs: number): SharedArray
   const cells = new BigInt64Array(buffer);
   const words = new Int32Array(buffer);
   const floats = new Float64Array(buffer);
-  const writeRows = (list: LimitList, firstRow: number): void => {
+  const writer = new RowWriter(buffer, layout);
+  for (let consumer = 0; consumer < plan.listOf.length; consumer += 1) {
+    const list = plan.lists[plan.listOf[consumer]!]!;
     for (let index = 0; index < list.length; index += 1) {
-      const { kind, isStream, ticksPerMs, ticksPerUnit, capacityTicks } = list[index]!;
-      const cell = layout.rows + (firstRow + index) * ROW_CELLS;
-      cells[cell + ROW.capacity] = capacityTicks;
-      floats[cell + ROW.ticksPerUnit] = ticksPerUnit;
-      words[cell * 2 + ROW_WORD.ticksPerMs] = ticksPerMs;
-      words[cell * 2 + ROW_WORD.kind] = kind | (isStream ? STREAM_FLAG : 0);
+      writer.describe(findRow(plan, consumer, index), list[index]!);
     }
-  };
-  for (let index = 0; index < plan.listOf.length; index += 1) {
-    writeRows(plan.lists[plan.listOf[index]!]!, plan.firstRow[index]!);
   }
   const { dynamic } = plan;
   for (let slot = 0; dynamic !== null && slot < dynamic.slots; slot += 1) {
-    writeRows(dynamic.limits, dynamic.firstRow + slot * dynamic.limits.length);
+    const firstRow = dynamic.firstRow + slot * dynamic.limits.length;
+    for (let index = 0; index < dynamic.limits.length; index += 1) {
+      writer.describe(firstRow + index, dynamic.limits[index]!);
+    }
   }
   words[HEADER_WORD.version] = LAYOUT_VERSION;
-  words[HEADER_WORD.rows] = plan.rowCount;
+  words[HEADER_WORD.rows] = plan.capacity;
   words[HEADER_WORD.workers] = plan.workers;
   words[HEADER_WORD.slots] = dynamic?.slots ?? 0;
   words[HEADER_WORD.fingerprint] = plan.fingerprint;
@@ -121,7 +116,7 @@ export class LimitTable {
   }
 
   heldCell(worker: number, row: number): number {
-    return this.layout.columns + worker * this.plan.rowCount + row;
+    return this.layout.columns + worker * this.plan.capacity + row;
   }
 
   /** Of a list's row: what all workers hold. */
@@ -159,6 +154,14 @@ export class LimitTable {
   reset(row: number): void {
     if (findLimit(this.plan, row).limit.kind === KIND.concurrency) this.#recount(row);
     else this.buckets.fill(row);
+  }
+
+  /** Empties what the workers' columns say of a row that no reservation holds any more: the row is for another limit. */
+  forget(row: number): void {
+    for (let worker = 0; worker < this.plan.workers; worker += 1) {
+      this.memory.storeFloat(this.heldCell(worker, row), 0);
+    }
+    this.#doubtful.delete(row);
   }
 
   /** Gives units, at most until the bucket is full; returns false for a count of exchanges, which takes none. */

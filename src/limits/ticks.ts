@@ -59,3 +59,9 @@ export function priceUnits(units: number, ticksPerUnit: number): bigint {
   if (ticks >= Number(TICKS_MAX)) return TICKS_MAX;
   return BigInt(units) * BigInt(ticksPerUnit);
 }
+
+/** Of a number that may be anything; bounded. */
+export function roundTicks(ticks: number): bigint {
+  if (!(ticks > 0)) return 0n;
+  return ticks < Number(TICKS_MAX) * 2 ? BigInt(Math.round(ticks)) : TICKS_MAX << 1n;
+}

@@ -4,10 +4,10 @@
  * without atomics. A reader may see a value that is a few microseconds old. It can't see half a number:
  * aligned 64-bit loads and stores are indivisible on every machine that V8 runs on in 64 bits.
  *
- * The layout follows from the configuration alone, so both sides compute it and nothing is negotiated.
+ * The layout follows from the configuration and the places of its targets and providers, so both sides compute it and
+ * nothing is negotiated. A reload leaves those that are there already in their places, so no counter goes backward.
  * Labels come from the configuration too, never from a request, so the number of series is bounded.
  */
-import type { WeirConfig } from '../config/model.js';
 import { ERRORS, type ErrorCode } from '../core/errors.js';
 import { ATTEMPT_OUTCOMES, type AttemptOutcome } from '../upstream/attempt-outcomes.js';
 
@@ -23,18 +23,20 @@ const FIXED_NAMES = [
   'logLinesDropped',
   /** Clients that went away before their request had a route. */
   'abortedUnrouted',
+  /** Further attempts beyond the budget for them. */
+  'retriesRefused',
 ] as const;
 
 export type FixedSlotName = (typeof FIXED_NAMES)[number];
 
 const ROUTE_FIELDS = 16 + ATTEMPT_OUTCOMES.length;
-const PROVIDER_FIELDS = 3;
+const PROVIDER_FIELDS = 4;
 const CACHE_LINE_BYTES = 64;
 const SLOTS_PER_LINE = CACHE_LINE_BYTES / Float64Array.BYTES_PER_ELEMENT;
 
 /** A route is one target of one model entry. */
 export interface RouteSlots {
-  /** Position among all routes; also the key of the route's histograms. */
+  /** Its place, which it keeps over reloads; also the key of the route's histograms. */
   readonly index: number;
   /** The entry's name in the configuration (`*` for any), not what a client wrote. */
   readonly model: string;
@@ -63,6 +65,7 @@ export interface ProviderSlots {
   readonly connectionsOpen: number;
   readonly queueLength: number;
   readonly queueRejected: number;
+  readonly staleReplays: number;
 }
 
 export interface CounterLayout {
@@ -75,12 +78,46 @@ export interface CounterLayout {
   readonly providers: ReadonlyMap<string, ProviderSlots>;
   /** Slots in use. */
   readonly slotCount: number;
+  /** Slots that a column has room for. */
+  readonly room: number;
   /** Slots from one column's start to the next one's. */
   readonly stride: number;
 }
 
+/** As much of a configuration as counters are laid out by. */
+export interface CountedConfig {
+  readonly models: readonly {
+    readonly name: string;
+    readonly targets: readonly { readonly provider: string }[];
+  }[];
+  readonly providers: readonly { readonly name: string }[];
+}
+
+/** Where targets and providers count. */
+export interface CounterPlaces {
+  /** By Target.index. */
+  readonly targets: Int32Array;
+  /** By position in the configuration. */
+  readonly providers: Int32Array;
+  /** How many of each there is room for; the same for all layouts of one memory. */
+  readonly targetsMax: number;
+  readonly providersMax: number;
+}
+
+/** One after the other. */
+export function placeInOrder({ models, providers }: CountedConfig): CounterPlaces {
+  const targets = models.reduce((sum, model) => sum + model.targets.length, 0);
+  return {
+    targets: Int32Array.from({ length: targets }, (_, index) => index),
+    providers: Int32Array.from(providers, (_, index) => index),
+    targetsMax: targets,
+    providersMax: providers.length,
+  };
+}
+
 export function createCounterLayout(
-  config: Pick<WeirConfig, 'models' | 'providers'>,
+  config: CountedConfig,
+  places: CounterPlaces = placeInOrder(config),
 ): CounterLayout {
   let next = 0;
   const take = (count: number): number => {
@@ -98,13 +135,30 @@ export function createCounterLayout(
     number
   >;
 
+  const firstProvider = take(places.providersMax * PROVIDER_FIELDS);
+  const providers = new Map<string, ProviderSlots>();
+  config.providers.forEach(({ name }, position) => {
+    const first = firstProvider + (places.providers[position] ?? 0) * PROVIDER_FIELDS;
+    providers.set(name, {
+      name,
+      connectionsOpen: first,
+      queueLength: first + 1,
+      queueRejected: first + 2,
+      staleReplays: first + 3,
+    });
+  });
+
+  const firstRoute = take(places.targetsMax * ROUTE_FIELDS);
+  let slotCount = firstRoute;
   const routes: RouteSlots[] = [];
   const routesByModel = new Map<string, readonly RouteSlots[]>();
   for (const model of config.models) {
     const own = model.targets.map((target): RouteSlots => {
-      const first = take(ROUTE_FIELDS);
+      const index = places.targets[routes.length] ?? 0;
+      const first = firstRoute + index * ROUTE_FIELDS;
+      slotCount = Math.max(slotCount, first + ROUTE_FIELDS);
       const route = {
-        index: routes.length,
+        index,
         model: model.name,
         provider: target.provider,
         firstStatusSlot: first,
@@ -127,21 +181,10 @@ export function createCounterLayout(
     routesByModel.set(model.name, own);
   }
 
-  const providers = new Map<string, ProviderSlots>();
-  for (const { name } of config.providers) {
-    const first = take(PROVIDER_FIELDS);
-    providers.set(name, {
-      name,
-      connectionsOpen: first,
-      queueLength: first + 1,
-      queueRejected: first + 2,
-    });
-  }
-
   // Small buffers do not begin on a cache line, so rounding up alone would let two columns meet in one.
   // A whole unused line between them keeps them apart wherever the buffer begins.
   const stride = (Math.ceil(next / SLOTS_PER_LINE) + 1) * SLOTS_PER_LINE;
-  return { fixed, refused, routes, routesByModel, providers, slotCount: next, stride };
+  return { fixed, refused, routes, routesByModel, providers, slotCount, room: next, stride };
 }
 
 /** The slot that counts answers with `status` on this route. What is not a status counts as 5xx. */
@@ -170,7 +213,7 @@ function viewColumn(
   worker: number,
 ): Float64Array {
   const firstSlot = SLOTS_PER_LINE + layout.stride * worker;
-  return new Float64Array(buffer, firstSlot * Float64Array.BYTES_PER_ELEMENT, layout.slotCount);
+  return new Float64Array(buffer, firstSlot * Float64Array.BYTES_PER_ELEMENT, layout.room);
 }
 
 /** What a worker writes through. `worker` counts from 0; no two writers may share one. */
@@ -195,6 +238,30 @@ export class CounterColumn {
   get(slot: number): number {
     return this.#slots[slot] ?? 0;
   }
+}
+
+/** Sets to zero what goes up and down; the rest is totals. Only of a thread that has ended. */
+export function resetGauges(
+  layout: CounterLayout,
+  buffer: SharedArrayBuffer,
+  worker: number,
+): void {
+  const column = viewColumn(layout, buffer, worker);
+  const { connectionsOpen, exchangesInFlight, bodyBytesHeld } = layout.fixed;
+  for (const slot of [connectionsOpen, exchangesInFlight, bodyBytesHeld]) column[slot] = 0;
+  for (const provider of layout.providers.values()) {
+    column[provider.connectionsOpen] = 0;
+    column[provider.queueLength] = 0;
+  }
+}
+
+/** One worker's column as it stands, by slot. */
+export function readColumn(
+  layout: CounterLayout,
+  buffer: SharedArrayBuffer,
+  worker: number,
+): Float64Array {
+  return viewColumn(layout, buffer, worker);
 }
 
 /** The sum over all workers, by slot. Off the hot path: one pass over the buffer. */

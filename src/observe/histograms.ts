@@ -187,6 +187,8 @@ export interface MergedSeries {
 /** The primary's side: keeps each worker's last snapshot, so that a worker that is late is shown as last known. */
 export class HistogramStore {
   readonly #byWorker = new Map<number, Map<string, Known>>();
+  /** Of workers that were replaced, all together. */
+  readonly #past = new Map<string, Known>();
 
   takeIn(worker: number, snapshot: Uint8Array): void {
     // Copied, because a view inside a message does not begin on a multiple of eight.
@@ -209,13 +211,36 @@ export class HistogramStore {
     }
   }
 
+  /** Its thread has ended, and another one with the same index begins at nothing: what is known of it stays known. */
+  retire(worker: number): void {
+    const known = this.#byWorker.get(worker);
+    if (known === undefined) return;
+    this.#byWorker.delete(worker);
+    for (const [key, { sumUs, first, counts }] of known) {
+      const past = this.#past.get(key);
+      if (past === undefined) {
+        this.#past.set(key, { sumUs, first, counts });
+        continue;
+      }
+      const begin = Math.min(first, past.first);
+      const end = Math.max(first + counts.length, past.first + past.counts.length);
+      const sums = new Float64Array(end - begin);
+      for (const part of [past, { first, counts }]) {
+        part.counts.forEach((count, at) => {
+          sums[part.first - begin + at]! += count;
+        });
+      }
+      this.#past.set(key, { sumUs: past.sumUs + sumUs, first: begin, counts: sums });
+    }
+  }
+
   /** Equal, count for count, to one histogram that was fed with the values of all workers. */
   merge(): MergedSeries[] {
     const merged = new Map<
       string,
       { measure: Measure; route: number; sumUs: number; histogram: JsHistogram }
     >();
-    for (const known of this.#byWorker.values()) {
+    for (const known of [this.#past, ...this.#byWorker.values()]) {
       for (const [key, { sumUs, first, counts }] of known) {
         let series = merged.get(key);
         if (series === undefined) {

@@ -14,10 +14,13 @@ import {
 import { countUpTo, MEASURE, type Measure, type MergedSeries } from './histograms.js';
 import { LIMIT_METRICS, type LimitSample } from './limit-metrics.js';
 import { OVERLOAD_METRICS, type OverloadSample } from './overload-metrics.js';
+import { PROVIDER_METRICS } from './provider-metrics.js';
+import { RELOAD_METRICS, type ReloadSample } from './reload-metrics.js';
 import { mergeTargets, TARGET_METRICS, type TargetSample } from './target-metrics.js';
 
 export interface MetricsSource {
-  readonly layout: CounterLayout;
+  /** Of all that is counted, or ever was; a reload may add to it. */
+  readonly readLayout: () => CounterLayout;
   /** Sums over the workers, by slot (readCounters). */
   readonly readCounters: () => Float64Array;
   readonly readHistograms: () => readonly MergedSeries[];
@@ -27,6 +30,7 @@ export interface MetricsSource {
   /** By Target.index. */
   readonly readTargets: () => readonly TargetSample[];
   readonly readOverload: () => OverloadSample;
+  readonly readReloads: () => ReloadSample;
   /** Lines that the primary's sink could not write. */
   readonly readLogLinesLost: () => number;
   readonly build: { readonly version: string; readonly node: string; readonly uws: string };
@@ -98,8 +102,8 @@ export function createMetrics(source: MetricsSource): Metrics {
   const registry = new Registry();
   // It looks at the primary's loop every 10 ms otherwise, which wakes an idle process a hundred times a second.
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: LOOP_LOOK_MS });
-  const { layout } = source;
 
+  let layout = source.readLayout();
   let totals = new Float64Array(layout.slotCount);
   let histograms: readonly MergedSeries[] = [];
   let limits: readonly LimitSample[] = [];
@@ -111,12 +115,6 @@ export function createMetrics(source: MetricsSource): Metrics {
     sumByLabels(
       layout.routes.map((route) => ({ labels: labelRoute(route), value: read(slotOf(route)) })),
     );
-  const perProvider = (slot: 'connectionsOpen' | 'queueLength' | 'queueRejected'): Sample[] =>
-    [...layout.providers.values()].map((slots) => ({
-      labels: { provider: slots.name },
-      value: read(slots[slot]),
-    }));
-
   const add = (
     type: ComputedMetric['type'],
     name: string,
@@ -140,11 +138,8 @@ export function createMetrics(source: MetricsSource): Metrics {
         value: read(layout.refused[code]),
       })),
   );
-  add(
-    'counter',
-    'weir_attempts_total',
-    'Calls to providers of exchanges that may make several, by how they ended.',
-    () => sumByLabels(layout.routes.flatMap((route) => readAttempts(route, read))),
+  add('counter', 'weir_attempts_total', 'Calls to providers, by how they ended.', () =>
+    sumByLabels(layout.routes.flatMap((route) => readAttempts(route, read))),
   );
   add('counter', 'weir_exchanges_total', 'Exchanges begun.', () =>
     plain(readFixed('exchangesTotal')),
@@ -211,17 +206,19 @@ export function createMetrics(source: MetricsSource): Metrics {
     'Exchanges with usage whose model has no price, which hence cost nothing.',
     () => perRoute((route) => route.unpriced),
   );
-  add('gauge', 'weir_upstream_connections_open', 'Connections to providers.', () =>
-    perProvider('connectionsOpen'),
-  );
-  add('gauge', 'weir_queue_length', 'Exchanges that wait for a connection to the provider.', () =>
-    perProvider('queueLength'),
-  );
+  for (const [name, type, slot, help] of PROVIDER_METRICS) {
+    add(type, name, help, () =>
+      [...layout.providers.values()].map((slots) => ({
+        labels: { provider: slots.name },
+        value: read(slots[slot]),
+      })),
+    );
+  }
   add(
     'counter',
-    'weir_queue_rejected_total',
-    'Exchanges that found the queue full, or waited in it for too long.',
-    () => perProvider('queueRejected'),
+    'weir_retry_budget_refused_total',
+    'Further attempts that were not made because the budget for them was used up.',
+    () => plain(readFixed('retriesRefused')),
   );
   add(
     'counter',
@@ -287,6 +284,9 @@ export function createMetrics(source: MetricsSource): Metrics {
   for (const [name, type, figure, help] of OVERLOAD_METRICS) {
     add(type, name, help, () => source.readOverload()[figure]);
   }
+  for (const [name, type, help, collect] of RELOAD_METRICS) {
+    add(type, name, help, () => collect(source.readReloads()));
+  }
   add('gauge', 'weir_build_info', 'Always 1; the labels say what runs.', () => [
     { labels: { ...source.build }, value: 1 },
   ]);
@@ -294,6 +294,7 @@ export function createMetrics(source: MetricsSource): Metrics {
   return {
     render: async () => {
       // Read once, so that all metrics of a scrape tell of the same moment.
+      layout = source.readLayout();
       totals = Float64Array.from(source.readCounters());
       histograms = source.readHistograms();
       limits = source.readLimits();

@@ -3,6 +3,7 @@ import type { WeirConfig } from '../config/model.js';
 import type { Exchange, Settled } from '../exchange.js';
 import type { AccessUsage, WriteAccessLine } from './access-line.js';
 import { type CounterColumn, type CounterLayout, type RouteSlots, statusSlot } from './counters.js';
+import type { ExchangeTrail } from './exchange-trail.js';
 import type { WorkerHistograms } from './histograms.js';
 
 export class Recorder {
@@ -10,6 +11,7 @@ export class Recorder {
   readonly #column: CounterColumn;
   readonly #histograms: WorkerHistograms;
   readonly #writeLine: WriteAccessLine | null;
+  readonly #trail: ExchangeTrail | null;
   #inFlight = 0;
   /** Of the exchange before, which often went the same way. */
   #lastTarget: Exchange['target'] = null;
@@ -21,11 +23,13 @@ export class Recorder {
     histograms: WorkerHistograms,
     /** null: the access log is off. */
     writeLine: WriteAccessLine | null,
+    trail: ExchangeTrail | null = null,
   ) {
     this.#layout = layout;
     this.#column = column;
     this.#histograms = histograms;
     this.#writeLine = writeLine;
+    this.#trail = trail;
   }
 
   get inFlight(): number {
@@ -55,6 +59,7 @@ export class Recorder {
     } else if (exchange.ended?.by === 'downstream') {
       column.add(fixed.abortedUnrouted, 1);
     }
+    this.#trail?.offer(exchange, endedMs);
     this.#writeLine?.(describe(exchange, endedMs));
   }
 

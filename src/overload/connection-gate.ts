@@ -2,13 +2,14 @@
  * Decides in one worker whether a connection that has just been opened may stay. One that may not is closed before
  * anything is read from it: an answer would need what there is too little of.
  */
-import type { ClientsConfig, OverloadConfig } from '../config/model.js';
+import type { WeirConfig } from '../config/model.js';
 import { CLOSE_REASONS, type CloseReason, type Readings } from './readings.js';
 
+/** As much of a configuration as decides it. */
+export type ConnectionConfig = Pick<WeirConfig, 'clients' | 'overload' | 'workers'>;
+
 export interface ConnectionGateOptions {
-  readonly overload: OverloadConfig | null;
-  readonly clients: ClientsConfig;
-  readonly workers: number;
+  readonly config: ConnectionConfig;
   /** This worker, from 0. */
   readonly index: number;
   readonly readings: Readings;
@@ -19,14 +20,20 @@ const LAST_STEP = 2 / 3;
 
 export class ConnectionGate {
   readonly #options: ConnectionGateOptions;
-  readonly #connectionsMax: number;
+  #workers = 0;
+  #connectionsMax = Number.POSITIVE_INFINITY;
   /** Share of the process's descriptors from which on no connection is taken. */
-  readonly #descriptorsShare: number;
+  #descriptorsShare = Number.POSITIVE_INFINITY;
   #crowded: ReadonlySet<string> = new Set();
 
   constructor(options: ConnectionGateOptions) {
-    const { overload, clients } = options;
     this.#options = options;
+    this.adopt(options.config);
+  }
+
+  /** A reload has brought another configuration; what is open stays. */
+  adopt({ overload, clients, workers }: ConnectionConfig): void {
+    this.#workers = workers;
     this.#connectionsMax = clients.connectionsMax ?? Number.POSITIVE_INFINITY;
     const first = (overload?.descriptorsPercent ?? 100) / 100;
     this.#descriptorsShare =
@@ -59,8 +66,8 @@ export class ConnectionGate {
   }
 
   #findReason(readAddress: () => string): CloseReason | null {
-    const { readings, workers } = this.#options;
-    const open = readings.sumConnections(workers);
+    const { readings } = this.#options;
+    const open = readings.sumConnections(this.#workers);
     if (open > this.#connectionsMax) {
       return 'connections';
     }

@@ -37,22 +37,30 @@ export function chooseAcceptMode(config: Pick<WeirConfig, 'accept' | 'listen'>):
 /** The primary's app that accepts for all workers. It serves no request itself. */
 export class Acceptor {
   readonly #listener = createProbe();
-  readonly #children: unknown[] = [];
+  /** By the workers' indexes. */
+  readonly #children = new Map<number, unknown>();
 
-  addWorker(descriptor: unknown): void {
-    this.#children.push(descriptor);
+  addWorker(index: number, descriptor: unknown): void {
+    this.#children.set(index, descriptor);
     this.#listener.addChild(descriptor);
   }
 
+  removeWorker(index: number): void {
+    if (this.#children.has(index)) {
+      this.#listener.removeChild(this.#children.get(index));
+      this.#children.delete(index);
+    }
+  }
+
   listen(host: string, port: number): void {
-    this.#listener.listen(host, port, true);
+    this.#listener.listen(host, port);
   }
 
   /** New connections are refused; must come before the workers are asked to end (T-1, T-2). */
   stop(): void {
     this.#listener.stopListening();
-    for (const descriptor of this.#children) {
-      this.#listener.removeChild(descriptor);
+    for (const index of this.#children.keys()) {
+      this.removeWorker(index);
     }
   }
 

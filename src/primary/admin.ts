@@ -3,16 +3,21 @@
  * primary thread, so nothing of it can be reached through the public port and a scrape takes no time
  * from a worker.
  */
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { ListenAddress } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { METRICS_CONTENT_TYPE } from '../observe/metrics.js';
+import { PAGE_POLICY, type StaticFile } from './dashboard-files.js';
 import { describeListenError } from './endpoint.js';
 
 export interface Readiness {
   readonly ready: boolean;
   /** Why not; in the answer of /readyz. */
   readonly reason: string;
+  /** Where fewer workers serve than are configured: how many. */
+  readonly workers?: { readonly serving: number; readonly configured: number };
 }
 
 /** What an operator asked of a path under /api; `body` is the JSON that came along, undefined without one. */
@@ -21,17 +26,23 @@ export interface ApiRequest {
   readonly body: unknown;
 }
 
-export interface ApiAnswer {
-  readonly status: number;
+export type ApiAnswer =
   /** Answered as JSON. */
-  readonly value: unknown;
-}
+  | { readonly status: number; readonly value: unknown }
+  | { readonly status: number; readonly contentType: string; readonly body: string };
 
 /** One path under /api. */
 export interface ApiRoute {
   readonly path: string;
   readonly method: 'GET' | 'POST';
-  readonly answer: (request: ApiRequest) => ApiAnswer;
+  readonly answer: (request: ApiRequest) => ApiAnswer | Promise<ApiAnswer>;
+}
+
+/** One path whose answer does not end by itself. */
+export interface StreamRoute {
+  readonly path: string;
+  /** Answers; false, and nothing was written, where as many are open as may be. */
+  readonly open: (response: ServerResponse) => boolean;
 }
 
 export interface AdminServerOptions {
@@ -39,9 +50,14 @@ export interface AdminServerOptions {
   readonly isReady: () => Readiness;
   readonly renderMetrics: () => Promise<string>;
   readonly api: readonly ApiRoute[];
+  readonly streams?: readonly StreamRoute[];
+  /** By path. */
+  readonly files?: ReadonlyMap<string, StaticFile>;
 }
 
 export interface AdminServer {
+  /** A connection that the supervisor accepted; then there is no need to listen. */
+  take(socket: Socket): void;
   /** Resolves with the address in use, whose port the system may have chosen. */
   listen(): Promise<ListenAddress>;
   /** null while it does not listen. */
@@ -80,6 +96,10 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
       })),
     ],
     ...options.api.map((route): [string, Route] => [route.path, createApiRoute(route)]),
+    ...Array.from(options.files ?? [], ([path, file]): [string, Route] => [
+      path,
+      reading(() => ({ status: 200, ...file })),
+    ]),
   ]);
 
   // Scrapes that come together share one rendering, so that many scrapers cost no more than one.
@@ -101,6 +121,12 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
     },
     (request, response) => {
       takeBody(request, response, (body) => {
+        const stream = options.streams?.find(({ path }) => path === pathOf(request));
+        if (stream !== undefined && request.method === 'GET') {
+          if (!stream.open(response))
+            sendAnswer(request, response, answerJson(503, { error: 'busy' }));
+          return;
+        }
         handleRequest(routes, request, body).then(
           (answer) => sendAnswer(request, response, answer),
           () => sendAnswer(request, response, answerJson(500, { error: 'internal_error' })),
@@ -109,10 +135,21 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
     },
   );
 
+  const taken = new Set<Socket>();
+  const take = (socket: Socket): void => {
+    // Node begins to watch for slow and idle connections when a server listens, which this one does not.
+    if (!server.listening && taken.size === 0) server.emit('listening');
+    taken.add(socket);
+    socket.on('close', () => taken.delete(socket));
+    server.emit('connection', socket);
+    socket.resume();
+  };
+
   return {
+    take,
     listen: () => listenAt(server, options.address),
     address: () => readAddress(server),
-    close: () => closeServer(server),
+    close: () => closeServer(server, taken),
   };
 }
 
@@ -123,7 +160,7 @@ function reading(handle: () => Answer | Promise<Answer>): Route {
 function createApiRoute({ method, answer }: ApiRoute): Route {
   return {
     methods: method === 'GET' ? READING : [method],
-    handle: (request, body) => {
+    handle: async (request, body) => {
       // A page in an operator's browser can send a form anywhere, but JSON only where it is let.
       const isJson = /^application\/json\b/i.test(request.headers['content-type'] ?? '');
       if (method === 'POST' && !isJson) {
@@ -138,10 +175,14 @@ function createApiRoute({ method, answer }: ApiRoute): Route {
         }
       }
       const query = new URLSearchParams((request.url ?? '').split('?')[1] ?? '');
-      const result = answer({ query, body: value });
-      return answerJson(result.status, result.value);
+      const result = await answer({ query, body: value });
+      return 'body' in result ? result : answerJson(result.status, result.value);
     },
   };
+}
+
+function pathOf({ url = '/' }: IncomingMessage): string {
+  return url.split('?', 1)[0] ?? '/';
 }
 
 async function handleRequest(
@@ -149,8 +190,7 @@ async function handleRequest(
   request: IncomingMessage,
   body: Buffer,
 ): Promise<Answer> {
-  const [path = '/'] = (request.url ?? '/').split('?', 1);
-  const route = routes.get(path);
+  const route = routes.get(pathOf(request));
   if (route === undefined) {
     return answerJson(404, { error: 'not_found', paths: [...routes.keys()] });
   }
@@ -161,10 +201,10 @@ async function handleRequest(
   return route.handle(request, body);
 }
 
-function answerReadiness({ ready, reason }: Readiness): Answer {
+function answerReadiness({ ready, reason, workers }: Readiness): Answer {
   return ready
-    ? answerJson(200, { status: 'ready' })
-    : answerJson(503, { status: 'not_ready', reason });
+    ? answerJson(200, { status: 'ready', workers })
+    : answerJson(503, { status: 'not_ready', reason, workers });
 }
 
 function answerJson(status: number, value: unknown): Answer {
@@ -182,6 +222,9 @@ function sendAnswer(request: IncomingMessage, response: ServerResponse, answer: 
   response.setHeader('content-length', Buffer.byteLength(answer.body));
   response.setHeader('cache-control', 'no-store');
   response.setHeader('x-content-type-options', 'nosniff');
+  if (answer.contentType.startsWith('text/html')) {
+    response.setHeader('content-security-policy', PAGE_POLICY);
+  }
   if (answer.allow !== undefined) response.setHeader('allow', answer.allow);
   response.end(request.method === 'HEAD' ? undefined : answer.body);
 }
@@ -238,14 +281,12 @@ function readAddress(server: Server): ListenAddress | null {
     : { host: address.address, port: address.port };
 }
 
-function closeServer(server: Server): Promise<void> {
-  if (!server.listening) return Promise.resolve();
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
-    server.close(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-    server.closeIdleConnections();
-  });
+async function closeServer(server: Server, taken: ReadonlySet<Socket>): Promise<void> {
+  const closed = server.listening ? once(server, 'close') : null;
+  // Closes idle connections, too, and ends what Node does at times, also where nothing listened.
+  server.close();
+  const open = [...taken].filter((socket) => !socket.closed).map((socket) => once(socket, 'close'));
+  const timer = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
+  await Promise.all([closed, ...open]);
+  clearTimeout(timer);
 }

@@ -8,6 +8,7 @@ import { createSecureContext } from 'node:tls';
 import { formatAddress } from '../config/address.js';
 import type { ListenAddress, PublicListen } from '../config/model.js';
 import { OperatorError } from '../core/errors.js';
+import type { Inheritance } from '../supervisor/protocol.js';
 
 const MISTAKES: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the port is in use',
@@ -45,6 +46,20 @@ export function probeAddress(address: ListenAddress): Promise<number> {
       probe.close(() => resolve(port));
     });
   });
+}
+
+/**
+ * The port of the server before this one, also where the system chose it, if the same was asked for; where that one
+ * still listens the two share it. Else as probeAddress().
+ */
+export async function findPort(
+  { host, port }: ListenAddress,
+  inheritance: Inheritance | null,
+): Promise<number> {
+  const before = inheritance?.listen ?? null;
+  const isSame = before !== null && before.host === host && before.port === port;
+  if (isSame && inheritance?.isSuccessor === true) return before.boundPort;
+  return probeAddress({ host, port: isSame ? before.boundPort : port });
 }
 
 /** @throws OperatorError when a file can't be read or certificate and key do not fit. */

@@ -11,6 +11,8 @@ export interface CheckResult {
   readonly outcome: 'well' | 'failed' | 'throttled' | 'unclear';
   /** For the log. */
   readonly detail: string;
+  /** How long the provider wants to be left alone; -1: it did not say. */
+  readonly retryAfterMs: number;
 }
 
 /** What asks one provider; upstream/probe.ts. */
@@ -40,37 +42,27 @@ interface Checked {
   readonly name: string;
   readonly check: HealthCheckConfig;
   readonly prober: CheckProber;
-  readonly targets: readonly number[];
+  targets: readonly number[];
   /** Failed checks in a row that make the provider count as failed. */
   readonly failuresMax: number;
   failuresInRow: number;
   last: CheckResult['outcome'] | null;
   timer: NodeJS.Timeout | null;
+  isClosed: boolean;
 }
 
 export class HealthChecks {
   readonly #options: HealthChecksOptions;
-  readonly #checked: readonly Checked[];
+  #checked: readonly Checked[];
+  #table: HealthTable;
   readonly #waiting: Checked[] = [];
   #running = 0;
   #isStopped = false;
 
   constructor(options: HealthChecksOptions) {
     this.#options = options;
-    this.#checked = options.providers.flatMap((provider) => {
-      const { name, health, breaker } = provider;
-      if (health === null) return [];
-      return {
-        name,
-        check: health,
-        prober: options.openProber(provider, health),
-        targets: findTargets(options.table, name),
-        failuresMax: breaker?.failures ?? Number.POSITIVE_INFINITY,
-        failuresInRow: 0,
-        last: null,
-        timer: null,
-      };
-    });
+    this.#table = options.table;
+    this.#checked = options.providers.flatMap((provider) => this.#open(provider) ?? []);
   }
 
   /** The first checks are spread over a whole period. */
@@ -83,10 +75,48 @@ export class HealthChecks {
   stop(): void {
     this.#isStopped = true;
     this.#waiting.length = 0;
-    for (const { timer, prober } of this.#checked) {
-      if (timer !== null) clearTimeout(timer);
-      prober.close();
-    }
+    for (const checked of this.#checked) close(checked);
+  }
+
+  /**
+   * Turns to a changed configuration. Checks of providers that stay as they are go on in their rhythm.
+   * @param changed names of providers that are other than before, or were not there.
+   */
+  adopt(
+    providers: readonly ProviderConfig[],
+    changed: ReadonlySet<string>,
+    table: HealthTable,
+  ): void {
+    const before = new Map(this.#checked.map((checked) => [checked.name, checked]));
+    this.#table = table;
+    this.#checked = providers.flatMap((provider) => {
+      const known = changed.has(provider.name) ? undefined : before.get(provider.name);
+      if (known === undefined) {
+        const opened = this.#open(provider);
+        if (opened !== null) this.#schedule(opened, opened.check.everyMs * this.#random());
+        return opened ?? [];
+      }
+      before.delete(provider.name);
+      known.targets = findTargets(table, provider.name);
+      return known;
+    });
+    for (const gone of before.values()) close(gone);
+  }
+
+  #open(provider: ProviderConfig): Checked | null {
+    const { name, health, breaker } = provider;
+    if (health === null) return null;
+    return {
+      name,
+      check: health,
+      prober: this.#options.openProber(provider, health),
+      targets: findTargets(this.#table, name),
+      failuresMax: breaker?.failures ?? Number.POSITIVE_INFINITY,
+      failuresInRow: 0,
+      last: null,
+      timer: null,
+      isClosed: false,
+    };
   }
 
   #random(): number {
@@ -108,14 +138,20 @@ export class HealthChecks {
     const result = await checked.prober.probe();
     this.#running -= 1;
     if (this.#isStopped) return;
-    this.#take(checked, result);
-    this.#schedule(checked, checked.check.everyMs * (1 - JITTER + 2 * JITTER * this.#random()));
-    const next = this.#waiting.shift();
+    if (!checked.isClosed) {
+      this.#take(checked, result);
+      const usualMs = checked.check.everyMs * (1 - JITTER + 2 * JITTER * this.#random());
+      // What a provider asks of callers holds for its checks too.
+      this.#schedule(checked, Math.max(usualMs, result.retryAfterMs));
+    }
+    let next = this.#waiting.shift();
+    while (next?.isClosed === true) next = this.#waiting.shift();
     if (next !== undefined) void this.#run(next);
   }
 
-  #take(checked: Checked, { outcome, detail }: CheckResult): void {
-    const { table, logger } = this.#options;
+  #take(checked: Checked, { outcome, detail, retryAfterMs }: CheckResult): void {
+    const { logger } = this.#options;
+    const table = this.#table;
     const nowMs = this.#options.now();
     const { check, targets } = checked;
     if (outcome !== checked.last) {
@@ -128,13 +164,20 @@ export class HealthChecks {
     if (outcome === 'well') {
       for (const index of targets) table.noteCheckWell(index, nowMs, check.model !== null);
     } else if (outcome === 'throttled') {
-      for (const index of targets) table.noteThrottled(index, nowMs, 0);
+      const untilMs = retryAfterMs < 0 ? 0 : nowMs + retryAfterMs;
+      for (const index of targets) table.noteThrottled(index, nowMs, untilMs);
     } else if (checked.failuresInRow >= checked.failuresMax) {
       // Callers need not try what the next check will.
-      const holdMs = check.everyMs * (1 + JITTER) + check.timeoutMs;
+      const holdMs = Math.max(check.everyMs * (1 + JITTER), retryAfterMs) + check.timeoutMs;
       for (const index of targets) table.noteCheckFailed(index, nowMs, holdMs);
     }
   }
+}
+
+function close(checked: Checked): void {
+  checked.isClosed = true;
+  if (checked.timer !== null) clearTimeout(checked.timer);
+  checked.prober.close();
 }
 
 function findTargets(table: HealthTable, provider: string): number[] {

@@ -7,13 +7,25 @@ import { join } from 'node:path';
 import type { WeirConfig } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs, toSharedMs, wallClockMs } from '../core/clock.js';
-import { findLimit, planLimits, type TablePlan } from '../limits/plan.js';
-import { DynamicSlots } from '../limits/slots.js';
+import { OperatorError } from '../core/errors.js';
+import {
+  countLimits,
+  findLimit,
+  findRow,
+  pickPlaces,
+  planConsumers,
+  type RowPlaces,
+  type TablePlan,
+} from '../limits/plan.js';
+import { writeRows } from '../limits/row-change.js';
+import { type RowChange, RowKeeper } from '../limits/row-keeper.js';
 import { restoreSnapshot, takeSnapshot } from '../limits/snapshot.js';
 import { readSnapshotFile, writeSnapshotFile } from '../limits/snapshot-file.js';
 import { createTableBuffer, LimitTable } from '../limits/table.js';
 import type { LimitSample } from '../observe/limit-metrics.js';
 import type { Logger } from '../observe/logger.js';
+import { type CallerTable, CallerTables } from './caller-tables.js';
+import { LimitsElsewhere } from './limits-elsewhere.js';
 
 const FILE_NAME = 'limits.snapshot';
 const NANO = 1e9;
@@ -37,36 +49,115 @@ export interface LimitView {
   readonly overdrawn: number;
 }
 
+/** What workers must be given to plan and count as the primary does. */
+export interface LimitMemory {
+  readonly limits: SharedArrayBuffer;
+  readonly limitPlaces: RowPlaces;
+  readonly callerLimits: SharedArrayBuffer | null;
+}
+
+/** The limits of a configuration that is not in force yet. */
+export interface PlannedLimits extends LimitMemory {
+  readonly change: RowChange;
+  /** The table that is there already, where nothing of the callers' limits has changed. */
+  readonly callers: CallerTable | null;
+}
+
+type LimitConfigs = Pick<WeirConfig, 'consumers' | 'callers' | 'workers' | 'stateDir'>;
+
 export class LimitKeeper {
-  readonly buffer: SharedArrayBuffer;
-  readonly #plan: TablePlan;
-  readonly #table: LimitTable;
-  readonly #slots: DynamicSlots | null;
+  /** What concerns servers before and after this one. */
+  readonly elsewhere: LimitsElsewhere;
+  readonly #buffer: SharedArrayBuffer;
+  readonly #rows: RowKeeper;
+  #plan: TablePlan;
+  #table: LimitTable;
+  readonly #callers: CallerTables;
   readonly #logger: Logger;
   readonly #path: string | null;
   readonly #stateDir: string | null;
-  readonly #places: ReadonlyMap<string, number>;
+  #places: ReadonlyMap<string, number>;
+  /** By consumer, and one more: how many limits those before it have. */
+  #firstLimit: Uint32Array;
   #timer: NodeJS.Timeout | null = null;
   #saving: Promise<void> | null = null;
   #lastFailure: string | null = null;
 
-  constructor(
-    config: Pick<WeirConfig, 'consumers' | 'callers' | 'workers' | 'stateDir'>,
-    logger: Logger,
-  ) {
-    this.#plan = planLimits(config);
-    this.buffer = createTableBuffer(this.#plan, sharedNowMs());
-    this.#table = new LimitTable(this.buffer, this.#plan, -1);
-    this.#slots = this.#plan.dynamic === null ? null : new DynamicSlots(this.#table);
+  constructor(config: LimitConfigs, logger: Logger) {
+    const rows = (config.consumers ?? []).reduce((sum, { limits }) => sum + limits.length, 0);
+    const roomy = Math.max(BOUNDS.limitRowsRoom, 2 * rows);
+    this.#plan = planConsumers(config, { capacity: Math.min(roomy, BOUNDS.limitRowsMax) });
+    this.#buffer = createTableBuffer(this.#plan, sharedNowMs());
+    this.#table = new LimitTable(this.#buffer, this.#plan, -1);
+    this.elsewhere = new LimitsElsewhere(() => ({
+      buffer: this.#buffer,
+      plan: this.#plan,
+      table: this.#table,
+    }));
+    this.#rows = new RowKeeper(this.#plan);
+    this.#callers = new CallerTables(config);
     this.#logger = logger;
     this.#stateDir = config.stateDir;
     this.#path = config.stateDir === null ? null : join(config.stateDir, FILE_NAME);
-    this.#places = new Map((config.consumers ?? []).map(({ name }, index) => [name, index]));
+    this.#places = listPlaces(this.#plan);
+    this.#firstLimit = countLimits(this.#plan);
+  }
+
+  /** Of the configuration in force. */
+  get memory(): LimitMemory {
+    return {
+      limits: this.#buffer,
+      limitPlaces: pickPlaces(this.#plan),
+      callerLimits: this.#callers.current?.buffer ?? null,
+    };
+  }
+
+  /**
+   * To be followed by adopt() or discard().
+   * @throws OperatorError where there is no room for the new limits.
+   */
+  prepare(config: LimitConfigs): PlannedLimits {
+    const change = this.#rows.plan(this.#plan, config.consumers);
+    if (change === null) {
+      throw new OperatorError(
+        `consumers: the table of limits has room for ${this.#plan.capacity} limits, those of running exchanges included; ` +
+          'SIGUSR2 or a restart makes a larger one',
+      );
+    }
+    const callers = this.#callers.prepare(config);
+    return {
+      change,
+      callers,
+      limits: this.#buffer,
+      limitPlaces: pickPlaces(change.plan),
+      callerLimits: callers?.buffer ?? null,
+    };
+  }
+
+  discard({ change }: PlannedLimits): void {
+    this.#rows.discard(change);
+  }
+
+  /** Just before the workers turn to that generation. */
+  adopt({ change, callers }: PlannedLimits, generation: number): void {
+    writeRows(this.#buffer, this.#table, change, sharedNowMs());
+    this.#rows.adopt(change, generation);
+    this.#plan = change.plan;
+    this.#table = new LimitTable(this.#buffer, this.#plan, -1);
+    this.#callers.adopt(callers, generation);
+    this.#places = listPlaces(this.#plan);
+    this.#firstLimit = countLimits(this.#plan);
+  }
+
+  /** No exchange of a generation before this one runs any more. */
+  retire(oldest: number): void {
+    this.#rows.retire(oldest, (row) => this.#table.forget(row));
+    this.#callers.retire(oldest);
   }
 
   /** What was spent before the last end. A file that can't be used is said, and the start goes on. */
   async restore(): Promise<void> {
-    if (this.#path === null || this.#plan.rowCount === 0) {
+    if (this.#path === null || this.#countAll() === 0) {
       return;
     }
     const { snapshot, reason } = await readSnapshotFile(this.#path);
@@ -89,7 +180,7 @@ export class LimitKeeper {
 
   /** From now on what is spent is saved every few seconds. */
   startSaving(): void {
-    if (this.#path !== null && this.#plan.rowCount > 0) {
+    if (this.#path !== null) {
       this.#timer = setInterval(() => void this.#save(), BOUNDS.snapshotEveryMs);
     }
   }
@@ -104,9 +195,20 @@ export class LimitKeeper {
     }
   }
 
+  /**
+   * Ends what startSaving() began, without saving: another server has taken over, and a file of this one must not come
+   * after its own.
+   */
+  async stopSaving(): Promise<void> {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+    await this.#saving;
+  }
+
   /** Only of a thread that has ended. */
   reclaim(worker: number): void {
     this.#table.reclaim(worker);
+    this.#callers.reclaim(worker);
   }
 
   get consumerNames(): readonly string[] {
@@ -119,18 +221,20 @@ export class LimitKeeper {
 
   /** Of one consumer, or of all; `skip` and `max` are limits, not consumers. */
   list(consumer: string | null, skip: number, max: number): LimitView[] {
-    const [first, end] = this.#rowsOf(consumer);
+    const [first, end] = this.#limitsOf(consumer);
     const views: LimitView[] = [];
     const last = Math.min(end, first + skip + max);
-    for (let row = first + skip; row < last; row += 1) {
-      views.push(this.#view(row));
+    let place = this.#findConsumer(first + skip);
+    for (let at = first + skip; at < last; at += 1) {
+      while (at >= (this.#firstLimit[place + 1] ?? 0)) place += 1;
+      views.push(this.#view(place, at - (this.#firstLimit[place] ?? 0)));
     }
     return views;
   }
 
   /** How many limits there are, of one consumer or of all. */
   count(consumer: string | null): number {
-    const [first, end] = this.#rowsOf(consumer);
+    const [first, end] = this.#limitsOf(consumer);
     return end - first;
   }
 
@@ -160,26 +264,47 @@ export class LimitKeeper {
 
   /** How often a caller was refused because as many are told apart as may be. */
   get tableFullCount(): number {
-    return this.#slots?.refusedCount ?? 0;
+    return this.#callers.refusedCount;
   }
 
-  #rowsOf(consumer: string | null): [first: number, end: number] {
-    const { firstRow, consumers } = this.#plan;
+  #countAll(): number {
+    return this.#firstLimit[this.#plan.consumers.length] ?? 0;
+  }
+
+  #limitsOf(consumer: string | null): [first: number, end: number] {
     if (consumer === null) {
-      return [0, firstRow[consumers.length] ?? 0];
+      return [0, this.#countAll()];
     }
     const place = this.#places.get(consumer);
-    return place === undefined ? [0, 0] : [firstRow[place] ?? 0, firstRow[place + 1] ?? 0];
+    return place === undefined
+      ? [0, 0]
+      : [this.#firstLimit[place] ?? 0, this.#firstLimit[place + 1] ?? 0];
+  }
+
+  /** The last consumer whose limits begin at or before the one at `at` of all. */
+  #findConsumer(at: number): number {
+    let low = 0;
+    let high = this.#plan.consumers.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if ((this.#firstLimit[middle] ?? 0) <= at) low = middle;
+      else high = middle - 1;
+    }
+    return low;
   }
 
   #find(consumer: string, limit: string | null): number[] {
-    const [first, end] = this.#rowsOf(consumer);
-    const rows = Array.from({ length: end - first }, (_, index) => first + index);
-    return limit === null ? rows : rows.filter((row) => this.#view(row).limit === limit);
+    const place = this.#places.get(consumer) ?? -1;
+    const [first, end] = this.#limitsOf(consumer);
+    const chosen = Array.from({ length: end - first }, (_, index) => index).filter(
+      (index) => limit === null || this.#view(place, index).limit === limit,
+    );
+    return chosen.map((index) => findRow(this.#plan, place, index));
   }
 
-  #view(row: number): LimitView {
-    const { limit, consumer } = findLimit(this.#plan, row);
+  #view(consumer: number, index: number): LimitView {
+    const row = findRow(this.#plan, consumer, index);
+    const { limit } = findLimit(this.#plan, row);
     const state = this.#table.readRow(row, sharedNowMs());
     const unit = state.kind === 'cost' ? NANO : 1;
     const { config } = limit;
@@ -208,7 +333,7 @@ export class LimitKeeper {
   }
 
   async #write(): Promise<void> {
-    if (this.#path === null || this.#stateDir === null) {
+    if (this.#path === null || this.#stateDir === null || this.#countAll() === 0) {
       return;
     }
     await mkdir(this.#stateDir, { recursive: true, mode: 0o700 }).catch(() => {});
@@ -227,4 +352,8 @@ const NO_FILE = 'the file does not exist';
 
 function sharedNowMs(): number {
   return toSharedMs(nowMs());
+}
+
+function listPlaces({ consumers }: TablePlan): Map<string, number> {
+  return new Map(consumers.map(({ name }, index) => [name, index]));
 }

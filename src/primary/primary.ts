@@ -3,133 +3,169 @@
  * worker listens.
  */
 import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
 import { TokenCounter } from '../admit/exact-count.js';
-import { loadPriceCatalog, type PriceCatalog } from '../admit/price-catalog.js';
-import { formatAddress } from '../config/address.js';
-import type { ListenAddress, WeirConfig } from '../config/model.js';
-import { checkTlsFiles, readTlsFiles } from '../config/pem-files.js';
+import type { WeirConfig } from '../config/model.js';
+import { checkTlsFiles } from '../config/pem-files.js';
 import { BOUNDS } from '../core/bounds.js';
-import { nowMs, toSharedMs, wallClockMs } from '../core/clock.js';
-import { createCounterBuffer, createCounterLayout, readCounters } from '../observe/counters.js';
-import { HistogramStore } from '../observe/histograms.js';
+import { nowMs, wallClockMs } from '../core/clock.js';
+import { createCounterBuffer, resetGauges } from '../observe/counters.js';
 import { createLogMemory } from '../observe/log-batch.js';
 import { LogSink } from '../observe/log-sink.js';
 import { createLogger, type Logger } from '../observe/logger.js';
-import { createMetrics } from '../observe/metrics.js';
-import { listSecrets } from '../observe/recorder.js';
-import { createRedact } from '../observe/redact.js';
-import { countTargets } from '../route/models.js';
+import { NO_RELOADS } from '../observe/reload-metrics.js';
 import { createTargetLoadBuffer, reclaimTargetLoad } from '../route/target-load.js';
+import { Gate } from '../worker/gate.js';
 import type { WorkerStart } from '../worker/messages.js';
 import { type AcceptMode, Acceptor, chooseAcceptMode } from './acceptor.js';
-import { type AdminServer, createAdminServer, type Readiness } from './admin.js';
+import type { Readiness } from './admin.js';
+import { AdminSide } from './admin-side.js';
+import { CheckKeeper } from './check-keeper.js';
 import { widenInlining } from './compiler.js';
-import { checkCertificate, probeAddress } from './endpoint.js';
-import { HealthChecks } from './health-checks.js';
+import { WatchKeeper } from './config-watch.js';
+import { checkCertificate, findPort } from './endpoint.js';
+import { type Kept, planNext, startFirst } from './generation-plan.js';
+import { Generations } from './generations.js';
+import { HandOver } from './hand-over.js';
 import { LimitKeeper } from './limit-keeper.js';
-import { createLimitsApi } from './limits-api.js';
+import { LivingSecrets } from './living-secrets.js';
+import { sayReady } from './ready-line.js';
+import { Reloader, type ReloadResult } from './reload.js';
+import { logReload } from './reload-log.js';
 import { ResourceWatch } from './resource-watch.js';
+import type { SupervisorLink } from './supervisor-link.js';
 import { TargetKeeper } from './target-keeper.js';
-import { createTargetsApi } from './targets-api.js';
-import { WorkerSet } from './worker-set.js';
+import { TargetPlaces } from './target-places.js';
+import { WorkerCare } from './worker-care.js';
+import { type ListeningWorker, WorkerSet } from './worker-set.js';
 
 export interface PrimaryOptions {
   readonly config: WeirConfig;
+  /** Reads the configuration anew. @throws OperatorError with a line for each problem. */
+  readonly loadConfig: () => WeirConfig;
   readonly version: string;
+  /** null: this process has no supervisor. */
+  readonly link: SupervisorLink | null;
   /** Called with the exit code when everything has ended. */
   readonly onEnded: (exitCode: number) => void;
 }
 
 export class Primary {
-  readonly #config: WeirConfig;
+  /** The one in force. */
+  #config: WeirConfig;
   readonly #options: PrimaryOptions;
   readonly #sink = new LogSink();
   readonly #workers: WorkerSet;
-  readonly #admin: AdminServer;
+  readonly #adminSide: AdminSide;
   readonly logger: Logger;
-  readonly #histograms = new HistogramStore();
-  readonly #layout;
-  readonly #counters: SharedArrayBuffer;
+  readonly #secrets = new LivingSecrets();
   readonly #limits: LimitKeeper;
   readonly #targets: TargetKeeper;
   readonly #resources: ResourceWatch;
-  #checks: HealthChecks | null = null;
-  readonly #targetLoad: SharedArrayBuffer;
+  /** What lasts from one configuration to the next. */
+  readonly #kept: Kept;
+  #reloader: Reloader | null = null;
+  readonly #watch: WatchKeeper;
+  readonly #checks: CheckKeeper;
   readonly #tokenCounter = new TokenCounter();
+  readonly #care: WorkerCare;
   #acceptor: Acceptor | null = null;
+  /** What the next worker of that index is started with; the one place that knows. */
+  #createStart: ((index: number) => WorkerStart) | null = null;
   #readiness: Readiness = { ready: false, reason: 'starting' };
   #exitCode = 0;
   #isDraining = false;
+  #isHandingOver = false;
+  readonly #gateMemory = Gate.createMemory();
+  readonly #gate = new Gate(this.#gateMemory);
+  /** null: there is no supervisor, so nobody to hand over to or to take over from. */
+  readonly handOver: HandOver | null;
 
   constructor(options: PrimaryOptions) {
     const { config } = options;
     this.#options = options;
     this.#config = config;
-    this.logger = createLogger(config.log.level, this.#sink, createRedact(listSecrets(config)));
-    this.#layout = createCounterLayout(config);
-    this.#counters = createCounterBuffer(this.#layout, config.workers);
+    this.#secrets.add(1, config);
+    this.logger = createLogger(config.log.level, this.#sink, this.#secrets.redact);
     this.#limits = new LimitKeeper(config, this.logger);
     this.#targets = new TargetKeeper(config, this.logger);
     this.#resources = new ResourceWatch(config, this.logger);
-    this.#targetLoad = createTargetLoadBuffer(countTargets(config), config.workers);
+    this.#checks = new CheckKeeper(this.logger);
+    this.#watch = new WatchKeeper(this.logger, () => void this.reload('the file has changed'));
+    const places = new TargetPlaces(config);
+    const counters = createCounterBuffer(places.layout, config.workers);
+    const targetLoad = createTargetLoadBuffer(places.targetsMax, config.workers);
+    const [limits, targets] = [this.#limits, this.#targets];
+    this.#kept = { limits, targets, places, counters, targetLoad };
     this.#workers = new WorkerSet({
       onLog: (lines, lineCount, onTaken) => this.#sink.writeBatch(lines, lineCount, onTaken),
-      onFault: (index, message, stack) => this.#onFault(index, message, stack),
+      onTrail: (trail) => this.#adminSide.onTrail(trail),
+      onFault: (index, message, stack, isContained) =>
+        this.#onFault(index, message, stack, isContained),
+      onReserve: async (ask) => (await this.handOver?.reserve(ask)) ?? null,
+      onSettled: (changes) => this.handOver?.settle(changes),
       onCountTokens: (body, model) => this.#tokenCounter.count(body, model),
       onEnded: (index) => {
         this.#limits.reclaim(index);
         this.#resources.reclaim(index);
-        reclaimTargetLoad(this.#targetLoad, countTargets(config), index);
+        reclaimTargetLoad(targetLoad, places.targetsMax, index);
+        resetGauges(places.layout, counters, index);
+        this.#adminSide.retireWorker(index);
+        this.#reloader?.onWorkerEnded(index);
       },
+      onGeneration: (index, report) => this.#reloader?.onReport(index, report),
       onLost: (index, exitCode) =>
-        this.#onFault(index, `the thread ended with code ${exitCode}`, ''),
+        this.#onFault(index, `the thread ended with code ${exitCode}`, '', false),
     });
-    const metrics = createMetrics({
-      layout: this.#layout,
-      readCounters: () => readCounters(this.#layout, this.#counters, config.workers),
-      readHistograms: () => this.#histograms.merge(),
-      readLimits: () => this.#limits.readSamples(),
-      readLimitTableFull: () => this.#limits.tableFullCount,
+    this.#care = new WorkerCare({
+      logger: this.logger,
+      takeOff: (index) => this.#acceptor?.removeWorker(index),
+      retire: (index) => this.#workers.retire(index),
+      start: (index) => this.#startWorker(index),
+      putOn: (index, { descriptor }) => this.#acceptor?.addWorker(index, descriptor),
+      giveUp: (reason) => this.#fail(reason),
+      abandon: (reason) => void this.#die(reason),
+    });
+    const { link } = options;
+    const giving = { limits, workers: this.#workers, gate: this.#gate, logger: this.logger };
+    this.handOver = link === null ? null : new HandOver({ link, ...giving });
+    this.#adminSide = new AdminSide({
+      readConfig: () => this.#config,
+      version: options.version,
+      kept: this.#kept,
+      workers: this.#workers,
+      isReady: () => this.#describeReadiness(),
       readOverload: () => this.#resources.readSample(),
-      readTargets: () => this.#targets.readSamples(),
+      readReloads: () => this.#reloader?.readSample() ?? NO_RELOADS,
       readLogLinesLost: () => this.#sink.linesLost,
-      build: {
-        version: options.version,
-        node: process.versions.node,
-        uws: process.versions.modules,
-      },
-    });
-    this.#admin = createAdminServer({
-      address: config.admin,
-      isReady: () => this.#readiness,
-      renderMetrics: async () => {
-        await this.#workers.collectHistograms((index, snapshots) => {
-          for (const snapshot of snapshots) {
-            this.#histograms.takeIn(index, snapshot);
-          }
-        });
-        return metrics.render();
-      },
-      api: [...createLimitsApi(this.#limits), ...createTargetsApi(this.#targets)],
+      reload: (cause) => this.reload(cause),
     });
   }
 
   /** @throws OperatorError for whatever the operator can put right. */
   async start(): Promise<void> {
-    const { config } = this.#options;
+    const { config, link } = this.#options;
     const startedMs = nowMs();
     checkCertificate(config.listen.tls);
     for (const provider of config.providers) {
       checkTlsFiles(provider);
     }
     const mode = chooseAcceptMode(config);
-    const port = await probeAddress(config.listen);
-    const admin = await this.#admin.listen();
+    const port = await findPort(config.listen, link?.inheritance ?? null);
+    const admin = await (link?.listenAdmin(config.admin) ?? this.#adminSide.server.listen());
     try {
-      await this.#limits.restore();
+      const isSuccessor = link?.inheritance.isSuccessor === true;
+      if (!isSuccessor) {
+        await this.#limits.restore();
+        this.#gate.open();
+      }
       widenInlining();
-      await this.#startWorkers(mode, port, await this.#loadPrices());
-      await this.#startChecks();
+      await this.#startWorkers(mode, port);
+      await this.#checks.adopt(config.providers, new Set(), this.#targets.table);
+      if (isSuccessor) {
+        await this.handOver?.take();
+        this.#gate.open();
+      }
     } catch (error) {
       await this.#abandon();
       throw error;
@@ -137,51 +173,109 @@ export class Primary {
     this.#limits.startSaving();
     this.#targets.startLooking();
     this.#resources.start(port, (addresses) => this.#workers.tellCrowded(addresses));
-    this.#warmTokenCounter();
+    this.#adminSide.start();
+    void this.#tokenCounter.warmFor(config);
+    this.#watch.follow(config);
     this.#readiness = { ready: true, reason: '' };
-    for (const warning of config.warnings) {
-      this.logger.warn(warning);
-    }
-    this.#logReady(mode, { host: config.listen.host, port }, admin, nowMs() - startedMs);
+    const { host, port: asked } = config.listen;
+    link?.send({ kind: 'ready', listen: { host, port: asked, boundPort: port } });
+    this.#logWarnings();
+    sayReady(this.logger, {
+      config,
+      version: this.#options.version,
+      mode,
+      listen: { host, port },
+      admin,
+      startMs: nowMs() - startedMs,
+      isSupervised: link !== null,
+    });
+  }
+
+  /** Reads the configuration anew and turns to it; what is wrong with it is in the result and in the log. */
+  reload(cause: string): Promise<ReloadResult> {
+    if (this.#reloader !== null) return this.#reloader.request(cause);
+    const problems = [this.#readiness.reason];
+    return Promise.resolve({ outcome: 'busy', generation: 0, problems });
   }
 
   /** Lets what runs end, bounded by `drain_timeout`, then ends everything. Asked a second time it cuts at once. */
   async drain(reason: string): Promise<void> {
+    const { drainTimeoutMs } = this.#config;
+    if (this.#isHandingOver) {
+      this.#isHandingOver = false;
+      this.logger.info({ reason, timeout_ms: drainTimeoutMs }, 'draining');
+      await this.#workers.drain(drainTimeoutMs);
+      return;
+    }
     if (this.#isDraining) {
       this.logger.warn({ reason }, 'asked again, not waiting any longer');
       await this.#workers.drain(0);
       return;
     }
     this.#isDraining = true;
-    this.#readiness = { ready: false, reason: 'draining' };
-    const { drainTimeoutMs } = this.#config;
     this.logger.info({ reason, timeout_ms: drainTimeoutMs }, 'draining');
     const watchdog = this.#startWatchdog(drainTimeoutMs + BOUNDS.watchdogMs);
-    this.#checks?.stop();
-    this.#acceptor?.stop();
+    this.#stopAccepting('draining');
     const cut = await this.#workers.drain(drainTimeoutMs);
+    await this.#end(cut);
+    clearTimeout(watchdog);
+    this.#options.onEnded(this.#exitCode);
+  }
+
+  /** Another server takes over: it gets the buckets, and what runs may end, bounded by `upgrade_drain_timeout`. */
+  async giveOver(): Promise<void> {
+    const { handOver } = this;
+    if (handOver === null || this.#isDraining) return;
+    this.#isDraining = true;
+    this.#isHandingOver = true;
+    const { upgradeDrainTimeoutMs } = this.#config;
+    this.logger.info({ timeout_ms: upgradeDrainTimeoutMs }, 'handing over to another server');
+    const watchdog = this.#startWatchdog(upgradeDrainTimeoutMs + BOUNDS.watchdogMs);
+    this.#stopAccepting('another server has taken over');
+    await handOver.give();
+    const cut = await this.#workers.drain(upgradeDrainTimeoutMs, BOUNDS.upgradeLingerMs);
+    handOver.finish();
+    await this.#end(cut);
+    clearTimeout(watchdog);
+    this.#options.onEnded(this.#exitCode);
+  }
+
+  #stopAccepting(reason: string): void {
+    this.#readiness = { ready: false, reason };
+    this.#watch.stop();
+    this.#checks.stop();
+    this.#care.stop();
+    this.#acceptor?.stop();
+  }
+
+  /** All workers have ended, and `cut` exchanges with them. */
+  async #end(cut: number): Promise<void> {
     this.#acceptor?.close();
     await this.#tokenCounter.close();
     this.#targets.stop();
     this.#resources.stop();
     await this.#limits.stop();
-    await this.#admin.close();
+    await this.#adminSide.close();
     if (cut > 0) {
-      this.logger.warn({ cut }, 'exchanges were cut because drain_timeout was over');
+      this.logger.warn({ cut }, 'exchanges were cut because the time for draining was over');
     }
     this.logger.info('ended');
     await this.#sink.drain();
-    clearTimeout(watchdog);
-    this.#options.onEnded(this.#exitCode);
+  }
+
+  /** One that the supervisor accepted on the admin port. */
+  takeAdminConnection(socket: Socket): void {
+    this.#adminSide.server.take(socket);
   }
 
   /** Takes back a start that failed, so that nothing is left running. */
   async #abandon(): Promise<void> {
     const watchdog = this.#startWatchdog(BOUNDS.watchdogMs);
+    this.#gate.open();
     this.#acceptor?.stop();
     await this.#workers.drain(0);
     this.#acceptor?.close();
-    await this.#admin.close();
+    await this.#adminSide.close();
     clearTimeout(watchdog);
   }
 
@@ -193,96 +287,110 @@ export class Primary {
     }, ms).unref();
   }
 
-  /** The first count would be too late otherwise. The model is one that most prompts are for. */
-  #warmTokenCounter(): void {
-    const limits = (this.#config.consumers ?? []).flatMap((consumer) => consumer.limits);
-    if (limits.some(({ kind }) => kind !== 'requests' && kind !== 'concurrency')) {
-      void this.#tokenCounter.warm(this.#config.models[0]?.name ?? '');
-    }
-  }
-
-  /** Where nobody's use is counted, and no target chosen by its price, the list need not be read. */
-  async #loadPrices(): Promise<PriceCatalog> {
-    const isAskedFor =
-      this.#config.consumers !== null ||
-      this.#config.models.some(({ balance }) => balance === 'lowest-cost');
-    return isAskedFor ? loadPriceCatalog(this.#config, wallClockMs()) : {};
-  }
-
-  /** What talks to providers is loaded only where the primary has to. */
-  async #startChecks(): Promise<void> {
-    const { providers } = this.#config;
-    if (providers.every(({ health }) => health === null)) return;
-    const { Prober } = await import('../upstream/probe.js');
-    this.#checks = new HealthChecks({
-      providers,
-      openProber: (provider, check) => new Prober(provider, check, readTlsFiles(provider)),
-      table: this.#targets.table,
-      logger: this.logger,
-      now: () => toSharedMs(nowMs()),
+  async #startWorkers(mode: AcceptMode, port: number): Promise<void> {
+    const { config, link } = this.#options;
+    const first = await startFirst(config, this.#kept);
+    const indexes = Array.from({ length: config.workers }, (_, index) => index);
+    const generations = new Generations(first, indexes, (oldest) => {
+      this.#limits.retire(oldest);
+      this.#secrets.retire(oldest);
     });
-    this.#checks.start();
-  }
-
-  async #startWorkers(mode: AcceptMode, port: number, prices: PriceCatalog): Promise<void> {
-    const { config } = this.#options;
-    const idPrefix = randomBytes(5).toString('hex');
+    this.#reloader = this.#createReloader(generations);
     const startedWallMs = wallClockMs();
-    const starts = Array.from(
-      { length: config.workers },
-      (_, index): WorkerStart => ({
-        config,
-        index,
-        idPrefix,
-        startedWallMs,
-        counters: this.#counters,
-        readings: this.#resources.buffer,
-        limits: this.#limits.buffer,
-        health: this.#targets.buffer,
-        targetLoad: this.#targetLoad,
-        log: createLogMemory(),
-        prices,
-        port: mode === 'acceptor' ? null : port,
-      }),
-    );
-    const listening = await this.#workers.start(starts);
+    this.#createStart = (index) => ({
+      index,
+      // A worker that takes another's place counts its exchanges from the beginning, so its ids begin otherwise.
+      idPrefix: randomBytes(5).toString('hex'),
+      startedWallMs,
+      readings: this.#resources.buffer,
+      log: createLogMemory(),
+      port: mode === 'acceptor' ? null : port,
+      gate: this.#gateMemory,
+      isHeld: link?.inheritance.isSuccessor === true,
+      inForce: generations.inForce,
+      generation: generations.current,
+    });
+    const listening = await Promise.all(indexes.map((index) => this.#startWorker(index)));
     if (mode === 'acceptor') {
-      this.#acceptor = new Acceptor();
-      for (const { descriptor } of listening) {
-        this.#acceptor.addWorker(descriptor);
-      }
-      this.#acceptor.listen(config.listen.host, port);
+      const acceptor = new Acceptor();
+      this.#acceptor = acceptor;
+      listening.forEach(({ descriptor }, index) => {
+        acceptor.addWorker(index, descriptor);
+      });
+      acceptor.listen(config.listen.host, port);
     }
   }
 
-  #logReady(mode: AcceptMode, listen: ListenAddress, admin: ListenAddress, startMs: number): void {
-    const { config } = this.#options;
-    this.logger.info(
-      {
-        listen: formatAddress(listen),
-        admin: formatAddress(admin),
-        tls: config.listen.tls !== null,
-        workers: config.workers,
-        accept: mode,
-        providers: config.providers.map(({ name }) => name),
-        models: config.models.length,
-        consumers: config.consumers?.length ?? 0,
-        config: config.file,
-        version: this.#options.version,
-        node: process.versions.node,
-        pid: process.pid,
-        start_ms: Math.round(startMs),
-      },
-      'ready',
-    );
+  #createReloader(generations: Generations): Reloader {
+    const workers = this.#workers;
+    return new Reloader({
+      generations,
+      load: this.#options.loadConfig,
+      refuse: () => (this.#readiness.ready ? null : `the server is ${this.#readiness.reason}`),
+      plan: (config, number) =>
+        planNext(config, number, this.#kept, (changed) => this.#adopt(config, number, changed)),
+      livingWorkers: () => workers.living,
+      prepare: (start) => workers.prepare(start),
+      discard: (number) => workers.tellAll({ kind: 'discard', number }),
+      turn: () => workers.tellAll({ kind: 'turn' }),
+      onOutcome: (cause, result, tookMs) => logReload(this.logger, cause, result, tookMs),
+    });
   }
 
-  /** A defect leaves a worker in a state that nobody knows: what runs may end, then a supervisor starts anew. */
-  #onFault(index: number, message: string, stack: string): void {
-    this.logger.fatal({ worker: index, stack }, `worker ${index}: ${message}`);
+  /** What of the primary follows from the configuration, and is not in what is kept. */
+  #adopt(config: WeirConfig, number: number, changed: ReadonlySet<string>): void {
+    this.#config = config;
+    this.#secrets.add(number, config);
+    this.logger.level = config.log.level;
+    this.#resources.adopt(config);
+    this.#logWarnings();
+    void this.#tokenCounter.warmFor(config);
+    this.#watch.follow(config);
+    void this.#checks.adopt(config.providers, changed, this.#targets.table);
+  }
+
+  #logWarnings(): void {
+    for (const warning of this.#config.warnings) this.logger.warn(warning);
+  }
+
+  #startWorker(index: number): Promise<ListeningWorker> {
+    if (this.#createStart === null) throw new Error('workers are started with the server');
+    return this.#workers.start(this.#createStart(index));
+  }
+
+  #onFault(index: number, message: string, stack: string, isContained: boolean): void {
+    this.logger.error({ worker: index, stack }, `worker ${index}: ${message}`);
+    if (!isContained && this.#readiness.ready) {
+      this.#care.onFailed(index);
+    }
+  }
+
+  /** What runs may end; then a supervisor starts anew. */
+  #fail(reason: string): void {
+    this.logger.fatal(reason);
     this.#exitCode = 1;
-    if (!this.#isDraining && this.#readiness.ready) {
-      void this.drain('a worker failed');
+    if (!this.#isDraining) {
+      void this.drain(reason);
     }
+  }
+
+  /** Whoever does not answer any more can't be waited for: what the limits know is saved, and the process ends as it is. */
+  async #die(reason: string): Promise<void> {
+    this.logger.fatal(reason);
+    const watchdog = this.#startWatchdog(BOUNDS.watchdogMs);
+    await this.#limits.stop();
+    clearTimeout(watchdog);
+    this.#sink.flushSync();
+    process.kill(process.pid, 'SIGKILL');
+  }
+
+  #describeReadiness(): Readiness {
+    const configured = this.#config.workers;
+    const { missing } = this.#care;
+    if (missing === 0 || !this.#readiness.ready) return this.#readiness;
+    const workers = { serving: configured - missing, configured };
+    return missing < configured
+      ? { ...this.#readiness, workers }
+      : { ready: false, reason: 'every worker is being replaced', workers };
   }
 }

@@ -15,10 +15,11 @@ const NOBODY = 'nobody is refused any more';
 
 export class ResourceWatch {
   readonly buffer: SharedArrayBuffer;
-  readonly #config: WeirConfig;
+  #config: WeirConfig;
   readonly #logger: Logger;
   readonly #readings: Readings;
-  readonly #memoryLimitBytes: number;
+  /** Of the cgroup or the machine. */
+  readonly #memoryBytes: number;
   readonly #descriptorsMax: number;
   /** What was last said of each worker. */
   readonly #said: string[];
@@ -32,7 +33,7 @@ export class ResourceWatch {
     this.#logger = logger;
     this.buffer = createReadingsBuffer(config.workers);
     this.#readings = new Readings(this.buffer);
-    this.#memoryLimitBytes = config.overload?.memoryLimitBytes ?? readMemoryLimitBytes();
+    this.#memoryBytes = readMemoryLimitBytes();
     this.#descriptorsMax = readDescriptorsMax();
     this.#said = Array.from({ length: config.workers }, () => NOBODY);
     this.#read();
@@ -55,6 +56,11 @@ export class ResourceWatch {
     this.#timer = null;
   }
 
+  /** A reload has brought another configuration. */
+  adopt(config: WeirConfig): void {
+    this.#config = config;
+  }
+
   /** A worker's thread has ended. */
   reclaim(worker: number): void {
     this.#readings.reclaim(worker);
@@ -67,7 +73,7 @@ export class ResourceWatch {
   #read(): void {
     this.#readings.writeProcess({
       rssBytes: process.memoryUsage.rss(),
-      memoryLimitBytes: this.#memoryLimitBytes,
+      memoryLimitBytes: this.#config.overload?.memoryLimitBytes ?? this.#memoryBytes,
       descriptors: countDescriptors(),
       descriptorsMax: this.#descriptorsMax,
       connections: this.#readings.sumConnections(this.#config.workers),
@@ -106,7 +112,11 @@ export class ResourceWatch {
   /** As long as there are no more connections than one address may have, none can have too many. */
   #lookForCrowds(port: number, onCrowded: (addresses: string[]) => void): void {
     const { connectionsPerAddressMax: max } = this.#config.clients;
-    if (max === null) return;
+    if (max === null) {
+      if (this.#hasCrowd) onCrowded([]);
+      this.#hasCrowd = false;
+      return;
+    }
     const startedMs = nowMs();
     const pauseMs = Math.max(BOUNDS.crowdLookMs, CROWD_PAUSE_TIMES * this.#crowdTookMs);
     const canBeCrowded = this.#readings.sumConnections(this.#config.workers) >= max;

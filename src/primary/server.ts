@@ -2,9 +2,12 @@
 import type { WeirConfig } from '../config/model.js';
 import { type DemoUpstream, startDemoUpstream } from '../demo-upstream/demo-upstream.js';
 import { Primary } from './primary.js';
+import { SupervisorLink } from './supervisor-link.js';
 
 export interface ServerOptions {
   readonly config: WeirConfig;
+  /** Reads the file anew. @throws OperatorError */
+  readonly loadConfig: () => WeirConfig;
   readonly version: string;
   /** Where no provider has a key, all of them are replaced by the simulated LLM. */
   readonly usesDemo: boolean;
@@ -12,14 +15,18 @@ export interface ServerOptions {
 
 /** @throws OperatorError when the server can't be started. Resolves once it serves. */
 export async function runServer(options: ServerOptions): Promise<void> {
-  const hasKey = options.config.providers.some(({ apiKey }) => apiKey !== null);
-  const demo = options.usesDemo && !hasKey ? startDemo() : null;
-  const config = demo === null ? options.config : pointAt(options.config, demo.port);
+  const demo = options.usesDemo && !hasKey(options.config) ? startDemo() : null;
+  const complete = (config: WeirConfig): WeirConfig =>
+    demo === null || hasKey(config) ? config : pointAt(config, demo.port);
+  const link = SupervisorLink.find();
   const primary = new Primary({
-    config,
+    config: complete(options.config),
+    loadConfig: () => complete(options.loadConfig()),
     version: options.version,
+    link,
     onEnded: (exitCode) => {
       demo?.close();
+      link?.close();
       process.exitCode = exitCode;
       for (const signal of SIGNALS) {
         process.removeAllListeners(signal);
@@ -27,30 +34,57 @@ export async function runServer(options: ServerOptions): Promise<void> {
     },
   });
   // A signal during the start must not be lost: as process 1 of a container nothing else would act on it.
-  let early: NodeJS.Signals | null = null;
+  let early: string | null = null;
   let isUp = false;
+  const stop = (reason: string): void => {
+    if (isUp) {
+      void primary.drain(reason);
+    } else {
+      early ??= reason;
+    }
+  };
   for (const signal of SIGNALS) {
-    process.on(signal, () => {
-      if (isUp) {
-        void primary.drain(signal);
-      } else {
-        early ??= signal;
-      }
-    });
+    // It is the supervisor that ends a server. Who signals a whole group means it too, and that once.
+    process.on(signal, () =>
+      link === null ? stop(signal) : link.send({ kind: 'signalled', signal }),
+    );
   }
+  let wantsReload = false;
+  const reload = (): void => {
+    if (isUp) void primary.reload(RELOAD_SIGNAL);
+    else wantsReload = true;
+  };
+  process.on(RELOAD_SIGNAL, reload);
+  process.on('SIGUSR2', () => {
+    primary.logger.warn('SIGUSR2 is for the supervisor; nothing was changed');
+  });
+  link?.listen({
+    onSignal: (signal) => {
+      if (signal === RELOAD_SIGNAL) reload();
+      else stop(signal);
+    },
+    onAdminConnection: (socket) => primary.takeAdminConnection(socket),
+    onHandOver: () => void primary.giveOver(),
+    onTakeOver: (payload) => primary.handOver?.onTakeOver(payload),
+    onAsk: (payload) => primary.handOver?.onAsk(payload) ?? null,
+    onTell: (payload) => primary.handOver?.onTell(payload),
+    onAlone: () => primary.handOver?.onAlone(),
+    onOrphaned: () => stop('the supervisor is gone'),
+  });
   try {
     await primary.start();
   } catch (error) {
     demo?.close();
+    link?.close();
     throw error;
   }
   isUp = true;
   if (early !== null) {
     void primary.drain(early);
   }
-  process.on('SIGHUP', () => {
-    primary.logger.warn('SIGHUP: this version can’t reload its configuration; nothing was changed');
-  });
+  if (wantsReload) {
+    void primary.reload(RELOAD_SIGNAL);
+  }
   if (demo !== null) {
     primary.logger.warn(
       'no provider key is in the environment: the built-in simulated LLM answers in place of all providers',
@@ -59,6 +93,11 @@ export async function runServer(options: ServerOptions): Promise<void> {
 }
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+const RELOAD_SIGNAL = 'SIGHUP';
+
+function hasKey({ providers }: WeirConfig): boolean {
+  return providers.some(({ apiKey }) => apiKey !== null);
+}
 
 function startDemo(): DemoUpstream {
   return startDemoUpstream({

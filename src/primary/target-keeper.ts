@@ -6,6 +6,7 @@ import type { WeirConfig } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs, toSharedMs } from '../core/clock.js';
 import { CLOSED, HALF_OPEN, isTrialDue, OPEN, REASON, type Reason } from '../health/breaker.js';
+import { carryOver, matchTargets } from '../health/carry-over.js';
 import { type HealthPlan, planHealth } from '../health/plan.js';
 import { createHealthBuffer, HealthTable } from '../health/table.js';
 import type { Logger } from '../observe/logger.js';
@@ -44,24 +45,31 @@ export interface DrainResult {
   readonly unserved: readonly string[];
 }
 
-export class TargetKeeper {
-  readonly buffer: SharedArrayBuffer;
+type TargetConfigs = Pick<WeirConfig, 'models' | 'providers' | 'workers'>;
+
+/** The targets of a configuration that is not in force yet. */
+export interface PlannedTargets {
+  readonly config: TargetConfigs;
   readonly plan: HealthPlan;
-  readonly table: HealthTable;
+  readonly buffer: SharedArrayBuffer;
+}
+
+export class TargetKeeper {
+  buffer: SharedArrayBuffer;
+  plan: HealthPlan;
+  table: HealthTable;
+  #config: TargetConfigs;
   readonly #logger: Logger;
   readonly #now: () => number;
   /** By target: what was logged last. */
-  readonly #seen: number[];
+  #seen: number[];
   /** By group: at how many looks in a row its count was too high. */
-  readonly #wrongLooks: number[];
+  #wrongLooks: number[];
   #timer: NodeJS.Timeout | null = null;
 
   /** @param now shared milliseconds. */
-  constructor(
-    config: Pick<WeirConfig, 'models' | 'providers' | 'workers'>,
-    logger: Logger,
-    now: () => number = sharedNowMs,
-  ) {
+  constructor(config: TargetConfigs, logger: Logger, now: () => number = sharedNowMs) {
+    this.#config = config;
     this.plan = planHealth(config);
     this.buffer = createHealthBuffer(this.plan, now());
     this.table = new HealthTable(this.buffer, this.plan, config.workers);
@@ -69,6 +77,26 @@ export class TargetKeeper {
     this.#now = now;
     this.#seen = this.plan.targets.map(() => 0);
     this.#wrongLooks = this.plan.groups.map(() => 0);
+  }
+
+  prepare(config: TargetConfigs): PlannedTargets {
+    const plan = planHealth(config);
+    return { config, plan, buffer: createHealthBuffer(plan, this.table.epochMs) };
+  }
+
+  /** Just before the workers turn to it: what is known of a target goes with it. */
+  adopt({ config, plan, buffer }: PlannedTargets): void {
+    this.look();
+    const continued = matchTargets(this.plan, this.#config, plan, config);
+    carryOver(this, { plan, buffer }, continued);
+    const seen = plan.targets.map(() => 0);
+    for (const { from, to } of continued) seen[to] = this.#seen[from] ?? 0;
+    this.#config = config;
+    this.plan = plan;
+    this.buffer = buffer;
+    this.table = new HealthTable(buffer, plan, config.workers);
+    this.#seen = seen;
+    this.#wrongLooks = plan.groups.map(() => 0);
   }
 
   startLooking(): void {

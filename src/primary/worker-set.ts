@@ -1,16 +1,34 @@
 /** The worker threads: starts them, waits until all listen, passes messages, and ends them in the order that works. */
 import { Worker } from 'node:worker_threads';
+import type { LimitAnswer, LimitAsk } from '../admit/deputy.js';
 import { BOUNDS } from '../core/bounds.js';
 import { decodeMessage, encodeMessage } from '../core/wire.js';
+import type { HeldChange } from '../limits/hand-over.js';
+import type { Trail } from '../observe/exchange-trail.js';
 import { viewLines } from '../observe/log-batch.js';
-import type { ToPrimary, ToWorker, WorkerStart } from '../worker/messages.js';
+import type {
+  ClosingReason,
+  GenerationReport,
+  GenerationStart,
+  PrepareGeneration,
+  ToPrimary,
+  ToWorker,
+  WorkerStart,
+} from '../worker/messages.js';
 
 export interface WorkerSetEvents {
   onLog(lines: Uint8Array, lineCount: number, onTaken: () => void): void;
   /** A worker asks for the tokens of a prompt; null: they can't be had. */
   onCountTokens(body: Uint8Array, model: string): Promise<number | null>;
-  /** A defect in a worker: something was thrown where nothing may be. */
-  onFault(index: number, message: string, stack: string): void;
+  /** After a hand-over: a worker asks for units of limits, or tells what became of them. */
+  onReserve(ask: LimitAsk): Promise<LimitAnswer | null>;
+  onSettled(changes: readonly HeldChange[]): void;
+  /** What a worker says of the configuration that it was sent, or that it has left. */
+  onGeneration(index: number, report: GenerationReport): void;
+  /** Exchanges that failed or were slow. */
+  onTrail(trail: Trail): void;
+  /** A defect in a worker: something was thrown where nothing may be. Contained: it cost one exchange and no more. */
+  onFault(index: number, message: string, stack: string, isContained: boolean): void;
   /** A worker's thread has ended, as it should or not. */
   onEnded(index: number): void;
   /** A worker ended without having been asked to. */
@@ -26,6 +44,8 @@ interface Member {
   isAskedToEnd: boolean;
   /** Resolves when it listens no more. */
   readonly deaf: Promise<void>;
+  /** Resolves when it stands still for a hand-over. */
+  readonly paused: Promise<void>;
   /** Exchanges that were cut at the end of its draining. */
   cut: number;
 }
@@ -51,9 +71,21 @@ export class WorkerSet {
     this.#events = events;
   }
 
-  /** Resolves when every worker listens, or can be handed connections. */
-  start(starts: readonly WorkerStart[]): Promise<ListeningWorker[]> {
-    return Promise.all(starts.map((start) => this.#startOne(start)));
+  /** Of workers that live, those that are still starting included. */
+  get living(): number[] {
+    return [...this.#members.keys()].filter((index) => this.#members[index]?.isAlive === true);
+  }
+
+  /** A worker that is still starting takes it when it has started. */
+  prepare(generation: GenerationStart): void {
+    const message: PrepareGeneration = { kind: 'prepare', generation };
+    for (const { isAlive, worker } of this.#members) {
+      if (isAlive) worker.postMessage(message);
+    }
+  }
+
+  tellAll(message: ToWorker): void {
+    for (const member of this.#members) this.#send(member, message);
   }
 
   /** Addresses whose new connections are closed from now on. */
@@ -98,31 +130,65 @@ export class WorkerSet {
    *
    * @returns how many exchanges had to be cut, after every thread has ended.
    */
-  async drain(timeoutMs: number): Promise<number> {
+  async drain(timeoutMs: number, lingerMs: number = BOUNDS.lingerMs): Promise<number> {
     this.#drainTimeoutMs = Math.min(this.#drainTimeoutMs, timeoutMs);
+    await this.stopListening();
     for (const member of this.#members) {
-      member.isAskedToEnd = true;
-      this.#send(member, { kind: 'stop-listening' });
-    }
-    await this.#untilDeaf();
-    for (const member of this.#members) {
-      this.#send(member, { kind: 'drain', timeoutMs: this.#drainTimeoutMs });
+      this.#sendDrain(member, this.#drainTimeoutMs, lingerMs, 'draining');
     }
     await Promise.all(this.#members.map((member) => member.exited));
     return this.#members.reduce((sum, member) => sum + member.cut, 0);
   }
 
-  async #untilDeaf(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, BOUNDS.stopListeningMs);
-    });
-    const all = this.#members.map(({ deaf, exited }) => Promise.race([deaf, exited]));
-    await Promise.race([Promise.all(all), late]);
-    clearTimeout(timer);
+  /** Resolves when no worker listens, or after a bounded time. */
+  async stopListening(): Promise<void> {
+    for (const member of this.#members) {
+      member.isAskedToEnd = true;
+      this.#send(member, { kind: 'stop-listening' });
+    }
+    await this.#untilAll(({ deaf }) => deaf, BOUNDS.stopListeningMs);
   }
 
-  #startOne(start: WorkerStart): Promise<ListeningWorker> {
+  /** Resolves when all stand still at the gate, to false where they do not within the bound. */
+  pauseForHandOver(): Promise<boolean> {
+    for (const member of this.#members) {
+      this.#send(member, { kind: 'hand-over' });
+    }
+    return this.#untilAll(({ paused }) => paused, BOUNDS.pauseMs);
+  }
+
+  /** Ends one worker, whose exchanges are cut. @returns false where its thread does not end within the bound. */
+  async retire(index: number): Promise<boolean> {
+    const member = this.#members[index];
+    if (member === undefined) return true;
+    member.isAskedToEnd = true;
+    this.#sendDrain(member, 0, 0, 'worker_failed');
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<false>((resolve) => {
+      timer = setTimeout(() => resolve(false), BOUNDS.workerEndMs);
+    });
+    const hasEnded = await Promise.race([member.exited.then(() => true), late]);
+    clearTimeout(timer);
+    return hasEnded;
+  }
+
+  #sendDrain(member: Member, timeoutMs: number, lingerMs: number, reason: ClosingReason): void {
+    this.#send(member, { kind: 'drain', timeoutMs, lingerMs, reason });
+  }
+
+  async #untilAll(pick: (member: Member) => Promise<void>, timeoutMs: number): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<false>((resolve) => {
+      timer = setTimeout(() => resolve(false), timeoutMs);
+    });
+    const all = this.#members.map((member) => Promise.race([pick(member), member.exited]));
+    const isInTime = await Promise.race([Promise.all(all).then(() => true), late]);
+    clearTimeout(timer);
+    return isInTime;
+  }
+
+  /** Resolves when the worker listens, or can be handed connections. One in the place of another has its index. */
+  start(start: WorkerStart): Promise<ListeningWorker> {
     return new Promise((resolve, reject) => {
       const worker = new Worker(new URL('../worker/worker.js', import.meta.url), {
         workerData: start,
@@ -148,13 +214,17 @@ export class WorkerSet {
       const deaf = new Promise<void>((resolveDeaf) => {
         onDeaf = resolveDeaf;
       });
+      let onPaused = (): void => {};
+      const paused = new Promise<void>((resolvePaused) => {
+        onPaused = resolvePaused;
+      });
       const { log } = start;
       const state = { isAlive: true, isAskedToEnd: false, cut: 0 };
-      const member: Member = { worker, log, exited, deaf, ...state };
+      const member: Member = { worker, log, exited, deaf, paused, ...state };
       this.#members[start.index] = member;
       worker.on('error', (error) => {
         reject(error);
-        this.#events.onFault(start.index, error.message, error.stack ?? '');
+        this.#events.onFault(start.index, error.message, error.stack ?? '', false);
       });
       worker.on('message', (bytes: Uint8Array) => {
         const message = decodeMessage(bytes) as ToPrimary;
@@ -163,6 +233,8 @@ export class WorkerSet {
           resolve({ descriptor: message.descriptor });
         } else if (message.kind === 'not-listening') {
           onDeaf();
+        } else if (message.kind === 'paused') {
+          onPaused();
         } else {
           this.#onMessage(start.index, member, message);
         }
@@ -173,7 +245,7 @@ export class WorkerSet {
   #onMessage(
     index: number,
     member: Member,
-    message: Exclude<ToPrimary, { kind: 'listening' | 'not-listening' }>,
+    message: Exclude<ToPrimary, { kind: 'listening' | 'not-listening' | 'paused' }>,
   ): void {
     switch (message.kind) {
       case 'log': {
@@ -184,6 +256,7 @@ export class WorkerSet {
         break;
       }
       case 'histograms': {
+        this.#events.onTrail(message.trail);
         const scrape = this.#scrapes.get(message.request);
         if (scrape?.waiting.delete(index)) {
           scrape.takeIn(index, message.snapshots);
@@ -200,8 +273,23 @@ export class WorkerSet {
         });
         break;
       }
+      case 'reserve': {
+        const { id, ask } = message;
+        void this.#events.onReserve(ask).then((answer) => {
+          this.#send(member, { kind: 'reserved', id, answer });
+        });
+        break;
+      }
+      case 'settled':
+        this.#events.onSettled(message.changes);
+        break;
       case 'fault':
-        this.#events.onFault(index, message.message, message.stack);
+        this.#events.onFault(index, message.message, message.stack, message.isContained);
+        break;
+      case 'prepared':
+      case 'unprepared':
+      case 'retired':
+        this.#events.onGeneration(index, message);
         break;
       case 'drained':
         member.cut = message.cut;

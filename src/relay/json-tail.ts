@@ -4,14 +4,14 @@
  * a member of the document itself. Usage stands near the end, so this reads a tenth of what a walk from the beginning
  * would. It holds for valid JSON that is there as a whole.
  */
+import { isJsonSpace } from '../core/json-bytes.js';
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
-const LINE_FEED = 0x0a;
-const CARRIAGE_RETURN = 0x0d;
 
 /**
  * The offset after the bracket that closes what is open at `from`, which lies outside of strings; -1 if none does before
@@ -41,12 +41,7 @@ export function closesLast(bytes: Buffer, from: number, end: number): boolean {
   const closed = findClosing(bytes, from, end);
   if (closed < 0 || closed > end || bytes[closed - 1] !== CLOSE_BRACE) return false;
   for (let at = closed; at < end; at += 1) {
-    if (!isSpace(bytes[at])) return false;
+    if (!isJsonSpace(bytes[at])) return false;
   }
   return true;
-}
-
-/** Spaces and line ends. */
-export function isSpace(byte: number | undefined): boolean {
-  return byte === 0x20 || byte === LINE_FEED || byte === CARRIAGE_RETURN || byte === 0x09;
 }

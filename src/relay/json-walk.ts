@@ -8,7 +8,9 @@
  *
  * Names written with escapes (`"us\u0061ge"`) are other names to it; no provider writes them so.
  */
+
 import { BOUNDS } from '../core/bounds.js';
+import { isJsonSpace } from '../core/json-bytes.js';
 import {
   isTextHolder,
   isTextName,
@@ -18,7 +20,6 @@ import {
   NAME,
   NAME_BYTES_MAX,
 } from './json-names.js';
-import { isSpace } from './json-tail.js';
 import type { UsageFigures } from './json-usage.js';
 
 /** What stands under the name `usage`, or `choices`, at the top of a document. */
@@ -297,8 +298,8 @@ export class JsonWalk {
   #noteScalar(bytes: Buffer, end: number): void {
     let start = this.#valueFrom;
     let stop = end;
-    while (start < stop && isSpace(bytes[start])) start += 1;
-    while (stop > start && isSpace(bytes[stop - 1])) stop -= 1;
+    while (start < stop && isJsonSpace(bytes[start])) start += 1;
+    while (stop > start && isJsonSpace(bytes[stop - 1])) stop -= 1;
     if (stop - start !== 4 || bytes.compare(NULL_BYTES, 0, 4, start, stop) !== 0) {
       this.usage = 'several';
       return;
@@ -349,7 +350,7 @@ export class JsonWalk {
 
 function isBlank(bytes: Buffer, start: number, end: number): boolean {
   for (let at = start; at < end; at += 1) {
-    if (!isSpace(bytes[at])) return false;
+    if (!isJsonSpace(bytes[at])) return false;
   }
   return true;
 }

@@ -1,5 +1,6 @@
 /** What Weir adds to the head of an answer. */
 import type { GatewayError } from '../core/errors.js';
+import { ALLOWED_METHODS } from '../core/methods.js';
 import type { Exchange } from '../exchange.js';
 
 /** For the header `server-timing` (W3C Server Timing): what Weir added, in milliseconds to three places. */
@@ -51,8 +52,11 @@ export function tellAttempts({ attemptsMade, target }: Exchange): string {
     : formatAttemptLines(attemptsMade, target.provider);
 }
 
-/** Names and values in turn. */
-export function listRetryHeaders({ retryAfterMs }: GatewayError): string[] {
+/** What some errors say beside their body. Names and values in turn. */
+export function listErrorHeaders({ code, retryAfterMs }: GatewayError): string[] {
+  if (code === 'method_not_allowed') {
+    return ['allow', ALLOWED_METHODS];
+  }
   return retryAfterMs === null
     ? []
     : [

@@ -51,4 +51,6 @@ export interface RelayHost {
   readonly isDraining: boolean;
   /** The worker cuts what is left: the client did not go by itself. */
   readonly isClosing: boolean;
+  /** Why it does; the reason in the access log. */
+  readonly closingReason: string;
 }

@@ -15,10 +15,11 @@ import type { Ended, Exchange, Phase, RequestHead } from '../exchange.js';
 import { ExchangeDeadline } from './exchange-deadline.js';
 import { endsEvent, KeepAlive } from './keep-alive.js';
 import { Meter } from './meter.js';
-import { formatOwnLines, listRetryHeaders, tellAttempts } from './own-lines.js';
+import { formatOwnLines, listErrorHeaders, tellAttempts } from './own-lines.js';
 import type { RelayedCall, RelayedHead, RelayHost } from './relay-host.js';
 
 const EMPTY = Buffer.alloc(0);
+const REFUSALS_FROM = 400;
 const COMPLETE: Ended = Object.freeze({ by: 'upstream', phase: 'done', reason: 'complete' });
 
 export class Relay implements DownstreamObserver {
@@ -91,7 +92,7 @@ export class Relay implements DownstreamObserver {
     const phase = this.#phase();
     this.#call?.cancel();
     if (this.#host.isClosing) {
-      this.#end({ by: 'gateway', phase, reason: 'draining' });
+      this.#end({ by: 'gateway', phase, reason: this.#host.closingReason });
     } else {
       this.#end({ by: 'downstream', phase, reason: 'aborted' });
     }
@@ -114,6 +115,7 @@ export class Relay implements DownstreamObserver {
     exchange.headMs = atMs;
     exchange.status = head.status;
     exchange.upstreamStatus = head.status;
+    if (head.status >= REFUSALS_FROM) exchange.refusalLines = head.lines;
     exchange.dropBody(false);
     this.#head = head;
     this.#isBodiless =
@@ -313,7 +315,7 @@ export class Relay implements DownstreamObserver {
     const plain = createHead(this.#host.formatStatus(status), [
       'content-type',
       'application/json',
-      ...(error === null ? [] : listRetryHeaders(error)),
+      ...(error === null ? [] : listErrorHeaders(error)),
     ]);
     const own =
       formatOwnLines(exchange.id, exchange.firstByteMs - begunMs, false) + tellAttempts(exchange);

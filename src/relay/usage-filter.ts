@@ -8,8 +8,10 @@
  * connection more than moving the few bytes behind a gap. An event longer than 64 KB goes on as
  * it is. A filter is for a stream without `content-length` and without an encoding, and feeds the tap itself.
  */
+
 import { BOUNDS } from '../core/bounds.js';
-import { closesLast, isSpace } from './json-tail.js';
+import { isJsonSpace } from '../core/json-bytes.js';
+import { closesLast } from './json-tail.js';
 import { findEventEnd, findRareEventEnd } from './sse-lines.js';
 import { findUsageName } from './usage-name.js';
 import type { UsageTap } from './usage-tap.js';
@@ -173,7 +175,7 @@ function findNullMember(bytes: Buffer, at: number, end: number): number {
   }
   if (bytes[nullEnd] !== COMMA && bytes[nullEnd] !== CLOSE_BRACE) return -1;
   let lineEnd = end;
-  while (isSpace(bytes[lineEnd - 1])) lineEnd -= 1;
+  while (isJsonSpace(bytes[lineEnd - 1])) lineEnd -= 1;
   const feedAt = bytes.indexOf(LINE_FEED, nullEnd);
   if (feedAt >= 0 && feedAt < lineEnd) return -1;
   return closesLast(bytes, nullEnd, lineEnd) ? nullEnd : -1;

@@ -7,8 +7,8 @@
  * Whatever else there is, be it a name that is not known here, a null, a fraction or an escape, it gives up and says so;
  * then the object has to be parsed. It gives up as well where it can't be certain to read what a parser would.
  */
+import { skipJsonSpace } from '../core/json-bytes.js';
 import { USAGE_TOKENS_MAX } from '../core/usage.js';
-import { isSpace } from './json-tail.js';
 
 /** Places in what a scan fills; -1 there: not said. */
 export const SCANNED = {
@@ -32,7 +32,6 @@ interface Member {
   readonly details: readonly Member[] | null;
 }
 
-const SPACE = 0x20;
 const QUOTE = 0x22;
 const COLON = 0x3a;
 const COMMA = 0x2c;
@@ -150,7 +149,7 @@ function scanObject(
   if (bytes[start] !== OPEN_BRACE) return -1;
   let seen = 0;
   let expected = 0;
-  let at = skipSpace(bytes, start + 1, end);
+  let at = skipJsonSpace(bytes, start + 1, end);
   while (bytes[at] === QUOTE) {
     // They mostly come in one order.
     const isExpected = expected < members.length && isNamed(bytes, at + 1, end, members[expected]!);
@@ -159,9 +158,9 @@ function scanObject(
     seen |= 1 << index;
     expected = index + 1;
     const { name, place, details } = members[index]!;
-    at = skipSpace(bytes, at + name.length + 2, end);
+    at = skipJsonSpace(bytes, at + name.length + 2, end);
     if (bytes[at] !== COLON) return -1;
-    at = skipSpace(bytes, at + 1, end);
+    at = skipJsonSpace(bytes, at + 1, end);
     if (details !== null) {
       at = scanObject(bytes, at, end, details, into);
       if (at < 0) return -1;
@@ -169,10 +168,10 @@ function scanObject(
       at = into.read(bytes, at, end, place);
       if (at < 0) return -1;
     }
-    at = skipSpace(bytes, at, end);
+    at = skipJsonSpace(bytes, at, end);
     if (bytes[at] === CLOSE_BRACE) return at < end ? at + 1 : -1;
     if (bytes[at] !== COMMA) return -1;
-    at = skipSpace(bytes, at + 1, end);
+    at = skipJsonSpace(bytes, at + 1, end);
   }
   return -1;
 }
@@ -196,10 +195,4 @@ function isNamed(bytes: Buffer, from: number, end: number, { name }: Member): bo
 
 function isDigit(byte: number | undefined): boolean {
   return byte !== undefined && byte >= ZERO && byte <= NINE;
-}
-
-function skipSpace(bytes: Buffer, from: number, end: number): number {
-  let at = from;
-  while (at < end && (bytes[at] as number) <= SPACE && isSpace(bytes[at])) at += 1;
-  return at;
 }

@@ -2,9 +2,11 @@
  * Reads the usage out of a JSON answer that is there as a whole and ends with it, as OpenAI's do: from its end, without
  * following the text before it.
  */
+
 import { BOUNDS } from '../core/bounds.js';
+import { isJsonSpace } from '../core/json-bytes.js';
 import { AnswerEnd } from './answer-end.js';
-import { closesLast, isSpace } from './json-tail.js';
+import { closesLast } from './json-tail.js';
 import type { UsageFigures } from './json-usage.js';
 
 const NAME = Buffer.from('"usage"');
@@ -31,7 +33,7 @@ export function takeWholeUsage(bytes: Buffer, figures: UsageFigures): boolean {
   const nameAt = findNameBackwards(bytes);
   if (nameAt < 1 || bytes[0] !== OPEN_BRACE || bytes[nameAt - 1] === BACKSLASH) return false;
   let at = nameAt + NAME.length;
-  while (isSpace(bytes[at]) || bytes[at] === COLON) at += 1;
+  while (isJsonSpace(bytes[at]) || bytes[at] === COLON) at += 1;
   if (bytes[at] !== OPEN_BRACE) return false;
   const end = figures.takeObject(bytes, at, BOUNDS.usageObjectBytesMax);
   if (end < 0 || !closesLast(bytes, end, bytes.length)) return false;

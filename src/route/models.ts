@@ -1,11 +1,12 @@
 /** From the model that a client asks for to the targets that may serve it; balancers.ts chooses among them. */
-import type {
-  HashBy,
-  ModelConfig,
-  ModelTimeouts,
-  ProviderConfig,
-  TargetConfig,
-  WeirConfig,
+import {
+  type HashBy,
+  type ModelConfig,
+  type ModelTimeouts,
+  type ProviderConfig,
+  type TargetConfig,
+  type WeirConfig,
+  WILDCARD,
 } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { type DialectName, GatewayError } from '../core/errors.js';
@@ -44,7 +45,6 @@ export interface ModelEntry {
   readonly hashBy: HashBy | null;
 }
 
-const WILDCARD = '*';
 const DIALECT_NAMES: readonly DialectName[] = ['openai', 'anthropic'];
 const MODEL_CHARS_SHOWN = 128;
 

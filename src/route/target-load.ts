@@ -52,7 +52,7 @@ function layOut(targets: number): Layout {
   return { paceBytes: targets * PACE_FLOATS * Float64Array.BYTES_PER_ELEMENT, stride };
 }
 
-/** @param targets of all models, see countTargets(). */
+/** @param targets that there is room for. */
 export function createTargetLoadBuffer(targets: number, workers: number): SharedArrayBuffer {
   const { paceBytes, stride } = layOut(targets);
   return new SharedArrayBuffer(paceBytes + stride * workers * Int32Array.BYTES_PER_ELEMENT);
@@ -76,13 +76,25 @@ export function reclaimTargetLoad(
 export class SharedTargetLoad implements TargetLoad, LoadView {
   readonly #own: Int32Array;
   readonly #others: readonly Int32Array[];
+  /** By target: its place in the memory. */
+  readonly #places: Int32Array;
   readonly #pace: Float64Array;
   /** Sums over the others' columns, and when they were made: with many workers to add them up takes a while. */
   readonly #othersBusy: Int32Array;
   readonly #othersAtMs: Float64Array;
 
-  /** @param worker from 0; no two may have the same. */
-  constructor(buffer: SharedArrayBuffer, targets: number, workers: number, worker: number) {
+  /**
+   * @param targets that the memory has room for.
+   * @param worker from 0; no two may have the same.
+   * @param places of the targets, which they keep over reloads; left out: in their order.
+   */
+  constructor(
+    buffer: SharedArrayBuffer,
+    targets: number,
+    workers: number,
+    worker: number,
+    places: Int32Array = Int32Array.from({ length: targets }, (_, index) => index),
+  ) {
     const columns = Array.from({ length: workers }, (_, at) => viewColumn(buffer, targets, at));
     const own = columns[worker];
     if (own === undefined) {
@@ -91,17 +103,19 @@ export class SharedTargetLoad implements TargetLoad, LoadView {
     this.#own = own;
     this.#others = columns.filter((column) => column !== own);
     this.#pace = new Float64Array(buffer, 0, targets * PACE_FLOATS);
-    this.#othersBusy = new Int32Array(targets);
-    this.#othersAtMs = new Float64Array(targets).fill(Number.NEGATIVE_INFINITY);
+    this.#places = places;
+    this.#othersBusy = new Int32Array(places.length);
+    this.#othersAtMs = new Float64Array(places.length).fill(Number.NEGATIVE_INFINITY);
   }
 
   begin(index: number): void {
-    this.#own[index]! += 1;
+    this.#own[this.#places[index]!]! += 1;
   }
 
   end(index: number): void {
-    if (this.#own[index]! > 0) {
-      this.#own[index]! -= 1;
+    const place = this.#places[index]!;
+    if (this.#own[place]! > 0) {
+      this.#own[place]! -= 1;
     }
   }
 
@@ -112,19 +126,20 @@ export class SharedTargetLoad implements TargetLoad, LoadView {
       this.#othersAtMs[index] = nowMs;
       this.#sumOthers(index);
     }
-    return this.#own[index]! + this.#othersBusy[index]!;
+    return this.#own[this.#places[index]!]! + this.#othersBusy[index]!;
   }
 
   #sumOthers(index: number): void {
+    const place = this.#places[index]!;
     let sum = 0;
     for (let at = 0; at < this.#others.length; at += 1) {
-      sum += this.#others[at]![index]!;
+      sum += this.#others[at]![place]!;
     }
     this.#othersBusy[index] = sum;
   }
 
   recordAnswer(index: number, firstMs: number, tokensPerSecond: number, nowMs: number): void {
-    const place = index * PACE_FLOATS;
+    const place = this.#places[index]! * PACE_FLOATS;
     if (firstMs > 0) {
       this.#record(place + FIRST_MS, place + FIRST_AT, Math.min(firstMs, FIRST_MS_MAX), nowMs);
     }
@@ -143,12 +158,12 @@ export class SharedTargetLoad implements TargetLoad, LoadView {
   }
 
   firstMs(index: number, nowMs: number): number {
-    const place = index * PACE_FLOATS;
+    const place = this.#places[index]! * PACE_FLOATS;
     return this.#pace[place + FIRST_MS]! * this.#fade(place, FIRST_AT, nowMs);
   }
 
   tokenMs(index: number, nowMs: number): number {
-    const place = index * PACE_FLOATS;
+    const place = this.#places[index]! * PACE_FLOATS;
     return this.#pace[place + TOKEN_MS]! * this.#fade(place, TOKEN_AT, nowMs);
   }
 
@@ -162,7 +177,7 @@ export class SharedTargetLoad implements TargetLoad, LoadView {
    * now goes there is the trial, and others wait for its answer, or until it has faded again.
    */
   noteTrial(index: number, nowMs: number): void {
-    const place = index * PACE_FLOATS;
+    const place = this.#places[index]! * PACE_FLOATS;
     const since = Math.max(this.#pace[place + FIRST_AT]!, this.#pace[place + TRIED_AT]!);
     if (nowMs - since > BOUNDS.latencyDecayMs * HALF_FADED) {
       this.#pace[place + TRIED_AT] = nowMs;

@@ -32,7 +32,7 @@ export class AttemptPlans {
     entries: readonly ModelEntry[],
     deadlines: Deadlines,
   ) {
-    this.patience = deadlines.createList(BOUNDS.discardedAnswerMs);
+    this.patience = deadlines.shareList('discarded', BOUNDS.discardedAnswerMs);
     const models = new Map(config.models.map((model) => [model.name, model]));
     this.#plans = entries.map(({ name }) =>
       createPlan(models.get(name)!, config.retry.backoffMsMax, deadlines),
@@ -51,7 +51,7 @@ function createPlan(model: ModelConfig, backoffMsMax: number, deadlines: Deadlin
     attemptsMax: retry.attemptsMax,
     backoff: new Backoff(retry.backoffMs, backoffMsMax),
     backoffMsMax,
-    hedges: hedgeMs === null ? null : deadlines.createList(hedgeMs),
+    hedges: hedgeMs === null ? null : deadlines.shareList('hedge', hedgeMs),
     chains: { any: fallbacks, context: contextFallbacks, content: contentFallbacks },
     isSingle:
       model.targets.length === 1 && retry.attemptsMax === 1 && chained === 0 && hedgeMs === null,

@@ -11,8 +11,12 @@ export class AttemptReports {
   readonly #health: TargetHealth;
   readonly #load: TargetLoad;
   readonly #count: (target: Target, outcome: AttemptOutcome) => void;
+  /** By `Target.index`: when an answer of its began to go to a client. */
+  readonly #answeredMs: Float64Array;
 
+  /** @param targets how many there are, of all models. */
   constructor(
+    targets: number,
     health: TargetHealth,
     load: TargetLoad,
     count: (target: Target, outcome: AttemptOutcome) => void,
@@ -20,12 +24,27 @@ export class AttemptReports {
     this.#health = health;
     this.#load = load;
     this.#count = count;
+    this.#answeredMs = new Float64Array(targets);
+  }
+
+  /** An answer of the target goes to its client. */
+  noteAnswering(target: Target, atMs: number): void {
+    this.#answeredMs[target.index] = atMs;
+  }
+
+  /**
+   * A hedge has answered in place of a target, which will never be waited for long enough to fail by itself. Where it has
+   * answered nobody since it was asked it is blamed; a target that is only slower than its hedge answers others.
+   */
+  noteSilence(target: Target, sinceMs: number, atMs: number): void {
+    if (this.#answeredMs[target.index]! < sinceMs) {
+      this.#health.noteFailure(target.index, toSharedMs(atMs));
+    }
   }
 
   begin(exchange: Exchange, target: Target, atMs: number): void {
     exchange.attemptsMade += 1;
-    this.#health.noteAttempt(target.index, toSharedMs(atMs));
-    this.#load.begin(target.index);
+    this.beginDirect(target, atMs);
   }
 
   /**
@@ -44,9 +63,7 @@ export class AttemptReports {
     retryAfterMs: number,
     atMs: number,
   ): void {
-    this.#load.end(target.index);
-    this.#count(target, outcome);
-    this.#judge(target.index, outcome, isAnswered, retryAfterMs, toSharedMs(atMs));
+    this.endDirect(target, outcome, isAnswered, retryAfterMs, atMs);
     const isOnly = exchange.attempts === null && exchange.attemptsMade === 1;
     if (isOnly && (outcome === 'ok' || !isFailure(outcome))) {
       return;
@@ -57,6 +74,25 @@ export class AttemptReports {
       const ms = atMs - startedMs;
       exchange.attempts.push({ provider: target.provider, model, className: outcome, ms });
     }
+  }
+
+  /** Of an exchange that makes no other: it tells no more of its attempts. */
+  beginDirect(target: Target, atMs: number): void {
+    this.#health.noteAttempt(target.index, toSharedMs(atMs));
+    this.#load.begin(target.index);
+  }
+
+  /** Exactly once for each beginDirect(); parameters as of end(). */
+  endDirect(
+    target: Target,
+    outcome: AttemptOutcome,
+    isAnswered: boolean,
+    retryAfterMs: number,
+    atMs: number,
+  ): void {
+    this.#load.end(target.index);
+    this.#count(target, outcome);
+    this.#judge(target.index, outcome, isAnswered, retryAfterMs, toSharedMs(atMs));
   }
 
   /** An answer that was passed on whole: how quick its target was. */

@@ -3,6 +3,7 @@
  * asked before and may be asked again, after a wait; then the entries of the chain that the failure calls for. Made for
  * an exchange when its first attempt fails, or is slow.
  */
+import { WILDCARD } from '../config/model.js';
 import { toSharedMs } from '../core/clock.js';
 import type { Exchange } from '../exchange.js';
 import type { ModelEntry, Target } from '../route/models.js';
@@ -24,8 +25,6 @@ export interface Step {
   /** 0: at once. */
   readonly delayMs: number;
 }
-
-const WILDCARD = '*';
 
 /** Where the first attempt goes: to a target of the entry, or where none is in service to one of its fallbacks. */
 export function findFirst(parts: AttemptParts, exchange: Exchange, entry: ModelEntry): Target {

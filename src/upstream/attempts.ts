@@ -6,7 +6,6 @@
  * breaks off until then can still be replaced.
  */
 import { nowMs } from '../core/clock.js';
-import type { DeadlineList, Timed } from '../core/deadlines.js';
 import { GatewayError } from '../core/errors.js';
 import type { Exchange, Phase } from '../exchange.js';
 import type { ModelEntry, Target } from '../route/models.js';
@@ -17,35 +16,26 @@ import type { UpstreamCall, UpstreamObserver } from './call.js';
 import { Discard } from './discard.js';
 import { classifyError, FAILURE_CLASSES, type FailureClassName } from './failure-classes.js';
 import { HedgedCall, type HedgeOwner } from './hedged-call.js';
-import { HeldAnswer, HeldError, mayHold } from './held-answer.js';
+import { type FoundFailure, type HeldAnswer, HeldError, HeldStream } from './held-answer.js';
 import { restoreBody } from './kept-bodies.js';
-import { ReportedAttempt } from './reported-attempt.js';
 import type { ResponseHead } from './response-head.js';
+import { WaitingAttempt } from './waiting-attempt.js';
 
 /** `pausing`: before another attempt. `gathering`: an error's body. `answered`: the head is here and is held. */
 type State = 'waiting' | 'pausing' | 'gathering' | 'answered' | 'passing' | 'over';
 
-export class Attempts extends ReportedAttempt implements UpstreamObserver, HedgeOwner, Timed {
+export class Attempts extends WaitingAttempt implements UpstreamObserver, HedgeOwner {
   readonly #entry: ModelEntry;
   readonly #plan: EntryPlan;
   readonly #relay: UpstreamObserver;
   #state: State = 'waiting';
   #call: UpstreamCall | null = null;
-  #head: ResponseHead | null = null;
-  #headMs = 0;
   #kept: Buffer | null = null;
   /** What is needed only where something fails or is slow. */
   #walk: AttemptWalk | null = null;
   #hedge: HedgedCall | null = null;
-  #held: HeldAnswer | null = null;
-  #timer: NodeJS.Timeout | null = null;
   #isBeginning = false;
   #early: unknown = null;
-
-  deadlineList: DeadlineList | null = null;
-  deadlinePrevious: Timed | null = null;
-  deadlineNext: Timed | null = null;
-  deadlineStartMs = 0;
 
   /** @param target the first one, of `entry`. */
   constructor(
@@ -88,7 +78,7 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
   cancel(): void {
     if (this.#state !== 'over') {
       if (this.#state !== 'pausing') {
-        this.report('aborted', false);
+        this.reportGivenUp();
       }
       this.#dropHedge('aborted');
       this.#finish();
@@ -102,26 +92,18 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
   }
 
   onUpstreamHead(head: ResponseHead, atMs: number): void {
-    this.#head = head;
-    this.#headMs = atMs;
+    this.head = head;
+    this.headMs = atMs;
     this.#state = 'answered';
-    const { createWatch, plans } = this.parts;
     const className = this.classifyHead(head);
-    const isAwaited = this.awaitsToken(head, this.#plan.hedges !== null);
-    const needsBody = className !== null && FAILURE_CLASSES[className].needsBody;
-    if (needsBody && mayHold(this.exchange, head)) {
-      this.#state = 'gathering';
-      this.#held = new HeldError(head);
-      plans.patience.add(this);
+    this.held = this.hold(head, className, this.#plan.hedges !== null);
+    if (className !== null && this.held !== null) {
+      this.#gather();
     } else if (className !== null) {
       // What is not replaced is passed on as it comes.
-      this.deadlineList?.remove(this);
       this.#tryAgain(className, this.reportAnswer(className, head), this.#call);
-    } else if (isAwaited && createWatch !== null) {
-      // Until the first token a hedge may begin, or another target take over.
-      this.#held = new HeldAnswer(createWatch());
-    } else {
-      this.deadlineList?.remove(this);
+    } else if (this.held === null) {
+      this.leaveList();
       this.#dropHedge('outrun');
       // Comments between head and content can't wait for what they bridge.
       if (head.isEventStream && this.target.keepAliveMs > 0) this.#pass();
@@ -129,13 +111,15 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
   }
 
   onUpstreamData(chunk: Buffer): void {
-    if (this.#held !== null) {
-      if (!this.#held.take(chunk)) {
-        this.#passHeld();
-      }
-      return;
-    }
     if (this.#state !== 'passing') {
+      // Of a stream that is not held the first bytes alone are looked at, before they go on.
+      if (this.held === null && !this.isReported && this.mayHoldError(chunk)) {
+        this.held = new HeldStream(null, this.hasOwnCredential);
+      }
+      if (this.held !== null) {
+        this.#takeHeld(this.held, chunk);
+        return;
+      }
       this.#pass();
     }
     this.#relay.onUpstreamData(chunk);
@@ -148,10 +132,10 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
   }
 
   onUpstreamEnd(): void {
-    if (this.#held instanceof HeldError && this.#replaceError(this.#held)) {
-      return;
-    }
-    if (this.#held !== null) {
+    if (this.held !== null) {
+      if (this.#replace(this.held.finish())) {
+        return;
+      }
       this.#passHeld();
     }
     if (this.#state !== 'passing') {
@@ -171,7 +155,7 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
     this.#relay.onUpstreamEnd();
     const atMs = wasBegun || exchange.firstByteMs === 0 ? nowMs() : exchange.firstByteMs;
     this.report('ok', true, -1, atMs);
-    this.parts.reports.recordAnswer(exchange, this.target, this.sentMs, this.#headMs, atMs);
+    this.parts.reports.recordAnswer(exchange, this.target, this.sentMs, this.headMs, atMs);
   }
 
   onUpstreamFailure(failure: unknown): void {
@@ -184,19 +168,27 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
 
   /** The hedge's time has come, or an error's body takes too long. */
   onDeadline(): void {
-    if (this.#state === 'gathering') {
+    if (this.#state !== 'gathering') {
+      this.#beginHedge();
+    } else if (!this.#replace(this.held?.finish() ?? null, this.#call)) {
       this.#passHeld();
       this.#relay.onUpstreamTurn();
-    } else if (this.#hedge === null) {
-      this.#beginHedge();
     }
   }
 
-  onHedgeHead(hedge: HedgedCall, head: ResponseHead, atMs: number): void {
-    this.report('outrun', false);
+  onHedgeAnswer(hedge: HedgedCall): void {
+    this.reportOutrun(nowMs());
     this.#call?.cancel();
+    this.leaveList();
     this.#adopt(hedge);
-    this.onUpstreamHead(head, atMs);
+    if (this.held !== null) {
+      this.#passHeld();
+    } else if (this.head !== null) {
+      this.onUpstreamHead(this.head, this.headMs);
+    }
+    if (hedge.isOver) {
+      this.onUpstreamEnd();
+    }
   }
 
   onHedgeFailed(): void {
@@ -209,7 +201,6 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
     // The first is made as soon as it can be; to read the clock once more would cost more than it tells.
     const atMs = exchange.attemptsMade === 0 ? exchange.readyMs : nowMs();
     this.#state = 'waiting';
-    this.#head = null;
     this.#call = null;
     this.open(atMs);
     const { hedges } = this.#plan;
@@ -233,41 +224,52 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
 
   /** An error that Weir met with, at any time. */
   #fail(failure: unknown): void {
-    this.deadlineList?.remove(this);
+    this.leaveList();
     const className = failure instanceof GatewayError ? classifyError(failure) : null;
     const isBegun = this.#state === 'passing' || this.#state === 'over';
-    this.#held = null;
+    this.held = null;
     this.report(className ?? 'other', false);
     if (className !== null && !isBegun && this.#tryAgain(className, -1)) {
       return;
     }
-    if (!isBegun && this.#head !== null) {
-      this.#relay.onUpstreamHead(this.#head, this.#headMs);
+    if (!isBegun && this.head !== null) {
+      this.#relay.onUpstreamHead(this.head, this.headMs);
     }
     this.#dropHedge('aborted');
     this.#finish();
     this.#relay.onUpstreamFailure(failure);
   }
 
-  /** @returns false where the answer is to be passed on. */
-  #replaceError(error: HeldError): boolean {
-    const className = error.classify(this.hasOwnCredential);
-    return (
-      className !== null &&
-      this.#head !== null &&
-      this.#tryAgain(className, this.reportAnswer(className, this.#head))
-    );
+  /** An error's body is waited for, and not for long. */
+  #gather(): void {
+    this.#state = 'gathering';
+    this.parts.plans.patience.add(this);
+  }
+
+  #takeHeld(held: HeldAnswer, chunk: Buffer): void {
+    const failure = held.take(chunk);
+    if (!this.#replace(failure, this.#call) && (failure !== null || held.isDue)) {
+      this.#passHeld();
+    }
+  }
+
+  /**
+   * @param call whose answer is not over.
+   * @returns false where the answer is to be passed on, or held on to.
+   */
+  #replace(failure: FoundFailure | null, call: UpstreamCall | null = null): boolean {
+    if (failure === null) {
+      return false;
+    }
+    this.reportFound(failure);
+    return this.#tryAgain(failure.className, failure.retryAfterMs, call);
   }
 
   /** What has been held goes on, and all that follows. */
   #passHeld(): void {
-    const pieces = this.#held?.pieces ?? [];
-    this.deadlineList?.remove(this);
-    this.#held = null;
-    const className = this.#head === null ? null : this.classifyHead(this.#head);
-    if (className !== null) {
-      this.report(className, true);
-    }
+    const pieces = this.held?.pieces ?? [];
+    this.leaveList();
+    this.held = null;
     this.#dropHedge('outrun');
     this.#pass();
     for (const piece of pieces) {
@@ -279,8 +281,9 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
   #pass(): void {
     this.#state = 'passing';
     this.#releaseBody();
-    if (this.#head !== null) {
-      this.#relay.onUpstreamHead(this.#head, this.#headMs);
+    if (this.head !== null) {
+      this.parts.reports.noteAnswering(this.target, this.headMs);
+      this.#relay.onUpstreamHead(this.head, this.headMs);
     }
   }
 
@@ -293,6 +296,7 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
     retryAfterMs: number,
     call: UpstreamCall | null = null,
   ): boolean {
+    this.leaveList();
     const row = FAILURE_CLASSES[className];
     const atMs = nowMs();
     const hedge = this.#hedge;
@@ -304,11 +308,11 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
       return false;
     }
     if (call !== null) {
-      new Discard(call, this.#head?.contentLength ?? -1, this.parts.plans.patience);
+      new Discard(call, this.head?.contentLength ?? -1, this.parts.plans.patience);
     }
-    const isAtOnce = this.#held === null;
-    this.#head = null;
-    this.#held = null;
+    const isAtOnce = this.held === null || call !== null;
+    this.head = null;
+    this.held = null;
     if (!row.isBilled) {
       // As if it had not been sent: what was not read must not be paid for.
       this.exchange.sentMs = 0;
@@ -332,10 +336,7 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
     this.#call = null;
     this.exchange.phase = 'waiting';
     const waitMs = Math.max(0, Math.ceil(step.delayMs - (nowMs() - atMs)));
-    this.#timer = setTimeout(() => {
-      this.#timer = null;
-      this.#begin(step.target);
-    }, waitMs);
+    this.pauseBefore(() => this.#begin(step.target), waitMs);
   }
 
   #beginHedge(): void {
@@ -351,10 +352,12 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
   /** The hedge is the call from now on; the one before is over or cancelled, and reported. */
   #adopt(hedge: HedgedCall): void {
     this.#hedge = null;
-    this.#state = 'waiting';
     this.#call = hedge.call;
-    this.#held = null;
     this.assume(hedge);
+    this.#state = this.head === null ? 'waiting' : 'answered';
+    if (this.held instanceof HeldError) {
+      this.#gather();
+    }
     this.#turnTo(hedge.target);
     hedge.call?.handOver(this);
     if (hedge.sentMs > 0) {
@@ -390,11 +393,7 @@ export class Attempts extends ReportedAttempt implements UpstreamObserver, Hedge
 
   #finish(): void {
     this.#state = 'over';
-    this.deadlineList?.remove(this);
+    this.stopWaiting();
     this.#releaseBody();
-    if (this.#timer !== null) {
-      clearTimeout(this.#timer);
-      this.#timer = null;
-    }
   }
 }

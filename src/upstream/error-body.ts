@@ -3,8 +3,8 @@
  * filter refused it. No two providers agree on the form, so whatever looks like a code or a message is looked at; but
  * nothing else is, because validation errors repeat the request, and with it words that the caller chose.
  */
-import { brotliDecompressSync, gunzipSync, inflateSync, constants as zlib } from 'node:zlib';
 import { BOUNDS } from '../core/bounds.js';
+import { readErrorDocument, toFields } from './error-document.js';
 import { type BodyClass, ERROR_CODES, ERROR_PHRASES } from './error-phrases.js';
 import {
   classifyStatus,
@@ -12,7 +12,6 @@ import {
   type FailureClassName,
   nameForCredential,
 } from './failure-classes.js';
-import { visitHeaders } from './header-values.js';
 
 /**
  * @param body as it came; what is beyond BOUNDS.errorBodyBytesMax is not looked at.
@@ -53,55 +52,15 @@ function readErrorBody(status: number, body: Buffer, headerLines: string): BodyC
   if (ofStatus === null || !FAILURE_CLASSES[ofStatus].needsBody) {
     return null;
   }
-  try {
-    const text = unpack(body, headerLines).toString('utf8', 0, BOUNDS.errorBodyBytesMax);
-    return classifyText(text);
-  } catch {
-    // What it is packed with is unknown or broken.
-    return null;
-  }
+  const name = classifyDocument(readErrorDocument(body, headerLines));
+  // Of a limit it says only whether time will help; whatever else its sentences name is what was asked for.
+  return ofStatus === 'throttled' && name !== 'no_credit' ? null : name;
 }
 
-/** A body that was cut gives as much as there is. */
-const UNPACKING = {
-  finishFlush: zlib.Z_SYNC_FLUSH,
-  maxOutputLength: BOUNDS.errorBodyBytesMax,
-};
-const UNPACKING_BROTLI = {
-  finishFlush: zlib.BROTLI_OPERATION_FLUSH,
-  maxOutputLength: BOUNDS.errorBodyBytesMax,
-};
-
-/** @throws where it can't be unpacked, or is larger than it may be. */
-function unpack(body: Buffer, headerLines: string): Buffer {
-  let encoding = '';
-  visitHeaders(headerLines, (name, value) => {
-    if (name === 'content-encoding') {
-      encoding = value.toLowerCase();
-    }
-  });
-  if (encoding === 'gzip' || encoding === 'x-gzip') {
-    return gunzipSync(body, UNPACKING);
-  }
-  if (encoding === 'deflate') {
-    return inflateSync(body, UNPACKING);
-  }
-  if (encoding === 'br') {
-    return brotliDecompressSync(body, UNPACKING_BROTLI);
-  }
-  return body;
-}
-
-function classifyText(text: string): BodyClass | null {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch {
-    // Plain text, or JSON that was cut.
-    return classifyMessage(text);
-  }
+/** Of what readErrorDocument() gives. */
+export function classifyDocument(document: unknown): BodyClass | null {
   const signs: Signs = { name: null };
-  readError(parsed, signs, 0);
+  readError(document, signs, 0);
   return signs.name;
 }
 
@@ -115,20 +74,17 @@ const CODE_FIELDS = ['code', 'type', 'status', 'error_type', 'error_code'] as co
 const MESSAGE_FIELDS = ['message', 'detail', 'error', 'msg', 'raw'] as const;
 const NESTED_FIELDS = ['error', 'innererror', 'metadata', 'message', 'detail'] as const;
 
-type Fields = Readonly<Record<string, unknown>>;
-
 /** The first sign found decides: codes before messages, outside before inside. */
 function readError(value: unknown, signs: Signs, depth: number): void {
   if (typeof value === 'string') {
     signs.name ??= classifyMessage(value);
     return;
   }
-  // Google answers OpenAI's clients with a list of one error, and FastAPI's `detail` is a list.
-  const entry: unknown = Array.isArray(value) ? value[0] : value;
-  if (typeof entry !== 'object' || entry === null || depth > NESTING_MAX) {
+  // FastAPI's `detail` is a list.
+  const fields = toFields(value);
+  if (fields === null || depth > NESTING_MAX) {
     return;
   }
-  const fields = entry as Fields;
   for (const name of CODE_FIELDS) {
     const code = fields[name];
     if (typeof code === 'string') {

@@ -3,6 +3,8 @@
  * sources and from errors that users reported; a new provider usually needs a line here and nothing else.
  */
 
+import type { FailureClassName } from './failure-classes.js';
+
 /** What a body can say that its status does not. */
 export type BodyClass =
   | 'content_filter'
@@ -35,12 +37,59 @@ export const ERROR_CODES: ReadonlyMap<string, BodyClass> = new Map<string, BodyC
   ['insufficient_quota', 'no_credit'],
   ['billing_hard_limit_reached', 'no_credit'],
   ['insufficient_balance', 'no_credit'],
+  // Moonshot, with 429.
+  ['exceeded_current_quota_error', 'no_credit'],
   // OpenAI (403 for a project that may not use the model), Mistral, GitHub, Azure, Groq.
   ['model_not_found', 'not_found'],
   ['invalid_model', 'not_found'],
   ['model_not_supported', 'not_found'],
   ['deploymentnotfound', 'not_found'],
   ['model_decommissioned', 'not_found'],
+]);
+
+/**
+ * What stands in for a status where an error comes within a stream: `type`, `code` or `status` in small letters. Those of
+ * ERROR_CODES are looked for before.
+ */
+export const STREAM_ERROR_CODES: ReadonlyMap<string, FailureClassName> = new Map<
+  string,
+  FailureClassName
+>([
+  // Anthropic (docs.anthropic.com/en/api/errors).
+  ['overloaded_error', 'overloaded'],
+  ['rate_limit_error', 'throttled'],
+  ['api_error', 'server_error'],
+  ['timeout_error', 'request_timeout'],
+  ['invalid_request_error', 'bad_request'],
+  ['authentication_error', 'unauthorized'],
+  ['permission_error', 'forbidden'],
+  ['billing_error', 'no_credit'],
+  ['not_found_error', 'not_found'],
+  ['request_too_large', 'too_large'],
+  // OpenAI, and who speaks as it does.
+  ['rate_limit_exceeded', 'throttled'],
+  ['too_many_requests', 'throttled'],
+  ['server_error', 'server_error'],
+  ['internal_error', 'server_error'],
+  ['internal_server_error', 'server_error'],
+  ['internalservererror', 'server_error'],
+  ['server_overloaded', 'overloaded'],
+  ['engine_overloaded', 'overloaded'],
+  ['service_unavailable', 'overloaded'],
+  ['service_unavailable_error', 'overloaded'],
+  ['slow_down', 'overloaded'],
+  ['overloaded', 'overloaded'],
+  ['badrequesterror', 'bad_request'],
+  // Google's canonical codes (google.rpc.Code).
+  ['unavailable', 'overloaded'],
+  ['resource_exhausted', 'throttled'],
+  ['internal', 'server_error'],
+  ['unknown', 'server_error'],
+  ['deadline_exceeded', 'request_timeout'],
+  ['invalid_argument', 'bad_request'],
+  ['unauthenticated', 'unauthorized'],
+  ['permission_denied', 'forbidden'],
+  ['not_found', 'not_found'],
 ]);
 
 /** Parts of messages in small letters, looked for in this order. */

@@ -11,8 +11,8 @@ import type { ResponseHead } from './response-head.js';
 
 /** Who began both. */
 export interface HedgeOwner {
-  /** It answers well, and is the owner's from now on. */
-  onHedgeHead(hedge: HedgedCall, head: ResponseHead, atMs: number): void;
+  /** It answers well, a stream with its first token, and is the owner's from now on. What it has got is held. */
+  onHedgeAnswer(hedge: HedgedCall): void;
   /** It has failed and is reported. It may come before begin() has returned. */
   onHedgeFailed(): void;
 }
@@ -21,6 +21,8 @@ export class HedgedCall extends ReportedAttempt implements UpstreamObserver {
   readonly #owner: HedgeOwner;
   /** null: it could not even be begun. */
   call: UpstreamCall | null = null;
+  /** Its answer has ended. */
+  isOver = false;
 
   constructor(owner: HedgeOwner, parts: AttemptParts, exchange: Exchange, target: Target) {
     super(parts, exchange, target);
@@ -41,28 +43,56 @@ export class HedgedCall extends ReportedAttempt implements UpstreamObserver {
   }
 
   onUpstreamHead(head: ResponseHead, atMs: number): void {
+    this.head = head;
+    this.headMs = atMs;
     const className = this.classifyHead(head);
-    if (className === null) {
-      this.#owner.onHedgeHead(this, head, atMs);
+    this.held = this.hold(head, className, true);
+    if (this.held !== null) {
       return;
     }
-    this.reportAnswer(className, head);
-    this.#owner.onHedgeFailed();
-    if (this.call !== null) {
-      new Discard(this.call, head.contentLength, this.parts.plans.patience);
+    if (className === null) {
+      this.#owner.onHedgeAnswer(this);
+    } else {
+      this.reportAnswer(className, head);
+      this.#giveUp();
     }
   }
 
-  /** With the head the call is another's. */
-  onUpstreamData(): void {}
+  onUpstreamData(chunk: Buffer): void {
+    const { held } = this;
+    const failure = held?.take(chunk) ?? null;
+    if (failure !== null) {
+      this.reportFound(failure);
+      this.#giveUp();
+    } else if (held?.isDue === true) {
+      this.#owner.onHedgeAnswer(this);
+    }
+  }
 
   onUpstreamTurn(): void {}
 
-  onUpstreamEnd(): void {}
+  onUpstreamEnd(): void {
+    this.isOver = true;
+    const failure = this.held?.finish() ?? null;
+    if (failure === null) {
+      this.#owner.onHedgeAnswer(this);
+    } else {
+      this.reportFound(failure);
+      this.#owner.onHedgeFailed();
+    }
+  }
 
   onUpstreamFailure(failure: unknown): void {
     const className = failure instanceof GatewayError ? classifyError(failure) : null;
     this.report(className ?? 'other', false);
     this.#owner.onHedgeFailed();
+  }
+
+  /** What follows of a failure is of no interest. */
+  #giveUp(): void {
+    this.#owner.onHedgeFailed();
+    if (this.call !== null) {
+      new Discard(this.call, this.head?.contentLength ?? -1, this.parts.plans.patience);
+    }
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { HealthCheckConfig, ProviderConfig, TlsMaterial } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
+import { wallClockMs } from '../core/clock.js';
 import { Deadlines } from '../core/deadlines.js';
 import { GatewayError } from '../core/errors.js';
 import { DIALECTS } from '../dialects/registry.js';
@@ -12,6 +13,7 @@ import type { UpstreamRequest } from './engine.js';
 import { Provider } from './provider.js';
 import { createTemplate } from './request.js';
 import type { ResponseHead } from './response-head.js';
+import { readRetryAfterMs } from './retry-after.js';
 
 /** `throttled`: it answered that it is asked too often. `unclear`: it answered, but not to the question. */
 export type ProbeOutcome = 'well' | 'failed' | 'throttled' | 'unclear';
@@ -20,6 +22,8 @@ export interface ProbeResult {
   readonly outcome: ProbeOutcome;
   /** For the log, such as `status 503` or `connect_timeout`; nothing of what the provider wrote. */
   readonly detail: string;
+  /** How long the provider wants to be left alone, with 429 and 503; -1: it did not say. */
+  readonly retryAfterMs: number;
 }
 
 /** Sends the checks of one provider, one at a time. */
@@ -48,7 +52,12 @@ export class Prober {
       connections: { ...config.connections, keepAliveMs: 1, warm: 0 },
     };
     const share = { connectionsMax: 1, queueMax: 1, warm: 0 };
-    const events = { onConnections: () => {}, onQueue: () => {}, onQueueRefused: () => {} };
+    const events = {
+      onConnections: () => {},
+      onQueue: () => {},
+      onQueueRefused: () => {},
+      onReplay: () => {},
+    };
     this.#provider = new Provider(checked, share, new Deadlines(), events, { tls });
   }
 
@@ -77,6 +86,7 @@ class ProbeAnswer implements UpstreamObserver {
   #call: UpstreamCall | null = null;
   #timer: NodeJS.Timeout | null = null;
   #status = 0;
+  #retryAfterMs = -1;
   #bytes = 0;
   #isOver = false;
 
@@ -93,7 +103,7 @@ class ProbeAnswer implements UpstreamObserver {
     if (this.#isOver) return;
     this.#timer = setTimeout(() => {
       call.cancel();
-      this.#end({ outcome: 'failed', detail: 'timeout' });
+      this.#end({ outcome: 'failed', detail: 'timeout', retryAfterMs: -1 });
     }, timeoutMs).unref();
   }
 
@@ -101,6 +111,9 @@ class ProbeAnswer implements UpstreamObserver {
 
   onUpstreamHead(head: ResponseHead): void {
     this.#status = head.status;
+    if (head.status === 429 || head.status === 503) {
+      this.#retryAfterMs = readRetryAfterMs(head.lines, wallClockMs());
+    }
   }
 
   onUpstreamData(chunk: Buffer): void {
@@ -116,12 +129,13 @@ class ProbeAnswer implements UpstreamObserver {
 
   onUpstreamEnd(): void {
     const outcome = this.#judgeStatus(this.#status);
-    this.#end({ outcome, detail: `status ${this.#status}` });
+    const retryAfterMs = this.#retryAfterMs;
+    this.#end({ outcome, detail: `status ${this.#status}`, retryAfterMs });
   }
 
   onUpstreamFailure(failure: unknown): void {
     const detail = failure instanceof GatewayError ? failure.code : 'internal_error';
-    this.#end({ outcome: 'failed', detail });
+    this.#end({ outcome: 'failed', detail, retryAfterMs: -1 });
   }
 
   #end(result: ProbeResult): void {

@@ -37,6 +37,8 @@ export interface ProviderEvents {
   onConnections(delta: number): void;
   onQueue(delta: number): void;
   onQueueRefused(): void;
+  /** A request is sent once more: its connection was dead already. */
+  onReplay(): void;
 }
 
 /** How connections are made, beside what the configuration says. */
@@ -92,10 +94,10 @@ export class Provider implements CallHost, WarmHost {
     this.#engine =
       config.engine === 'undici'
         ? new UndiciEngine(url.origin, keepAliveMs)
-        : new LeanEngine(url.host, deadlines.createList(keepAliveMs));
+        : new LeanEngine(url.host, deadlines.shareList('keep_alive', keepAliveMs));
     this.#timeouts = createCallTimeouts(deadlines, config.timeouts, null, null);
-    this.#connectDeadlines = deadlines.createList(config.timeouts.connectMs);
-    this.#queueDeadlines = deadlines.createList(config.connections.queueTimeoutMs);
+    this.#connectDeadlines = deadlines.shareList('connect', config.timeouts.connectMs);
+    this.#queueDeadlines = deadlines.shareList('queue', config.connections.queueTimeoutMs);
     this.#warm = new WarmConnections(this, share.warm, this.#connectDeadlines);
     this.#warm.fill();
   }
@@ -153,6 +155,7 @@ export class Provider implements CallHost, WarmHost {
   }
 
   resend(call: UpstreamCall): void {
+    this.#events.onReplay();
     // Not an idle one: if the provider has closed all of them, the next is as dead as the one before. Nor does it wait
     // its turn a second time: its dead connection is closed, though it counts until its socket says so in this turn.
     this.#open(call);

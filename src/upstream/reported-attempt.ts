@@ -1,15 +1,24 @@
 /** A call to a target and what is told of it: to whom, and that once. */
+import { BOUNDS } from '../core/bounds.js';
 import { nowMs, wallClockMs } from '../core/clock.js';
 import type { Exchange } from '../exchange.js';
 import type { Target } from '../route/models.js';
 import type { AttemptOutcome } from './attempt-outcomes.js';
 import type { AttemptParts } from './attempt-parts.js';
 import { holdsTokens } from './call-timeouts.js';
-import { classifyStatus, type FailureClassName } from './failure-classes.js';
+import {
+  classifyError,
+  classifyStatus,
+  FAILURE_CLASSES,
+  type FailureClassName,
+} from './failure-classes.js';
+import { type FoundFailure, type HeldAnswer, HeldError, HeldStream } from './held-answer.js';
 import type { ResponseHead } from './response-head.js';
 import { readRetryAfterMs } from './retry-after.js';
+import { mayHoldError } from './stream-error.js';
 
 const FAILURES_FROM = 400;
+const METHOD_WITHOUT_BODIES = 'HEAD';
 
 export abstract class ReportedAttempt {
   protected readonly parts: AttemptParts;
@@ -19,6 +28,11 @@ export abstract class ReportedAttempt {
   /** 0: the request has not been written. */
   sentMs = 0;
   protected isReported = true;
+  /** Of its answer; null: there is none yet. */
+  head: ResponseHead | null = null;
+  headMs = 0;
+  /** What of the answer is not to go on yet; null: nothing. */
+  held: HeldAnswer | null = null;
 
   constructor(parts: AttemptParts, exchange: Exchange, target: Target) {
     this.parts = parts;
@@ -30,6 +44,8 @@ export abstract class ReportedAttempt {
     this.startedMs = atMs;
     this.sentMs = 0;
     this.isReported = false;
+    this.head = null;
+    this.held = null;
     this.parts.reports.begin(this.exchange, this.target, atMs);
   }
 
@@ -48,11 +64,23 @@ export abstract class ReportedAttempt {
     }
   }
 
+  /** The hedge, made because this one was slow, is the one that answers. */
+  protected reportOutrun(atMs: number): void {
+    this.parts.reports.noteSilence(this.target, this.startedMs, atMs);
+    this.report('outrun', false, -1, atMs);
+  }
+
   /** @returns how long the provider wants to be left alone; -1: it did not say. */
   protected reportAnswer(className: FailureClassName, head: ResponseHead): number {
     const retryAfterMs = readRetryAfterMs(head.lines, wallClockMs());
     this.report(className, true, retryAfterMs);
     return retryAfterMs;
+  }
+
+  /** The exchange ended before it; where its time was over, the relay has said so by now. */
+  protected reportGivenUp(): void {
+    const { error } = this.exchange;
+    this.report((error === null ? null : classifyError(error)) ?? 'aborted', false);
   }
 
   /** null: it is no failure. */
@@ -65,13 +93,48 @@ export abstract class ReportedAttempt {
     return this.parts.forwarder.configOf(this.target.provider).apiKey !== null;
   }
 
-  /** What of it only announces content is held until that comes, because another target can still answer instead. */
-  protected awaitsToken(head: ResponseHead, isHedged: boolean): boolean {
-    return holdsTokens(head) && (isHedged || this.parts.forwarder.waitsForToken(this.target));
+  /**
+   * Holds what only announces content until that comes, because another target can still answer instead; and an error
+   * whose body tells its class.
+   *
+   * @param className of the head.
+   */
+  protected hold(
+    head: ResponseHead,
+    className: FailureClassName | null,
+    isHedged: boolean,
+  ): HeldAnswer | null {
+    const { createWatch, forwarder } = this.parts;
+    if (className !== null) {
+      const mayBeHeld =
+        head.contentLength <= BOUNDS.heldAnswerBytesMax &&
+        this.exchange.head.method !== METHOD_WITHOUT_BODIES;
+      return mayBeHeld && FAILURE_CLASSES[className].needsBody
+        ? new HeldError(head, this.hasOwnCredential)
+        : null;
+    }
+    const isAwaited =
+      createWatch !== null &&
+      holdsTokens(head) &&
+      (isHedged || forwarder.waitsForToken(this.target));
+    return isAwaited ? new HeldStream(createWatch(), this.hasOwnCredential) : null;
   }
 
-  /** Takes over what another has begun, and its report with it. */
+  /** Whether the first bytes of a stream may be an error in spite of its status. */
+  protected mayHoldError(chunk: Buffer): boolean {
+    return this.head !== null && holdsTokens(this.head) && mayHoldError(chunk);
+  }
+
+  /** What an answer was found to be after its head. */
+  protected reportFound({ className, retryAfterMs }: FoundFailure): void {
+    this.report(className, true, retryAfterMs);
+  }
+
+  /** Takes over what another has begun and got, and its report with it. */
   protected assume(other: ReportedAttempt): void {
+    this.head = other.head;
+    this.headMs = other.headMs;
+    this.held = other.held;
     this.target = other.target;
     this.startedMs = other.startedMs;
     this.sentMs = other.sentMs;

@@ -7,6 +7,8 @@
  * they are of use only where nothing is left of it.
  */
 import { BOUNDS } from '../core/bounds.js';
+import { DURATION_UNITS_MS, readDecimal, skipNumber } from '../core/durations.js';
+import { toFields } from './error-document.js';
 import { visitHeaders } from './header-values.js';
 
 const NONE = -1;
@@ -19,7 +21,33 @@ const NONE = -1;
 export function readRetryAfterMs(headerLines: string, wallNowMs: number): number {
   const hints = new Hints(wallNowMs);
   visitHeaders(headerLines, (name, value) => hints.take(name, value));
-  const ms = hints.chooseMs();
+  return bound(hints.chooseMs());
+}
+
+/** Google's errors list details of several kinds; of more than these none is looked at. */
+const DETAILS_MAX = 16;
+
+/**
+ * The same out of an error's body, where Google says it and in no header: `details` with a google.rpc.RetryInfo, whose
+ * `retryDelay` is a duration such as `34.07s` (cloud.google.com/apis/design/errors).
+ *
+ * @param document as readErrorDocument() gives it.
+ */
+export function readRetryDelayMs(document: unknown): number {
+  const outer = toFields(document);
+  const details = toFields(outer?.['error'])?.['details'] ?? outer?.['details'];
+  if (!Array.isArray(details)) {
+    return NONE;
+  }
+  let longestMs = NONE;
+  for (const detail of details.slice(0, DETAILS_MAX) as unknown[]) {
+    const delay = toFields(detail)?.['retryDelay'];
+    longestMs = Math.max(longestMs, typeof delay === 'string' ? readDuration(delay) : NONE);
+  }
+  return bound(longestMs);
+}
+
+function bound(ms: number): number {
   return ms < 0 ? NONE : Math.min(Math.ceil(ms), BOUNDS.retryAfterMsMax);
 }
 
@@ -150,40 +178,8 @@ function countUntil(momentMs: number, wallNowMs: number): number {
   return Number.isNaN(ms) ? NONE : Math.max(0, ms);
 }
 
-const ZERO = 0x30;
-const NINE = 0x39;
-const POINT = 0x2e;
-/** So that the number stays exact. */
-const NUMBER_CHARS_MAX = 15;
-
-/** Where the digits and the point end that begin at `from`. */
-function skipNumber(text: string, from: number): number {
-  let at = from;
-  while (at < text.length) {
-    const code = text.charCodeAt(at);
-    if ((code < ZERO || code > NINE) && code !== POINT) {
-      break;
-    }
-    at += 1;
-  }
-  return at;
-}
-
-/** A number without sign or exponent; -1 where the text is anything else. */
-function readDecimal(text: string): number {
-  if (text.length === 0 || text.length > NUMBER_CHARS_MAX || skipNumber(text, 0) !== text.length) {
-    return NONE;
-  }
-  const value = Number(text);
-  return Number.isNaN(value) ? NONE : value;
-}
-
 const UNIT_MS: ReadonlyMap<string, number> = new Map([
-  ['d', 86_400_000],
-  ['h', 3_600_000],
-  ['m', 60_000],
-  ['s', 1000],
-  ['ms', 1],
+  ...Object.entries(DURATION_UNITS_MS),
   ['us', 1e-3],
   // A micro sign, in Latin-1 and in UTF-8 read as Latin-1.
   ['\xb5s', 1e-3],

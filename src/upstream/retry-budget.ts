@@ -9,11 +9,16 @@ const ATTEMPT = 100;
 
 export class RetryBudget {
   readonly #percent: number;
+  readonly #onRefused: () => void;
   #saved: number;
 
-  /** @param percent further attempts for each hundred first ones; 0: none at all. */
-  constructor(percent: number) {
+  /**
+   * @param percent further attempts for each hundred first ones; 0: none at all.
+   * @param onRefused for each that is not made.
+   */
+  constructor(percent: number, onRefused: () => void = () => {}) {
     this.#percent = percent;
+    this.#onRefused = onRefused;
     this.#saved = percent > 0 ? BOUNDS.retryBudgetFloor * ATTEMPT : 0;
   }
 
@@ -25,6 +30,7 @@ export class RetryBudget {
   /** @returns true when a further attempt may be made, which is paid for by asking. */
   tryTake(): boolean {
     if (this.#saved < ATTEMPT) {
+      this.#onRefused();
       return false;
     }
     this.#saved -= ATTEMPT;

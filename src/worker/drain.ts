@@ -5,7 +5,10 @@
 import type { Listener } from '../accept/listener.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs } from '../core/clock.js';
+import type { ToWorker } from './messages.js';
 import type { WorkerRuntime } from './runtime.js';
+
+type DrainOrder = Extract<ToWorker, { kind: 'drain' }>;
 
 /** @param onDrained told how many exchanges had to be cut; called once, after everything is closed. */
 export class Drain {
@@ -14,6 +17,7 @@ export class Drain {
   readonly #onDrained: (cut: number) => void;
   #deadlineMs: number | null = null;
   #quietSinceMs: number | null = null;
+  #lingerMs: number = BOUNDS.lingerMs;
 
   constructor(listener: Listener, runtime: WorkerRuntime, onDrained: (cut: number) => void) {
     this.#listener = listener;
@@ -22,8 +26,10 @@ export class Drain {
   }
 
   /** Asked again, only the time that is left changes: a second signal cuts at once. */
-  begin(timeoutMs: number): void {
+  begin({ timeoutMs, lingerMs, reason }: DrainOrder): void {
     const hasBegun = this.#deadlineMs !== null;
+    this.#runtime.closingReason = reason;
+    this.#lingerMs = lingerMs;
     this.#deadlineMs = nowMs() + timeoutMs;
     if (hasBegun) {
       return;
@@ -47,7 +53,7 @@ export class Drain {
     // A client that has its answer may still be reading the end of it out of uWebSockets.js's buffer.
     return (
       this.#quietSinceMs !== null &&
-      (connections === 0 || now - this.#quietSinceMs >= BOUNDS.lingerMs)
+      (connections === 0 || now - this.#quietSinceMs >= this.#lingerMs)
     );
   }
 

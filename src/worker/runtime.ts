@@ -1,72 +1,61 @@
-/** Builds what one worker runs exchanges with, from the configuration, and is the relays' host. */
-import { Admission } from '../admit/admission.js';
+/**
+ * What lives as long as a worker's thread: its log, its timeouts, its histograms, its connections to providers. What
+ * follows from the configuration is a generation's; exchanges begin with the one that is in force.
+ */
 import { Estimator } from '../admit/estimate.js';
 import { TokenCountClient } from '../admit/exact-count-client.js';
-import { dropLimitLines } from '../admit/limit-lines.js';
-import { createPriceList, type PriceList } from '../admit/prices.js';
-import { createKeyTable } from '../authenticate/keys.js';
-import { readTlsFiles } from '../config/pem-files.js';
 import { BOUNDS } from '../core/bounds.js';
-import { wallClockMs } from '../core/clock.js';
 import { Deadlines } from '../core/deadlines.js';
-import type { GatewayError } from '../core/errors.js';
-import { DIALECTS, mayNameModel } from '../dialects/registry.js';
+import { mayNameModel } from '../dialects/registry.js';
 import type { Exchange } from '../exchange.js';
-import { planHealth } from '../health/plan.js';
-import { HealthTable } from '../health/table.js';
 import { BodyInspector } from '../inspect/body.js';
 import { ByteBudget } from '../inspect/budget.js';
-import { encodeJsonString } from '../inspect/json-token.js';
-import { Ledger } from '../limits/ledger.js';
-import { planLimits } from '../limits/plan.js';
-import { LimitTable } from '../limits/table.js';
-import { createAccessLine } from '../observe/access-line.js';
-import { attemptSlot, CounterColumn, createCounterLayout } from '../observe/counters.js';
+import { CounterColumn, createCounterLayout } from '../observe/counters.js';
+import { ExchangeTrail } from '../observe/exchange-trail.js';
 import { WorkerHistograms } from '../observe/histograms.js';
 import { LogBatch } from '../observe/log-batch.js';
-import { listSecrets, Recorder } from '../observe/recorder.js';
-import { createRedact } from '../observe/redact.js';
 import { ConnectionGate } from '../overload/connection-gate.js';
-import { Gate } from '../overload/gate.js';
+import { ExchangeGate } from '../overload/exchange-gate.js';
 import { limitToMemory } from '../overload/memory-share.js';
 import { Readings } from '../overload/readings.js';
-import type { Stages } from '../pipeline.js';
-import { FirstTokenWatch } from '../relay/first-token.js';
-import { Balancers } from '../route/balancers.js';
-import { ModelList } from '../route/model-list.js';
-import { countTargets, ModelTable, type Target } from '../route/models.js';
-import { SharedTargetLoad } from '../route/target-load.js';
-import type { AttemptOutcome } from '../upstream/attempt-outcomes.js';
-import type { AttemptParts } from '../upstream/attempt-parts.js';
-import { AttemptPlans } from '../upstream/attempt-plan.js';
-import { AttemptReports } from '../upstream/attempt-reports.js';
-import { Forwarder } from '../upstream/forward.js';
 import { KeptBodies } from '../upstream/kept-bodies.js';
-import { Provider, type ProviderEvents, shareOfWorker } from '../upstream/provider.js';
-import { formatStatus } from '../upstream/response-head.js';
-import { RetryBudget } from '../upstream/retry-budget.js';
-import type { ToPrimary, WorkerStart } from './messages.js';
+import type { DeputyClient } from './deputy-client.js';
+import { Generation, type GenerationHost } from './generation.js';
+import type { ClosingReason, GenerationStart, ToPrimary, WorkerStart } from './messages.js';
+import { ProviderPool } from './provider-pool.js';
 
 const BASE_36 = '0123456789abcdefghijklmnopqrstuvwxyz';
 
-export class WorkerRuntime implements Stages {
-  readonly keys: Stages['keys'];
+export class WorkerRuntime implements GenerationHost {
+  readonly index: number;
+  readonly startedWallMs: number;
   readonly bodies: BodyInspector;
-  readonly modelList: ModelList;
-  readonly admission: Admission;
-  readonly attempts: AttemptParts;
+  readonly keptBodies: KeptBodies;
   readonly tokenCounts: TokenCountClient;
+  readonly estimator = new Estimator();
   readonly histograms = new WorkerHistograms();
+  readonly trail = new ExchangeTrail();
+  readonly column: CounterColumn;
   readonly log: LogBatch;
   readonly deadlines = new Deadlines();
-  isClosing = false;
-  readonly gate: Gate;
+  readonly gate: ExchangeGate;
   readonly connectionGate: ConnectionGate;
-  readonly #recorder: Recorder;
-  readonly #providers: readonly Provider[];
+  readonly providers = new ProviderPool(this.deadlines);
+  /** Exchanges that run, of all generations. */
+  running = 0;
+  isClosing = false;
+  closingReason: ClosingReason = 'draining';
+  /** Who keeps the limits once another server has taken over. */
+  deputy: DeputyClient | null = null;
   readonly #send: (message: ToPrimary) => void;
   readonly #countConnections: (delta: number) => void;
   readonly #idPrefix: string;
+  readonly #inForce: Int32Array;
+  #current: Generation;
+  /** Built, and not in force yet. */
+  #next: Generation | null = null;
+  /** Not in force any more; exchanges of theirs still run. */
+  readonly #old = new Set<Generation>();
   #connections = 0;
   #isDraining = false;
   #lastId = 0;
@@ -74,10 +63,12 @@ export class WorkerRuntime implements Stages {
   #idStem = '';
 
   constructor(start: WorkerStart, send: (message: ToPrimary) => void) {
-    const { config } = start;
-    const { deadlines } = this;
-    const layout = createCounterLayout(config);
-    const column = new CounterColumn(layout, start.counters, start.index);
+    const { config, counters, places } = start.generation;
+    const layout = createCounterLayout(config, places);
+    const column = new CounterColumn(layout, counters, start.index);
+    this.index = start.index;
+    this.startedWallMs = start.startedWallMs;
+    this.column = column;
     this.#send = send;
     this.#idPrefix = `${start.idPrefix}${start.index.toString(36).padStart(2, '0')}`;
     this.#countConnections = (delta) => {
@@ -91,21 +82,12 @@ export class WorkerRuntime implements Stages {
       send: (batch) => send({ kind: 'log', ...batch }),
       countDropped: () => column.add(layout.fixed.logLinesDropped, 1),
     });
-    const writeLine = config.log.access
-      ? createAccessLine(this.log, createRedact(listSecrets(config)))
-      : null;
-    this.#recorder = new Recorder(layout, column, this.histograms, writeLine);
     const readings = new Readings(start.readings);
-    const limited = { ...config, index: start.index, readings };
-    this.connectionGate = new ConnectionGate(limited);
-    this.gate = new Gate({
-      ...limited,
-      priorities: (config.consumers ?? []).map(({ priority }) => priority),
-      countInFlight: () => this.#recorder.inFlight,
-    });
+    const { index } = start;
+    this.connectionGate = new ConnectionGate({ index, readings, config });
+    this.gate = new ExchangeGate({ index, readings, config, countInFlight: () => this.running });
     const limitBytes = (bytesMax: number): number =>
       limitToMemory(bytesMax, readings.readProcess().memoryLimitBytes, config.workers);
-    this.keys = createKeyTable(config.consumers);
     let inspectedBytes = 0;
     let keptBytes = 0;
     this.bodies = new BodyInspector(
@@ -119,75 +101,68 @@ export class WorkerRuntime implements Stages {
         uploadingBytesMax: limitBytes(BOUNDS.streamedUploadsTotalBytesMax),
       },
     );
-    const keptBodies = new ByteBudget(limitBytes(BOUNDS.keptBodiesTotalBytesMax), (heldBytes) => {
+    const keptBudget = new ByteBudget(limitBytes(BOUNDS.keptBodiesTotalBytesMax), (heldBytes) => {
       keptBytes = heldBytes;
       column.set(layout.fixed.bodyBytesHeld, inspectedBytes + keptBytes);
     });
-    const models = new ModelTable(config);
-    this.modelList = new ModelList(models, start.startedWallMs);
+    this.keptBodies = new KeptBodies(keptBudget);
     this.tokenCounts = new TokenCountClient(
       (request) => send({ kind: 'count-tokens', ...request }),
-      deadlines,
+      this.deadlines,
     );
-    const prices = createPriceList(config, start.prices);
-    this.admission = this.#createAdmission(start, prices);
-    const { workers } = config;
-    const health = new HealthTable(start.health, planHealth(config), start.index);
-    const load = new SharedTargetLoad(start.targetLoad, countTargets(config), workers, start.index);
-    this.#providers = config.providers.map((provider) => {
-      const slots = layout.providers.get(provider.name);
-      const events: ProviderEvents = {
-        onConnections: (delta) => column.add(slots?.connectionsOpen ?? 0, delta),
-        onQueue: (delta) => column.add(slots?.queueLength ?? 0, delta),
-        onQueueRefused: () => column.add(slots?.queueRejected ?? 0, 1),
-      };
-      const share = shareOfWorker(provider, config.workers);
-      const tls = readTlsFiles(provider);
-      return new Provider(provider, share, deadlines, events, { tls });
-    });
-    const createWatch = (): FirstTokenWatch => new FirstTokenWatch();
-    const countAttempt = (target: Target, outcome: AttemptOutcome): void => {
-      const route = layout.routes[target.index];
-      if (route !== undefined) {
-        column.add(attemptSlot(route, outcome), 1);
-      }
-    };
-    this.attempts = {
-      forwarder: new Forwarder(
-        this.#providers,
-        DIALECTS,
-        { encodeJsonString },
-        deadlines,
-        createWatch,
-      ),
-      models,
-      balancers: new Balancers(models.entries, { health, load, prices }),
-      health,
-      plans: new AttemptPlans(config, models.entries, deadlines),
-      budget: new RetryBudget(config.retry.budgetPercent),
-      bodies: new KeptBodies(keptBodies),
-      reports: new AttemptReports(health, load, countAttempt),
-      createWatch,
-    };
+    this.#inForce = new Int32Array(start.inForce);
+    this.#current = new Generation(start.generation, this);
   }
 
-  #createAdmission({ config, index, limits }: WorkerStart, prices: PriceList): Admission {
-    const plan = planLimits(config);
-    return new Admission(
-      {
-        consumers: config.consumers,
-        callers: config.callers,
-        ledger: new Ledger(new LimitTable(limits, plan, index)),
-        prices,
-        estimator: new Estimator(),
-        countTokens: (body, model) => this.tokenCounts.count(body, model),
-      },
-      plan.longestList,
-    );
+  /** What an exchange that begins now runs with. */
+  get current(): Generation {
+    if (Atomics.load(this.#inForce, 0) !== this.#current.number) {
+      this.turn();
+    }
+    return this.#current;
+  }
+
+  /** Builds what a changed configuration asks for, beside what is in force. */
+  prepare(start: GenerationStart): void {
+    const { number } = start;
+    try {
+      this.discard(this.#next?.number ?? 0);
+      this.#next = new Generation(start, this);
+      this.#send({ kind: 'prepared', number });
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#send({ kind: 'unprepared', number, reason });
+    }
+  }
+
+  discard(number: number): void {
+    if (this.#next?.number === number) {
+      this.#next.end();
+      this.#next = null;
+    }
+  }
+
+  /** To what is in force. Exchanges that run keep what they have. */
+  turn(): void {
+    const next = this.#next;
+    if (next === null || next.number !== Atomics.load(this.#inForce, 0)) {
+      return;
+    }
+    const before = this.#current;
+    this.#next = null;
+    this.#current = next;
+    this.gate.adopt(next.config);
+    this.connectionGate.adopt(next.config);
+    this.#old.add(before);
+    this.onQuiet(before);
   }
 
   get inFlight(): number {
-    return this.#recorder.inFlight;
+    let sum = this.#current.inFlight;
+    for (const { inFlight } of this.#old) {
+      sum += inFlight;
+    }
+    return sum;
   }
 
   /** The worker wants its connections to end: it drains, or what they hold is needed. */
@@ -217,48 +192,24 @@ export class WorkerRuntime implements Stages {
     return this.#idStem + BASE_36[digit];
   }
 
-  onBegun(): void {
-    this.#recorder.begin();
+  onQuiet(generation: Generation): void {
+    if (generation !== this.#current) {
+      // The exchange that was the last is still being ended further up.
+      setImmediate(() => this.#retire(generation));
+    }
   }
 
-  onEnded(exchange: Exchange, endedMs: number): void {
-    this.admission.settle(exchange, endedMs);
-    this.#recorder.end(exchange, endedMs);
-  }
-
-  isExhausted(exchange: Exchange): boolean {
-    return this.admission.isExhausted(exchange);
-  }
-
-  formatLimits(exchange: Exchange): Uint8Array | null {
-    return this.admission.formatLimits(exchange);
-  }
-
-  dropLimitLines(lines: string): string {
-    return dropLimitLines(lines);
-  }
-
-  formatStreamLength(exchange: Exchange): string {
-    const model = exchange.model ?? '';
-    return DIALECTS[exchange.dialect].formatStreamLength(model, exchange.id, wallClockMs());
-  }
-
-  formatError(exchange: Exchange, error: GatewayError): string {
-    return DIALECTS[exchange.dialect].formatError(error, exchange.id);
-  }
-
-  formatStreamError(exchange: Exchange, error: GatewayError): string {
-    return DIALECTS[exchange.dialect].formatStreamError(error, exchange.id);
-  }
-
-  formatStatus(status: number): string {
-    return formatStatus(status);
+  #retire(generation: Generation): void {
+    if (generation.inFlight === 0 && this.#old.delete(generation)) {
+      generation.end();
+      this.#send({ kind: 'retired', number: generation.number });
+    }
   }
 
   onFault(where: Exchange | null, thrown: unknown): void {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
     const message = where === null ? error.message : `${error.message} (exchange ${where.id})`;
-    this.#send({ kind: 'fault', message, stack: error.stack ?? '' });
+    this.#send({ kind: 'fault', message, stack: error.stack ?? '', isContained: where !== null });
   }
 
   /** One snapshot after another, with a turn of the loop in between, so that none holds it up. */
@@ -269,7 +220,7 @@ export class WorkerRuntime implements Stages {
         snapshots.push(this.histograms.takeSnapshot());
         setImmediate(next);
       } else {
-        this.#send({ kind: 'histograms', request, snapshots });
+        this.#send({ kind: 'histograms', request, snapshots, trail: this.trail.take() });
       }
     };
     next();
@@ -277,8 +228,6 @@ export class WorkerRuntime implements Stages {
 
   closeProviders(): void {
     this.tokenCounts.close();
-    for (const provider of this.#providers) {
-      provider.close();
-    }
+    this.providers.close();
   }
 }

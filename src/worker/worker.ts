@@ -4,8 +4,10 @@ import { Listener } from '../accept/listener.js';
 import { nowMs } from '../core/clock.js';
 import { decodeMessage, encodeMessage } from '../core/wire.js';
 import { runExchange } from '../pipeline.js';
+import { DeputyClient } from './deputy-client.js';
 import { Drain } from './drain.js';
-import type { ToPrimary, ToWorker, WorkerStart } from './messages.js';
+import { Gate } from './gate.js';
+import type { PrepareGeneration, ToPrimary, ToWorker, WorkerStart } from './messages.js';
 import { WorkerRuntime } from './runtime.js';
 
 const port = parentPort;
@@ -19,11 +21,14 @@ const send = (message: ToPrimary): void => {
 };
 
 const start = workerData as WorkerStart;
+const { config } = start.generation;
 const runtime = new WorkerRuntime(start, send);
 const listener = new Listener({
-  tls: start.config.listen.tls,
-  readsAddress: start.config.callers?.by === 'address',
-  onRequest: (downstream, head) => runExchange(runtime, downstream, head),
+  tls: config.listen.tls,
+  get readsAddress() {
+    return runtime.current.readsAddress;
+  },
+  onRequest: (downstream, head) => runExchange(runtime.current, downstream, head),
   onFault: (error) => runtime.onFault(null, error),
   onConnections: (delta) => runtime.onConnections(delta),
   admitsConnection: (readAddress) => runtime.connectionGate.admits(readAddress),
@@ -31,12 +36,13 @@ const listener = new Listener({
 
 process.on('uncaughtException', (error) => runtime.onFault(null, error));
 
+const gate = new Gate(start.gate);
 const drain = new Drain(listener, runtime, (cut) => {
   send({ kind: 'drained', cut });
   port.close();
 });
-port.on('message', (bytes: Uint8Array) => {
-  const message = decodeMessage(bytes) as ToWorker;
+port.on('message', (sent: Uint8Array | PrepareGeneration) => {
+  const message = sent instanceof Uint8Array ? (decodeMessage(sent) as ToWorker) : sent;
   switch (message.kind) {
     case 'log-taken':
       runtime.log.acknowledge(message.bytes);
@@ -50,21 +56,42 @@ port.on('message', (bytes: Uint8Array) => {
     case 'crowded':
       runtime.connectionGate.setCrowded(message.addresses);
       break;
+    case 'reserved':
+      runtime.deputy?.onReserved(message.id, message.answer);
+      break;
+    case 'prepare':
+      runtime.prepare(message.generation);
+      break;
+    case 'turn':
+      runtime.turn();
+      break;
+    case 'discard':
+      runtime.discard(message.number);
+      break;
     case 'stop-listening':
       listener.stopListening();
       send({ kind: 'not-listening' });
       break;
+    case 'hand-over':
+      runtime.beginDraining();
+      runtime.deputy = new DeputyClient(send);
+      send({ kind: 'paused' });
+      gate.wait();
+      break;
     case 'drain':
-      drain.begin(message.timeoutMs);
+      drain.begin(message);
       break;
   }
 });
 
 if (start.port !== null) {
-  listener.listen(start.config.listen.host, start.port);
+  listener.listen(config.listen.host, start.port);
 }
 send({
   kind: 'listening',
   descriptor: start.port === null ? listener.getDescriptor() : null,
   startMs: nowMs(),
 });
+if (start.isHeld) {
+  gate.wait();
+}

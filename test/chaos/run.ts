@@ -33,14 +33,20 @@ function choose(only: string | undefined): readonly Scenario[] {
   });
 }
 
-async function run(scenario: Scenario): Promise<KeptRun> {
+interface FinishedRun {
+  readonly run: KeptRun;
+  /** By what stands behind the scenario's name in the file's. */
+  readonly tables: readonly (readonly [string, unknown])[];
+}
+
+async function run(scenario: Scenario): Promise<FinishedRun> {
   const seconds = Number(values.seconds ?? scenario.longSeconds);
   const seed = Number(values.seed ?? SEED_DEFAULT);
   process.stdout.write(`\n# ${scenario.title} (${seconds} s, seed ${seed})\n`);
   const say = (line: string): void => {
     process.stdout.write(`  ${line}\n`);
   };
-  const { figures, notes } = await scenario.run({ seconds, seed, say });
+  const { figures, notes, kept } = await scenario.run({ seconds, seed, say });
   for (const { what, measured, bound, holds } of figures) {
     const verdict = holds === null ? '' : holds ? 'holds' : 'FAILS';
     process.stdout.write(`${what}: ${measured}${bound === '' ? '' : ` (${bound})`} ${verdict}\n`);
@@ -48,15 +54,23 @@ async function run(scenario: Scenario): Promise<KeptRun> {
   const { name, title, about } = scenario;
   const day = new Date().toISOString().slice(0, 10);
   const machine = `${cpus().length} cores, Node ${process.versions.node}`;
-  return { name, title, about, seconds, seed, day, machine, figures, notes };
+  return {
+    run: { name, title, about, seconds, seed, day, machine, figures, notes },
+    tables: Object.entries(kept ?? {}),
+  };
+}
+
+function keep(name: string, value: unknown): void {
+  const folder = join(REPOSITORY, 'docs/endurance');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, `${name}.json`), `${JSON.stringify(value, null, 2)}\n`);
 }
 
 for (const scenario of choose(values.only)) {
-  const kept = await run(scenario);
+  const { run: kept, tables } = await run(scenario);
   if (kept.figures.some(({ holds }) => holds === false)) process.exitCode = 1;
   if (values['write-docs'] === true) {
-    const folder = join(REPOSITORY, 'docs/endurance');
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, `${kept.name}.json`), `${JSON.stringify(kept, null, 2)}\n`);
+    keep(kept.name, kept);
+    for (const [name, table] of tables) keep(`${kept.name}-${name}`, table);
   }
 }

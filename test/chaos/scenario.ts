@@ -27,6 +27,8 @@ export interface Outcome {
   readonly figures: readonly Figure[];
   /** Full sentences that explain what the figures alone don't say. */
   readonly notes: readonly string[];
+  /** Tables beside the figures, each kept as docs/endurance/<scenario>-<its name>.json. */
+  readonly kept?: Readonly<Record<string, unknown>>;
 }
 
 export interface Scenario {
@@ -41,7 +43,7 @@ export interface Scenario {
 }
 
 /** What is kept of a long run. */
-export interface KeptRun extends Outcome {
+export interface KeptRun extends Omit<Outcome, 'kept'> {
   readonly name: string;
   readonly title: string;
   readonly about: string;

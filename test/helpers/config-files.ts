@@ -26,6 +26,7 @@ workers: 3
 accept: reuseport
 state_dir: ./state
 drain_timeout: 90s
+upgrade_drain_timeout: 20m
 log: { level: warn, access: off }
 providers:
   a: { dialect: openai, base_url: "https://a.test/v1", api_key: sk-secret }

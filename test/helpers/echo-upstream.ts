@@ -18,6 +18,12 @@ export interface EchoedRequest {
   readonly complete: boolean;
 }
 
+/** What node:http tells of bytes that are no request. */
+interface RejectedBytes extends NodeJS.ErrnoException {
+  readonly rawPacket?: Buffer;
+}
+
+/** Answers 200 with what it got; OPTIONS with `allow`; 204 where `x-echo-status: 204` asks for it. */
 export class EchoUpstream {
   /** In the order in which they were answered. */
   readonly requests: EchoedRequest[] = [];
@@ -25,6 +31,8 @@ export class EchoUpstream {
   startedCount = 0;
   /** What the parser refused. Expected to be empty, always. */
   readonly parseErrors: string[] = [];
+  /** The bytes that it refused, as Latin-1 text, in the same order. */
+  readonly rejected: string[] = [];
   readonly #changes = new Changes();
   readonly #server: Server;
   port = 0;
@@ -39,8 +47,11 @@ export class EchoUpstream {
     });
     this.#server.maxHeadersCount = 0;
     this.#server.on('request', (request, response) => this.#answer(request, response));
-    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-      if (error.code !== 'ECONNRESET') this.parseErrors.push(error.code ?? error.message);
+    this.#server.on('clientError', (error: RejectedBytes, socket) => {
+      if (error.code !== 'ECONNRESET') {
+        this.parseErrors.push(error.code ?? error.message);
+        this.rejected.push(error.rawPacket?.toString('latin1') ?? '');
+      }
       this.#changes.notify();
       socket.destroy();
     });
@@ -105,6 +116,11 @@ export class EchoUpstream {
     });
     request.on('end', () => {
       const body = Buffer.from(JSON.stringify(record(true)));
+      if (request.headers['x-echo-status'] === '204') {
+        response.writeHead(204).end();
+        return;
+      }
+      if (request.method === 'OPTIONS') response.setHeader('allow', 'GET, POST, OPTIONS');
       response.writeHead(200, {
         'content-type': 'application/json',
         'content-length': body.length,

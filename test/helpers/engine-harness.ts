@@ -73,6 +73,7 @@ export class ProviderHarness {
         this.queued += delta;
       },
       onQueueRefused: () => {},
+      onReplay: () => {},
     };
     this.provider = new Provider(config, share, new Deadlines(), events, options.dialing);
   }

@@ -1,9 +1,10 @@
-/** Time that stands still until a test moves it: performance.now() and intervals, as core/deadlines.ts uses them. */
+/** Time that stands still until a test moves it: performance.now() and timers, as core/deadlines.ts uses them. */
 import type { TestContext } from 'node:test';
 
 interface Interval {
   readonly run: () => void;
-  readonly everyMs: number;
+  /** null: it runs once. */
+  readonly everyMs: number | null;
   dueMs: number;
 }
 
@@ -19,16 +20,23 @@ export class FakeClock {
       this.#intervals.add(interval);
       return interval;
     });
-    context.mock.method(globalThis, 'clearInterval', (interval: Interval) => {
-      this.#intervals.delete(interval);
+    context.mock.method(globalThis, 'setTimeout', (run: () => void, afterMs: number) => {
+      const timeout = { run, everyMs: null, dueMs: this.nowMs + afterMs, unref: () => timeout };
+      this.#intervals.add(timeout);
+      return timeout;
     });
+    for (const name of ['clearInterval', 'clearTimeout'] as const) {
+      context.mock.method(globalThis, name, (interval: Interval) => {
+        this.#intervals.delete(interval);
+      });
+    }
   }
 
   get intervalCount(): number {
-    return this.#intervals.size;
+    return [...this.#intervals].filter(({ everyMs }) => everyMs !== null).length;
   }
 
-  /** Every interval runs whenever it is due. */
+  /** Every timer runs whenever it is due. */
   advance(ms: number): void {
     const endMs = this.nowMs + ms;
     for (;;) {
@@ -40,7 +48,7 @@ export class FakeClock {
     this.nowMs = endMs;
   }
 
-  /** The loop is held up: each interval that is due runs once, at the end, as Node does it. */
+  /** The loop is held up: each timer that is due runs once, at the end, as Node does it. */
   holdUp(ms: number): void {
     this.nowMs += ms;
     for (const interval of [...this.#intervals]) {
@@ -49,7 +57,8 @@ export class FakeClock {
   }
 
   #run(interval: Interval): void {
-    interval.dueMs = this.nowMs + interval.everyMs;
+    if (interval.everyMs === null) this.#intervals.delete(interval);
+    else interval.dueMs = this.nowMs + interval.everyMs;
     interval.run();
   }
 }

@@ -168,6 +168,13 @@ const CHUNKS: FramingVector[] = [
 );
 
 const HEADERS: FramingVector[] = [
+  ...['user@weir.test', 'weir.test/v1', 'weir.test, other.test', 'weir.test?a', '[::1'].map(
+    (host) =>
+      vector(
+        `host-${host.replace(/[^a-z0-9]+/g, '~')}-passes`,
+        `GET /v1/echo HTTP/1.1\r\nHost: ${host}\r\nX-Vector: {id}\r\n\r\n`,
+      ),
+  ),
   vector('two-hosts-pass', get('Host: other.test\r\n')),
   vector('no-host-passes', 'GET /v1/echo HTTP/1.1\r\nX-Vector: {id}\r\n\r\n'),
   vector('empty-host-passes', 'GET /v1/echo HTTP/1.1\r\nHost: \r\nX-Vector: {id}\r\n\r\n'),

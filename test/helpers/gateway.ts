@@ -35,7 +35,10 @@ process.on('exit', () => {
 });
 
 export class Gateway {
+  /** The supervisor: what an operator signals, and whose exit code counts. */
   readonly child: ChildProcess;
+  /** The configuration that it was started with, and reads again when it is asked to. */
+  readonly file: string;
   readonly logs: LogLine[] = [];
   /** Lines of stdout that are no JSON object. Expected to be empty. */
   readonly strayLines: string[] = [];
@@ -45,9 +48,11 @@ export class Gateway {
   exit: { readonly code: number | null; readonly signal: NodeJS.Signals | null } | null = null;
   readonly #changes = new Changes();
   #stdoutRest = '';
+  #serverPid = 0;
 
-  constructor(child: ChildProcess) {
+  constructor(child: ChildProcess, file: string) {
     this.child = child;
+    this.file = file;
     living.add(child);
     child.stdout?.setEncoding('utf8').on('data', (text: string) => this.#onStdout(text));
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -60,7 +65,12 @@ export class Gateway {
     });
   }
 
+  /** Of the server process, as its last line `ready` tells it: the one that is looked into, for memory above all. */
   get pid(): number {
+    return this.#serverPid === 0 ? this.supervisorPid : this.#serverPid;
+  }
+
+  get supervisorPid(): number {
     const { pid } = this.child;
     if (pid === undefined) throw new Error('the gateway was not started');
     return pid;
@@ -110,12 +120,12 @@ export class Gateway {
     return parseMetrics(await response.text());
   }
 
-  /** Resident memory of the process and its descendants. */
+  /** Resident memory of the server process and its descendants. */
   rssBytes(): number {
     return listFamily(this.pid).reduce((sum, pid) => sum + readRssBytes(pid), 0);
   }
 
-  /** Files and sockets that the process and its descendants hold open. */
+  /** Files and sockets that the server process and its descendants hold open. */
   countOpenFiles(): number {
     return listFamily(this.pid).reduce(
       (sum, pid) => sum + readdirSync(`/proc/${pid}/fd`).length,
@@ -140,7 +150,8 @@ export class Gateway {
 
   async kill(): Promise<void> {
     if (this.exit !== null) return;
-    for (const pid of listFamily(this.pid).reverse()) {
+    // The supervisor first, so that it starts nothing new.
+    for (const pid of listFamily(this.supervisorPid)) {
       try {
         process.kill(pid, 'SIGKILL');
       } catch {
@@ -168,10 +179,17 @@ export class Gateway {
     this.#stdoutRest = lines.pop() ?? '';
     for (const line of lines) {
       const entry = parseLogLine(line);
-      if (entry !== null) this.logs.push(entry);
+      if (entry !== null) this.#onEntry(entry);
       else if (line !== '') this.strayLines.push(line);
     }
     this.#changes.notify();
+  }
+
+  #onEntry(entry: LogLine): void {
+    this.logs.push(entry);
+    if (entry['msg'] === 'ready' && typeof entry['pid'] === 'number') {
+      this.#serverPid = entry['pid'];
+    }
   }
 }
 
@@ -210,7 +228,7 @@ export function spawnGateway(options: GatewayOptions): Gateway {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   child.on('close', () => rmSync(folder, { recursive: true, force: true }));
-  return new Gateway(child);
+  return new Gateway(child, file);
 }
 
 /** One provider named `mock` that serves every model; the usual configuration of a wire test. */
@@ -233,7 +251,8 @@ export function isGatewayBuilt(): boolean {
   return existsSync(findMain());
 }
 
-function renderConfig(options: GatewayOptions): string {
+/** The file that a gateway with these options is started with. */
+export function renderConfig(options: GatewayOptions): string {
   if (typeof options.config === 'string') return options.config;
   return JSON.stringify(
     {

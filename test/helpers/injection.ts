@@ -23,6 +23,17 @@ if (threadId === 2) channel.onmessage = () => { ${ACTIONS[action]} };
   return ['--import', scratch.write(`${action}-on-signal.mjs`, text)];
 }
 
+/** The second worker, and each that takes the place of another, throws as soon as a file of that name is there. */
+export function injectWhenThere(scratch: ScratchFolder, file: string): string[] {
+  const text = `
+import { existsSync } from 'node:fs';
+import { threadId } from 'node:worker_threads';
+const look = () => { if (existsSync(${JSON.stringify(file)})) throw new Error('injected defect'); };
+if (threadId >= 2) setInterval(look, 100).unref();
+`;
+  return ['--import', scratch.write('throw-when-there.mjs', text)];
+}
+
 /** The second worker throws before Weir's code in it runs. */
 export function injectAtStart(scratch: ScratchFolder): string[] {
   const text = `

@@ -43,6 +43,7 @@ export class Scene implements RelayHost {
   endings = 0;
   isDraining = false;
   isClosing = false;
+  closingReason = 'draining';
   isBudgetUsedUp = false;
   limits = '';
   /** Of the reads, reused for each. */

@@ -77,17 +77,8 @@ export class SeveralTargets {
     return { a: a.requests.length, b: b.requests.length, c: c.requests.length };
   }
 
-  async ask(model: string, more: ConfigText = {}, timeoutMs = 5000): Promise<Asked> {
-    const client = await RawClient.connect({ port: this.gateway.port });
-    const headers = (more['headers'] ?? []) as readonly (readonly [string, string])[];
-    const target = '/v1/chat/completions';
-    const body = JSON.stringify({ model, messages: [{ role: 'user', content: 'hello' }], ...more });
-    client.send(renderRequest({ target, headers: headers as [string, string][], body }));
-    const answer = await client.readResponse({ timeoutMs });
-    const id = answer.header('x-weir-id');
-    const line = await this.gateway.waitForLog((entry) => entry['id'] === id);
-    client.destroy();
-    return { answer, line, attempts: (line['attempts'] ?? null) as AttemptLine[] | null };
+  ask(model: string, more: ConfigText = {}, timeoutMs = 5000): Promise<Asked> {
+    return askModel(this.gateway, model, more, timeoutMs);
   }
 
   /** Until an attempt of this outcome has been counted. */
@@ -111,6 +102,53 @@ export class SeveralTargets {
     const { a, b, c } = this.upstreams;
     await stopAll(this.gateway, a, b, c);
   }
+}
+
+/** A chat call and what came of it. @param more of its body, but for `headers`. */
+export async function askModel(
+  gateway: Gateway,
+  model: string,
+  more: ConfigText = {},
+  timeoutMs = 5000,
+): Promise<Asked> {
+  const { headers = [], ...fields } = more;
+  const client = await RawClient.connect({ port: gateway.port });
+  const body = JSON.stringify({ model, messages: [{ role: 'user', content: 'hello' }], ...fields });
+  client.send(
+    renderRequest({
+      target: '/v1/chat/completions',
+      headers: headers as [string, string][],
+      body,
+    }),
+  );
+  const answer = await client.readResponse({ timeoutMs });
+  const id = answer.header('x-weir-id');
+  const line = await gateway.waitForLog((entry) => entry['id'] === id);
+  client.destroy();
+  return { answer, line, attempts: (line['attempts'] ?? null) as AttemptLine[] | null };
+}
+
+/** A row of `/api/targets`, as far as tests read it. */
+export interface TargetView {
+  readonly model: string;
+  readonly provider: string;
+  readonly state: string;
+  readonly consecutive_failures: number;
+  readonly ejections_total: number;
+  readonly throttle_factor: number;
+  readonly throttled_ms: number;
+}
+
+export async function readTarget(
+  gateway: Gateway,
+  model: string,
+  provider: string,
+): Promise<TargetView> {
+  const response = await fetch(`${gateway.adminUrl}/api/targets?model=${model}`);
+  const { targets } = (await response.json()) as { targets: readonly TargetView[] };
+  const found = targets.find((target) => target.provider === provider);
+  if (found === undefined) throw new Error(`no target of ${model} at ${provider}`);
+  return found;
 }
 
 /** `provider:class` of each. */

@@ -53,6 +53,8 @@ export const EDGES: Readonly<Record<string, Edges>> = {
   limits: { uses: GROUND },
   // Of targets it knows what the configuration says; who asks and who tells it is others' business.
   health: { uses: ['core', 'config/model'] },
+  // Runs in a browser; all that it shares with the server is the shape of what it is told.
+  dashboard: { uses: [], types: ['observe'] },
   observe: { uses: [...GROUND, 'upstream/attempt-outcomes', 'overload'] },
   // Of a worker it knows numbers only: how late its loop is, how many exchanges run.
   overload: { uses: ['core', 'config/model'] },
@@ -84,9 +86,12 @@ export const EDGES: Readonly<Record<string, Edges>> = {
       'upstream',
       'worker',
       'demo-upstream',
+      'supervisor/protocol',
     ],
   },
-  supervisor: { uses: ['core', 'config', 'config/model', 'observe'] },
+  // It loads nothing that a server needs, so that nothing that befalls a server can befall it.
+  supervisor: { uses: ['core', 'supervisor/protocol'] },
+  'supervisor/protocol': { uses: [] },
   main: {
     uses: ['core', 'config', 'config/model', 'demo-upstream', 'observe', 'primary', 'supervisor'],
   },
@@ -96,8 +101,9 @@ export const EDGES: Readonly<Record<string, Edges>> = {
 const CONFINED: readonly { readonly module: string; readonly parts: readonly string[] }[] = [
   { module: 'uWebSockets.js', parts: ['accept'] },
   { module: 'undici', parts: ['upstream'] },
-  // primary tries out the port and the certificate before it starts; config asks isIP() only.
-  { module: 'node:net', parts: ['upstream', 'primary', 'config'] },
+  // primary tries out the port and the certificate before it starts; config asks isIP() only; the supervisor holds the
+  // admin port.
+  { module: 'node:net', parts: ['upstream', 'primary', 'config', 'supervisor'] },
   { module: 'node:dns', parts: ['upstream'] },
   { module: 'node:tls', parts: ['upstream', 'primary'] },
   // Vocabularies and price lists cost tens of megabytes; admit knows which threads may load them.

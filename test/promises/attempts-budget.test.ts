@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { BOUNDS } from '../../src/core/bounds.js';
+import { readMetric } from '../helpers/engine-matrix.js';
 import { type Gateway, startGateway } from '../helpers/gateway.js';
 import { renderJson } from '../helpers/http-text.js';
 import {
@@ -62,6 +63,9 @@ describe('the budget of attempts', { timeout: 60_000 }, () => {
     const further = upstream.requests.length - EXCHANGES;
     const allowed = (EXCHANGES * PERCENT) / 100 + BOUNDS.retryBudgetFloor;
     assert.ok(further > 0 && further <= allowed, `${further} further attempts, ${allowed} allowed`);
+    // Each exchange but those that had all three attempts was refused one in the end.
+    const refused = await readMetric(gateway, 'weir_retry_budget_refused_total');
+    assert.ok(refused >= EXCHANGES - allowed && refused <= EXCHANGES, `${refused} refused`);
   });
 });
 

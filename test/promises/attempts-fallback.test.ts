@@ -7,7 +7,7 @@ import { renderChunk, renderHead, renderJson, renderRequest } from '../helpers/h
 import { assertPrompt } from '../helpers/measured-times.js';
 import { rst, type Script, send, stall } from '../helpers/mock-upstream.js';
 import { RawClient } from '../helpers/raw-client.js';
-import { GOOD, SeveralTargets, tell } from '../helpers/several-targets.js';
+import { GOOD, readTarget, SeveralTargets, tell } from '../helpers/several-targets.js';
 
 function fail(status: number, code = 'x', ...headers: [string, string][]): Script {
   const message = code === 'x' ? 'not now' : code;
@@ -37,6 +37,7 @@ describeEngines('fallbacks and hedges', 60_000, (engine) => {
           hedge: '60ms',
           retry: { attempts: 1 },
         },
+        mute: { targets: [{ provider: 'a' }, { provider: 'b', priority: 1 }], hedge: '60ms' },
         patient: { provider: 'a', retry: { attempts: 2, backoff: '1ms' } },
         other: {
           targets: [{ provider: 'a' }, { provider: 'claude' }, { provider: 'b' }],
@@ -115,6 +116,17 @@ describeEngines('fallbacks and hedges', 60_000, (engine) => {
     await waitForMetric(scene.gateway, 'weir_body_bytes_held', 0);
   });
 
+  it('P-18 a-silent-target-is-ejected-though-its-hedges-answer', async () => {
+    scene.play({ a: [stall()] });
+    for (let asked = 0; asked < 5; asked += 1) {
+      const { attempts } = await scene.ask('mute');
+      assert.deepEqual(tell(attempts), ['a:outrun', 'b:ok']);
+    }
+    const { answer, attempts } = await scene.ask('mute');
+    assert.equal(answer.header('x-weir-provider'), 'b');
+    assert.equal(attempts, null, 'it is asked no more');
+  });
+
   it('P-18 a-hedge-that-is-slower-is-cancelled', async () => {
     let answerNow = (): void => {};
     const go = new Promise<void>((resolve) => {
@@ -126,6 +138,39 @@ describeEngines('fallbacks and hedges', 60_000, (engine) => {
     answerNow();
     const { answer, attempts } = await asked;
     assert.deepEqual(answer.json(), { good: true });
+    assert.deepEqual(tell(attempts), ['b:outrun', 'a:ok']);
+    await beside.connection.waitForClose();
+  });
+
+  it('P-18 a-hedge-whose-stream-only-begins-outruns-one-that-has-content', async () => {
+    let speakNow = (): void => {};
+    const go = new Promise<void>((resolve) => {
+      speakNow = resolve;
+    });
+    const head = send(
+      renderHead('HTTP/1.1 200 OK', [
+        ['content-type', 'text/event-stream'],
+        ['transfer-encoding', 'chunked'],
+      ]),
+    );
+    const say = (delta: object): Script[number] =>
+      send(renderChunk(`data: ${JSON.stringify({ choices: [{ delta }] })}\n\n`));
+    const role = say({ role: 'assistant', content: '' });
+    const end = send('0\r\n\r\n');
+    scene.play({
+      a: [() => go, head, role, say({ content: 'from a' }), end],
+      b: [head, role, stall()],
+    });
+    const asked = scene.ask('hedged', { stream: true });
+    const beside = await scene.upstreams.b.waitForRequest(scene.counts().b);
+    await scene.upstreams.b.waitFor(
+      () => (beside.connection.sent.length >= 2 ? true : undefined),
+      5000,
+      'head and role of the hedge',
+    );
+    speakNow();
+    const { answer, attempts } = await asked;
+    assert.match(answer.text, /from a/);
     assert.deepEqual(tell(attempts), ['b:outrun', 'a:ok']);
     await beside.connection.waitForClose();
   });
@@ -159,10 +204,31 @@ describeEngines('fallbacks and hedges', 60_000, (engine) => {
     assert.equal(second?.connection, first?.connection, 'the connection is kept');
     const [refused, again] = second?.connection.sent.slice(-2) ?? [];
     const waitedMs = (again?.atMs ?? 0) - (refused?.atMs ?? 0);
-    assert.ok(waitedMs >= 400, `asked again after ${waitedMs} ms`);
+    // Both moments are those at which the kernel was seen to have taken an answer.
+    assert.ok(waitedMs >= 390, `asked again after ${waitedMs} ms`);
     scene.play({ a: fail(429, 'x', ['retry-after', '3']) });
     const { attempts: once } = await scene.ask('patient');
     assert.equal(once?.length, 1, 'beyond backoff_max the caller waits, not Weir');
+  });
+
+  it('P-18 a-target-that-names-a-time-in-its-error’s-body-is-asked-before-it', async () => {
+    const details = [{ '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay: '0.4s' }];
+    const error = { code: 429, status: 'RESOURCE_EXHAUSTED', message: 'Quota exceeded', details };
+    scene.play({ a: [send(renderJson([{ error }], { status: 429 }))] });
+    const from = scene.counts().a;
+    const { attempts } = await scene.ask('patient');
+    assert.deepEqual(tell(attempts), ['a:throttled', 'a:throttled']);
+    const [refused, again] = scene.upstreams.a.requests[from + 1]?.connection.sent.slice(-2) ?? [];
+    const waitedMs = (again?.atMs ?? 0) - (refused?.atMs ?? 0);
+    // Both moments are those at which the kernel was seen to have taken an answer.
+    assert.ok(waitedMs >= 390, `asked again after ${waitedMs} ms`);
+    const slow = { ...error, details: [{ ...details[0], retryDelay: '34s' }] };
+    scene.play({ a: [send(renderJson([{ error: slow }], { status: 429 }))] });
+    const { attempts: once, answer } = await scene.ask('patient');
+    assert.deepEqual(tell(once), ['a:throttled'], 'beyond backoff_max the caller waits, not Weir');
+    assert.deepEqual(answer.json(), [{ error: slow }]);
+    const { throttled_ms } = await readTarget(scene.gateway, 'patient', 'a');
+    assert.ok(throttled_ms > 20_000 && throttled_ms <= 34_000, `${throttled_ms} ms`);
   });
 
   it('P-12 client-leaves-while-a-second-attempt-is-waited-for', async () => {

@@ -10,6 +10,7 @@ import { after, before, test } from 'node:test';
 import { createServer } from 'node:tls';
 import { makeCertificate, signCertificate } from '../helpers/certificates.js';
 import { ConnectProxy } from '../helpers/connect-proxy.js';
+import { readMetric } from '../helpers/engine-matrix.js';
 import { type ConfigText, isGatewayBuilt, spawnGateway, startGateway } from '../helpers/gateway.js';
 import { renderJson, renderRequest } from '../helpers/http-text.js';
 import { MockUpstream, rst, send } from '../helpers/mock-upstream.js';
@@ -53,6 +54,8 @@ test('P-23 upstream-closes-kept-connections: no caller notices', { skip }, async
     assert.equal(status, 200, text);
   }
   assert.ok(upstream.requests.length > 40);
+  const replays = await readMetric(gateway, 'weir_stale_replays_total', { provider: 'p' });
+  assert.equal(replays, upstream.requests.length - 30);
   assert.deepEqual(upstream.violations, []);
   await gateway.stop();
   await upstream.stop();

@@ -48,7 +48,7 @@ function configure(
 }
 
 describe('targets', { timeout: 60_000 }, () => {
-  it('a provider that is gone is not ejected by its health checks, or does not come back', async () => {
+  it('P-19 a provider that is gone is not ejected by its health checks, or does not come back', async () => {
     const one = await MockUpstream.start();
     const other = await MockUpstream.start();
     const gateway = await startGateway(

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { BreakerConfig } from '../../src/config/model.js';
+import { THROTTLED_FACTOR } from '../../src/health/breaker.js';
 import { OracleBreaker } from '../helpers/health-oracle.js';
 import { EPOCH_MS, openHealth } from '../helpers/health-tables.js';
 
@@ -109,7 +110,7 @@ test('the breaker does what a plain one does, whatever happens in whatever order
           const isThrottled = nowMs <= expected.throttledUntilMs && expected.throttledUntilMs > 0;
           const factor = seen.weightFactor(at, atMs);
           assert.equal(factor === 0, expected.isDrained, `weight of ${at}`);
-          if (factor > 0) assert.equal(factor === 0.1, isThrottled, `weight of ${at}`);
+          if (factor > 0) assert.equal(factor === THROTTLED_FACTOR, isThrottled, `weight of ${at}`);
         });
         const ejected = oracle.targets.filter(({ state }) => state !== 'closed').length;
         assert.equal(tables[0]!.places.count(0), ejected, 'places');

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { BOUNDS } from '../../src/core/bounds.js';
 import { GatewayError } from '../../src/core/errors.js';
-import { Gate } from '../../src/overload/gate.js';
+import { ExchangeGate } from '../../src/overload/exchange-gate.js';
 import { LagLimit, type LoopInterval, NO_LIMIT } from '../../src/overload/lag-limit.js';
 import { createReadingsBuffer, PRIORITIES, Readings } from '../../src/overload/readings.js';
 
@@ -113,7 +113,7 @@ test('under three times the load what runs is about what the loop can do', () =>
   );
 });
 
-function createGate(memory: number): Gate {
+function createGate(memory: number): ExchangeGate {
   const readings = new Readings(createReadingsBuffer(1));
   readings.writeProcess({
     rssBytes: memory,
@@ -122,25 +122,27 @@ function createGate(memory: number): Gate {
     descriptorsMax: 0,
     connections: 0,
   });
-  return new Gate({
-    overload: {
-      loopLagMs: TARGET_MS,
-      heapPercent: 100,
-      memoryPercent: 90,
-      memoryLimitBytes: null,
-      descriptorsPercent: 90,
-      retryAfterMs: 1000,
+  return new ExchangeGate({
+    config: {
+      overload: {
+        loopLagMs: TARGET_MS,
+        heapPercent: 100,
+        memoryPercent: 90,
+        memoryLimitBytes: null,
+        descriptorsPercent: 90,
+        retryAfterMs: 1000,
+      },
+      clients: { connectionsMax: null, connectionsPerAddressMax: null, exchangesMax: null },
+      workers: 1,
+      consumers: PRIORITIES.map((priority) => ({ priority })),
     },
-    clients: { connectionsMax: null, connectionsPerAddressMax: null, exchangesMax: null },
-    workers: 1,
     index: 0,
     readings,
-    priorities: PRIORITIES,
     countInFlight: () => 1000,
   });
 }
 
-function isTaken(gate: Gate, inFlight: number, consumer: number): boolean {
+function isTaken(gate: ExchangeGate, inFlight: number, consumer: number): boolean {
   try {
     gate.check(inFlight, consumer);
     return true;

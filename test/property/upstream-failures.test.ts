@@ -9,6 +9,7 @@ import { ERROR_CODES, ERROR_PHRASES } from '../../src/upstream/error-phrases.js'
 import { classifyStatus, FAILURE_CLASSES } from '../../src/upstream/failure-classes.js';
 import { readRetryAfterMs } from '../../src/upstream/retry-after.js';
 import { RetryBudget } from '../../src/upstream/retry-budget.js';
+import { findStreamError, mayHoldError } from '../../src/upstream/stream-error.js';
 
 const SEED = Number(process.env['WEIR_SEED'] ?? 20261123);
 const OPTIONS = { seed: SEED, numRuns: 500 };
@@ -253,4 +254,28 @@ test(`every code and every phrase is found in an error of OpenAI’s form, and c
     const bytes = Buffer.from(JSON.stringify({ error: { message: `Well, ${phrase} …` } }));
     assert.equal(classifyErrorAnswer(400, true, bytes), name, phrase);
   }
+});
+
+test(`whatever a stream begins with, looking for an error in it gives a class or none (seed ${SEED})`, () => {
+  const line = fc.oneof(
+    tree.map((value) => `data: ${JSON.stringify(value)}`),
+    fc.string({ maxLength: 30 }).map((text) => `data: ${text}`),
+    fc.constantFrom('event: error', 'event:error', 'data:', ':', 'event', '\ufeffdata: {}'),
+  );
+  const text = fc
+    .array(fc.tuple(line, fc.constantFrom('\n', '\n\n', '\r\n\r\n', '\r', '\r\r')), {
+      maxLength: 8,
+    })
+    .map((lines) => lines.flat().join(''));
+  fc.assert(
+    fc.property(text, fc.boolean(), fc.boolean(), (events, isOver, isOwn) => {
+      const found = findStreamError(events, isOver, isOwn);
+      if (found !== null) {
+        assert.ok(found.className in FAILURE_CLASSES, found.className);
+        assert.ok(found.retryAfterMs >= -1 && found.retryAfterMs <= BOUNDS.retryAfterMsMax);
+      }
+      assert.equal(typeof mayHoldError(Buffer.from(events)), 'boolean');
+    }),
+    OPTIONS,
+  );
 });

@@ -15,11 +15,13 @@
  *
  * It reads bytes that nobody validated: whatever they are it ends, within `hashedPromptSearchBytesMax`.
  */
+
 import { BOUNDS } from '../../core/bounds.js';
+import { skipJsonSpace } from '../../core/json-bytes.js';
 import { finish } from '../../core/murmur.js';
 import { hashBytes } from './key-hash.js';
 import type { BalanceRequest } from './policy.js';
-import { findValueEnd, JsonFields, skipSpace } from './top-level-fields.js';
+import { findValueEnd, JsonFields } from './top-level-fields.js';
 
 /** Not looked for yet. */
 export const UNREAD_PROMPT = -1;
@@ -73,7 +75,7 @@ function findFirstTurnEnd(bytes: Uint8Array, start: number, stop: number): numbe
   if (bytes[start] !== OPEN_BRACKET) {
     return findValueEnd(bytes, start, stop);
   }
-  let at = skipSpace(bytes, start + 1, stop);
+  let at = skipJsonSpace(bytes, start + 1, stop);
   while (at < stop && (bytes[at] === OPEN_BRACE || bytes[at] === QUOTE)) {
     const end = findValueEnd(bytes, at, stop);
     if (end >= stop) {
@@ -82,11 +84,11 @@ function findFirstTurnEnd(bytes: Uint8Array, start: number, stop: number): numbe
     if (bytes[at] === OPEN_BRACE && isUsers(bytes, at, end)) {
       return end;
     }
-    at = skipSpace(bytes, end, stop);
+    at = skipJsonSpace(bytes, end, stop);
     if (bytes[at] !== COMMA) {
       break;
     }
-    at = skipSpace(bytes, at + 1, stop);
+    at = skipJsonSpace(bytes, at + 1, stop);
   }
   return findValueEnd(bytes, start, stop);
 }

@@ -3,8 +3,9 @@
  * than inspect/json-scan.ts it judges nothing: it serves guesses about where to send a request.
  */
 
+import { findStringEnd, skipJsonSpace } from '../../core/json-bytes.js';
+
 const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 const SPACE = 0x20;
 const OPEN_BRACE = 0x7b;
@@ -12,9 +13,6 @@ const CLOSE_BRACE = 0x7d;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 const COMMA = 0x2c;
-
-/** A few bytes are compared one by one before the native search, which costs as much as they do. */
-const SHORT_BYTES = 16;
 
 export class JsonFields {
   readonly #keys: readonly Uint8Array[];
@@ -29,27 +27,27 @@ export class JsonFields {
   /** Looks at the object's own keys, from `start`, where it begins, to `end`. */
   find(bytes: Uint8Array, start: number, end: number): void {
     this.starts.fill(-1);
-    let at = skipSpace(bytes, start, end);
+    let at = skipJsonSpace(bytes, start, end);
     if (bytes[at] !== OPEN_BRACE) {
       return;
     }
-    at = skipSpace(bytes, at + 1, end);
+    at = skipJsonSpace(bytes, at + 1, end);
     while (at < end && bytes[at] === QUOTE) {
       const keyEnd = findValueEnd(bytes, at, end);
-      const colonAt = skipSpace(bytes, keyEnd, end);
+      const colonAt = skipJsonSpace(bytes, keyEnd, end);
       if (colonAt >= end || bytes[colonAt] !== COLON) {
         return;
       }
-      const valueAt = skipSpace(bytes, colonAt + 1, end);
+      const valueAt = skipJsonSpace(bytes, colonAt + 1, end);
       if (valueAt >= end) {
         return;
       }
       this.#match(bytes, at + 1, keyEnd - 1, valueAt);
-      at = skipSpace(bytes, findValueEnd(bytes, valueAt, end), end);
+      at = skipJsonSpace(bytes, findValueEnd(bytes, valueAt, end), end);
       if (at >= end || bytes[at] !== COMMA) {
         return;
       }
-      at = skipSpace(bytes, at + 1, end);
+      at = skipJsonSpace(bytes, at + 1, end);
     }
   }
 
@@ -77,7 +75,8 @@ export function findValueEnd(bytes: Uint8Array, start: number, end: number): num
   while (at < end) {
     const byte = bytes[at]!;
     if (byte === QUOTE) {
-      at = findStringEnd(bytes, at + 1, end);
+      const quoteAt = findStringEnd(bytes, at + 1, end);
+      at = quoteAt < 0 ? end : quoteAt + 1;
       if (depth === 0) {
         return at;
       }
@@ -97,41 +96,4 @@ export function findValueEnd(bytes: Uint8Array, start: number, end: number): num
     at += 1;
   }
   return end;
-}
-
-/** Right after the quote that ends the string whose first byte is at `from`, or `end`. */
-function findStringEnd(bytes: Uint8Array, from: number, end: number): number {
-  let at = from;
-  while (at < end) {
-    const shortEnd = Math.min(at + SHORT_BYTES, end);
-    while (at < shortEnd && bytes[at] !== QUOTE) {
-      at += 1;
-    }
-    if (at === shortEnd) {
-      if (at === end) {
-        return end;
-      }
-      at = bytes.indexOf(QUOTE, at);
-      if (at < 0 || at >= end) {
-        return end;
-      }
-    }
-    let slashes = 0;
-    while (at - 1 - slashes >= from && bytes[at - 1 - slashes] === BACKSLASH) {
-      slashes += 1;
-    }
-    at += 1;
-    if ((slashes & 1) === 0) {
-      return at;
-    }
-  }
-  return end;
-}
-
-export function skipSpace(bytes: Uint8Array, from: number, end: number): number {
-  let at = from;
-  while (at < end && bytes[at]! <= SPACE) {
-    at += 1;
-  }
-  return at;
 }

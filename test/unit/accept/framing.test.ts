@@ -37,6 +37,34 @@ test('what every client sends passes', () => {
   assert.equal(judge([...HOST, 'content-length', '0'.repeat(15)]), null);
 });
 
+test('a host is a name or an address, perhaps with a port', () => {
+  const good = [
+    'h',
+    'weir.test',
+    'a_b-c.test:8080',
+    '10.0.0.1:1',
+    '[::1]',
+    '[2001:db8::1]:443',
+    'a:',
+  ];
+  for (const host of good) assert.equal(judge(['host', host]), null, host);
+  const bad = [
+    '',
+    'user@weir.test',
+    'weir.test/path',
+    'a, b',
+    'a,b',
+    'a b',
+    'a?b',
+    'a#b',
+    '[::1',
+    'a:b',
+    'é',
+  ];
+  for (const host of bad) assert.equal(judge(['host', host]), 'bad_framing', host);
+  assert.equal(judge(['host', 'h']), null, 'what was refused is not remembered');
+});
+
 /** Headers beside the host → bad_framing. */
 const BAD: readonly (readonly string[])[] = [
   ['host', 'other'],

@@ -9,7 +9,7 @@ import { nowMs, toSharedMs } from '../../../src/core/clock.js';
 import { type ErrorCode, GatewayError } from '../../../src/core/errors.js';
 import type { Exchange } from '../../../src/exchange.js';
 import { Ledger } from '../../../src/limits/ledger.js';
-import { planLimits } from '../../../src/limits/plan.js';
+import { planTable } from '../../../src/limits/plan.js';
 import { createTableBuffer, LimitTable } from '../../../src/limits/table.js';
 import { consumer, meter, together } from '../../helpers/limit-tables.js';
 import { createPricedConfig } from '../../helpers/price-config.js';
@@ -42,22 +42,23 @@ function openBench(
   const consumers = lists?.map((limits, index) => consumer(`c${index}`, limits)) ?? null;
   const config = {
     consumers,
-    providers: [],
     callers: { by: 'address' as const, slots: 1, limits: [], ...callers },
-    workers: 1,
   };
-  const plan = planLimits(config);
+  const plan = planTable(consumers, { workers: 1, dynamic: config.callers });
   const buffer = createTableBuffer(plan, sharedNowMs());
   const table = new LimitTable(buffer, plan, 0);
+  const ledger = new Ledger(table);
   const admission = new Admission(
     {
       consumers,
-
       callers: config.callers,
-      ledger: new Ledger(table),
+      ledger,
+      // One table for both, so that one reading shows all of it.
+      callerLedger: ledger,
       prices: createPriceList(createPricedConfig([], {}), {}),
       estimator: new Estimator(),
       countTokens: () => Promise.resolve(null),
+      findDeputy: () => null,
     },
     plan.longestList,
   );

@@ -38,8 +38,10 @@ test('defaults of the smallest file', () => {
     admin: { host: '127.0.0.1', port: 8081 },
     workers: availableParallelism(),
     accept: 'auto',
+    watch: false,
     stateDir: null,
     drainTimeoutMs: 60_000,
+    upgradeDrainTimeoutMs: 600_000,
     log: { level: 'info', access: true },
     retry: { attemptsMax: 3, backoffMs: 100, backoffMsMax: 5000, budgetPercent: 20 },
     providers: [

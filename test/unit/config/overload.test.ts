@@ -58,19 +58,21 @@ test('`weir check` says all of it', () => {
 
 test('what is refused, and how it reads', () => {
   const refused: Readonly<Record<string, string[]>> = {
-    'overload: on': ['5:11: overload: expected off or a mapping; got "on"'],
+    'overload: on': ['w.yaml:5:11: overload: expected off or a mapping; got "on"'],
     'overload: { loop_lag: 20 }': [
-      '5:23: overload.loop_lag: expected a duration such as 500ms, 30s, 1m, 1h or 1d, from 1ms to 10s; got 20',
+      'w.yaml:5:23: overload.loop_lag: expected a duration such as 500ms, 30s, 1m, 1h or 1d, from 1ms to 10s; got 20',
     ],
-    'overload: { heap: 0 }': ['5:19: overload.heap: expected a whole number from 1 to 100; got 0'],
+    'overload: { heap: 0 }': [
+      'w.yaml:5:19: overload.heap: expected a whole number from 1 to 100; got 0',
+    ],
     'overload: { memory_limit: 10mb }': [
-      '5:27: overload.memory_limit: expected a size such as 64kb, 10mb or 2gb, from 64mb to 1024gb; got "10mb"',
+      'w.yaml:5:27: overload.memory_limit: expected a size such as 64kb, 10mb or 2gb, from 64mb to 1024gb; got "10mb"',
     ],
     'clients: { exchanges: 0 }': [
-      '5:23: clients.exchanges: expected a whole number from 1 to 1000000; got 0',
+      'w.yaml:5:23: clients.exchanges: expected a whole number from 1 to 1000000; got 0',
     ],
     'tiers: { t: { priority: hihg } }': [
-      '5:25: tiers.t.priority: expected one of high, normal, low; got "hihg". Did you mean "high"?',
+      'w.yaml:5:25: tiers.t.priority: expected one of high, normal, low; got "hihg". Did you mean "high"?',
     ],
   };
   for (const [line, expected] of Object.entries(refused)) {

@@ -42,6 +42,26 @@ test('an entry is told once, no more than a tick before or after its time', (t) 
   }
 });
 
+test('what waits longer than a tick is told at its time, not at the tick after it', (t) => {
+  for (let offsetMs = 0; offsetMs < TICK_MS; offsetMs += 1) {
+    const clock = new FakeClock(t);
+    const deadlines = new Deadlines();
+    const lists = [deadlines.createList(100), deadlines.createList(107)];
+    const lateMs: number[] = [];
+    deadlines.createList(60_000).add(new Entry('ticker', () => assert.fail('not yet')));
+    clock.advance(offsetMs);
+    const addedMs = clock.nowMs;
+    for (const list of lists) {
+      const tell = (): number => lateMs.push(clock.nowMs - addedMs - list.durationMs);
+      list.add(new Entry('one', tell));
+      list.add(new Entry('another', tell));
+    }
+    clock.advance(1000);
+    assert.equal(lateMs.length, 4);
+    for (const ms of lateMs) assert.ok(ms >= 0 && ms <= 1, `${lateMs} after ${offsetMs}`);
+  }
+});
+
 test('entries are told in the order of their deadlines; a touch begins the wait anew', (t) => {
   const clock = new FakeClock(t);
   const list = new Deadlines().createList(100);

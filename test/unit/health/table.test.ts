@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BOUNDS } from '../../../src/core/bounds.js';
-import { CLOSED, HALF_OPEN, OPEN, REASON } from '../../../src/health/breaker.js';
+import { CLOSED, HALF_OPEN, OPEN, REASON, THROTTLED_FACTOR } from '../../../src/health/breaker.js';
 import { HealthTable } from '../../../src/health/table.js';
 import { EPOCH_MS, failTimes, openHealth, RULES } from '../../helpers/health-tables.js';
 
@@ -223,11 +223,11 @@ test('a throttled target is weighed down until its reset and never ejected', () 
   const [one, other] = tables;
   for (let count = 0; count < 100; count += 1) one!.noteThrottled(0, T, T + 10_000);
   assert.equal(other!.isUsable(0, T), true);
-  assert.equal(other!.weightFactor(0, T), 0.1);
+  assert.equal(other!.weightFactor(0, T), THROTTLED_FACTOR);
   // A shorter time that another answer names does not shorten it.
   other!.noteThrottled(0, T + 1, T + 2000);
-  assert.equal(one!.weightFactor(0, T + 9999), 0.1);
-  assert.equal(one!.weightFactor(0, T + 15_000), 0.55);
+  assert.equal(one!.weightFactor(0, T + 9999), THROTTLED_FACTOR);
+  assert.equal(one!.weightFactor(0, T + 15_000), (1 + THROTTLED_FACTOR) / 2);
   assert.equal(one!.weightFactor(0, T + 20_000), 1);
 });
 
@@ -238,7 +238,7 @@ test('a trial answered with 429 closes the target: it is there', () => {
   table.noteAttempt(0, T + 1000);
   table.noteThrottled(0, T + 1000, 0);
   assert.equal(table.peek(0).state, CLOSED);
-  assert.equal(table.weightFactor(0, T + 1000), 0.1);
+  assert.equal(table.weightFactor(0, T + 1000), THROTTLED_FACTOR);
 });
 
 test('with breaker: off nothing ejects a target, but an operator still drains it', () => {

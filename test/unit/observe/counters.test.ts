@@ -40,6 +40,7 @@ test('both sides compute the same layout, and every slot has one meaning', () =>
       p.connectionsOpen,
       p.queueLength,
       p.queueRejected,
+      p.staleReplays,
     ]),
   ];
   assert.equal(new Set(slots).size, slots.length);

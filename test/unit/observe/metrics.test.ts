@@ -36,7 +36,7 @@ function createBench(models: Readonly<Record<string, readonly string[]>>): Bench
   const histograms = [new WorkerHistograms(), new WorkerHistograms()];
   const store = new HistogramStore();
   const metrics = createMetrics({
-    layout,
+    readLayout: () => layout,
     readCounters: () => readCounters(layout, buffer, 2),
     readHistograms: () => {
       histograms.forEach((worker, index) => {
@@ -48,6 +48,12 @@ function createBench(models: Readonly<Record<string, readonly string[]>>): Bench
     readLimitTableFull: () => 3,
     readOverload: () => sampleOverload(new Readings(createReadingsBuffer(1)), 1),
     readTargets: () => TARGETS,
+    readReloads: () => ({
+      generation: 4,
+      generationsLiving: 2,
+      lastOkWallMs: 1_790_000_000_500,
+      counts: { ok: 3, refused: 2, busy: 1, failed: 0 },
+    }),
     readLogLinesLost: () => 5,
     build: { version: '0.1.0', node: process.version, uws: '20.0' },
   });

@@ -19,8 +19,9 @@ function createPair(
   overload: OverloadConfig | null = null,
 ): { gates: ConnectionGate[]; readings: Readings } {
   const readings = new Readings(createReadingsBuffer(2));
-  const shared = { overload, clients: { ...UNBOUNDED, ...clients }, workers: 2, readings };
-  return { gates: [0, 1].map((index) => new ConnectionGate({ ...shared, index })), readings };
+  const config = { overload, clients: { ...UNBOUNDED, ...clients }, workers: 2 };
+  const gates = [0, 1].map((index) => new ConnectionGate({ config, index, readings }));
+  return { gates, readings };
 }
 
 function countClosed(readings: Readings, reason: CloseReason): number {

@@ -8,8 +8,8 @@ import { type CheckResult, HealthChecks } from '../../../src/primary/health-chec
 import { createHealthConfig, EPOCH_MS, failTimes } from '../../helpers/health-tables.js';
 import { keepLog } from '../../helpers/kept-log.js';
 
-const WELL: CheckResult = { outcome: 'well', detail: 'status 200' };
-const FAILED: CheckResult = { outcome: 'failed', detail: 'upstream_refused' };
+const WELL: CheckResult = { outcome: 'well', detail: 'status 200', retryAfterMs: -1 };
+const FAILED: CheckResult = { outcome: 'failed', detail: 'upstream_refused', retryAfterMs: -1 };
 
 class Scene {
   readonly #context: TestContext;
@@ -99,6 +99,22 @@ test('as many failed checks in a row as the breaker allows eject, and the first 
   assert.deepEqual(said, [failed, well, failed, well]);
 });
 
+test('a provider that names a time is not checked before it, and its targets are spared until then', async (context) => {
+  const scene = new Scene(context, ['a', 'b'], { model: 'm' });
+  await scene.check({ outcome: 'throttled', detail: 'status 429', retryAfterMs: 8000 });
+  assert.equal(scene.table.throttledUntilMs(0), scene.nowMs + 8000);
+  scene.wait(7999);
+  assert.equal(scene.pending, 0);
+  scene.wait(1);
+  assert.equal(scene.pending, 1);
+  await scene.answer(FAILED);
+  await scene.check(FAILED);
+  await scene.check({ outcome: 'failed', detail: 'status 503', retryAfterMs: 20_000 });
+  // Whoever is ejected by checks is held until the next, which is so far away now.
+  assert.equal(scene.table.isUsable(0, scene.nowMs + 20_400), false);
+  assert.equal(scene.table.isUsable(0, scene.nowMs + 20_501), true);
+});
+
 test('a check that does not end is not followed by another', async (context) => {
   const scene = new Scene(context, ['a', 'b'], {});
   scene.wait(10_000);
@@ -111,11 +127,11 @@ test('a check that does not end is not followed by another', async (context) => 
 test('an unclear answer neither ejects nor closes; 429 to a call for a token weighs down', async (context) => {
   const scene = new Scene(context, ['a', 'b'], { path: null, model: 'x' });
   for (let count = 0; count < 5; count += 1) {
-    await scene.check({ outcome: 'unclear', detail: 'status 400' });
+    await scene.check({ outcome: 'unclear', detail: 'status 400', retryAfterMs: -1 });
   }
   assert.equal(scene.table.isUsable(0, scene.nowMs), true);
-  await scene.check({ outcome: 'throttled', detail: 'status 429' });
-  assert.equal(scene.table.weightFactor(0, scene.nowMs), 0.1);
+  await scene.check({ outcome: 'throttled', detail: 'status 429', retryAfterMs: -1 });
+  assert.equal(scene.table.weightFactor(0, scene.nowMs), 0.01);
 });
 
 test('a call for a token is the trial of a target that callers’ requests ejected', async (context) => {

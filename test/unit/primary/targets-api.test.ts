@@ -103,12 +103,12 @@ test('each state has its words', () =>
     table.noteThrottled(0, scene.nowMs, scene.nowMs + 4000);
     assert.equal(
       await words(),
-      'takes requests; its provider throttles for another 4 s: 10 % of its usual share',
+      'takes requests; its provider throttles for another 4 s: 1 % of its usual share',
     );
     scene.nowMs += 6000;
     assert.equal(
       await words(),
-      'takes requests; its provider throttled: 55 % of its usual share, and rising',
+      'takes requests; its provider throttled: 51 % of its usual share, and rising',
     );
   }));
 

@@ -6,6 +6,7 @@ import { toSharedMs } from '../../../src/core/clock.js';
 import type { AttemptOutcome } from '../../../src/upstream/attempt-outcomes.js';
 import { AttemptReports } from '../../../src/upstream/attempt-reports.js';
 import { createExchange } from '../../helpers/stage-fakes.js';
+import { UNWATCHED_HEALTH, UNWATCHED_LOAD } from '../../helpers/unwatched-targets.js';
 
 const TARGET = {
   index: 7,
@@ -36,7 +37,9 @@ function tellOf(outcome: AttemptOutcome, isAnswered: boolean, retryAfterMs = -1)
     noteNothing: note('nothing'),
   };
   const load = { begin: note('begin'), end: note('end'), recordAnswer: () => {} };
-  const reports = new AttemptReports(health, load, (_target, name) => calls.push(`count ${name}`));
+  const reports = new AttemptReports(8, health, load, (_target, name) =>
+    calls.push(`count ${name}`),
+  );
   const exchange = createExchange();
   reports.begin(exchange, TARGET, 100);
   reports.end(exchange, TARGET, 100, outcome, isAnswered, retryAfterMs, 150);
@@ -79,7 +82,7 @@ test('the list of attempts does not grow without end', () => {
     noteThrottled: nothing,
     noteNothing: nothing,
   };
-  const reports = new AttemptReports(health, inert, nothing);
+  const reports = new AttemptReports(8, health, inert, nothing);
   const exchange = createExchange();
   for (let made = 0; made < 100; made += 1) {
     reports.begin(exchange, TARGET, 0);
@@ -87,4 +90,20 @@ test('the list of attempts does not grow without end', () => {
   }
   assert.equal(exchange.attempts?.length, BOUNDS.attemptRecordsMax);
   assert.equal(exchange.attemptsMade, 100);
+});
+
+test('a target that a hedge outran is blamed where it has answered nobody since it was asked', () => {
+  const failedMs: number[] = [];
+  const health = {
+    ...UNWATCHED_HEALTH,
+    noteFailure: (_index: number, atMs: number) => failedMs.push(atMs),
+  };
+  const reports = new AttemptReports(8, health, UNWATCHED_LOAD, () => {});
+  reports.noteSilence(TARGET, 100, 200);
+  assert.deepEqual(failedMs, [toSharedMs(200)]);
+  reports.noteAnswering(TARGET, 250);
+  reports.noteSilence(TARGET, 240, 340);
+  assert.equal(failedMs.length, 1, 'it is only slower');
+  reports.noteSilence(TARGET, 260, 360);
+  assert.equal(failedMs.length, 2);
 });

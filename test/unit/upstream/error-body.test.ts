@@ -69,6 +69,22 @@ test('where that account is the caller’s own, the target has nothing to do wit
   }
 });
 
+test('a 429 is out of credit where it says so by a code, and throttled in every other case', () => {
+  const quota = 'You exceeded your current quota, please check your plan and billing details.';
+  const spent = encodeBody(shapeError(quota, { code: 'insufficient_quota' }));
+  assert.equal(classifyErrorAnswer(429, true, spent), 'no_credit');
+  assert.equal(classifyErrorAnswer(429, false, spent), 'caller_refused');
+  // Google says the same sentence of a limit by the minute.
+  const google = encodeBody([
+    { error: { code: 429, message: quota, status: 'RESOURCE_EXHAUSTED' } },
+  ]);
+  const long = encodeBody(shapeError('', { code: 'context_length_exceeded' }));
+  for (const body of [google, long, encodeBody(shapeError('Slow down.')), Buffer.from('')]) {
+    assert.equal(classifyErrorAnswer(429, true, body), 'throttled');
+    assert.equal(classifyErrorAnswer(429, false, body), 'caller_throttled');
+  }
+});
+
 test('a key that is not valid is known as one, also where it is said with 400', () => {
   const xai = {
     code: 'Client specified an invalid argument',

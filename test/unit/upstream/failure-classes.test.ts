@@ -248,10 +248,10 @@ test('a class of an error that Weir may be billed for is billed too', () => {
   }
 });
 
-test('bodies are read of refusals that may be about the content alone', () => {
+test('bodies are read of refusals that may be about the content, or the account, alone', () => {
   assert.deepEqual(
     namesWhere((row) => row.needsBody),
-    ['bad_request', 'caller_refused', 'forbidden', 'too_large'],
+    ['bad_request', 'caller_refused', 'caller_throttled', 'forbidden', 'throttled', 'too_large'],
   );
 });
 

@@ -48,7 +48,7 @@ const answer = (status: number): Script => [send(renderResponse({ status, body: 
 
 test('a GET of the path, with the provider’s credential, where clients’ paths lie', async () => {
   const { result, upstream } = await ask(answer(200), BY_PATH, {}, '/openai/v1');
-  assert.deepEqual(result, { outcome: 'well', detail: 'status 200' });
+  assert.deepEqual(result, { outcome: 'well', detail: 'status 200', retryAfterMs: -1 });
   assert.deepEqual(upstream.violations, []);
   const [request] = upstream.requests;
   assert.equal(request?.method, 'GET');
@@ -102,7 +102,20 @@ test('statuses, by what they say about the provider', async () => {
   ];
   for (const [status, check, apiKey, outcome] of rows) {
     const { result } = await ask(answer(status), check, { apiKey });
-    assert.deepEqual(result, { outcome, detail: `status ${status}` });
+    assert.deepEqual(result, { outcome, detail: `status ${status}`, retryAfterMs: -1 });
+  }
+});
+
+test('how long the provider wants to be left alone is heard where it is busy, and only there', async () => {
+  for (const [status, retryAfterMs] of [
+    [429, 7000],
+    [503, 7000],
+    [500, -1],
+    [200, -1],
+  ] as const) {
+    const headers: [string, string][] = [['retry-after', '7']];
+    const { result } = await ask([send(renderResponse({ status, headers, body: '{}' }))], BY_MODEL);
+    assert.equal(result.retryAfterMs, retryAfterMs, String(status));
   }
 });
 
@@ -124,7 +137,7 @@ test('a provider that refuses, resets, stalls or answers garbage has failed', as
   assert.deepEqual(details.slice(0, 2), ['upstream_reset', 'upstream_malformed']);
   const baseUrl = `http://127.0.0.1:${await findClosedPort()}/v1`;
   const { result } = await ask([], BY_PATH, { baseUrl });
-  assert.deepEqual(result, { outcome: 'failed', detail: 'upstream_refused' });
+  assert.deepEqual(result, { outcome: 'failed', detail: 'upstream_refused', retryAfterMs: -1 });
 });
 
 test('an answer without end is not read to its end', async () => {
@@ -137,7 +150,7 @@ test('an answer without end is not read to its end', async () => {
     stall(),
   ];
   const { result } = await ask(endless, BY_PATH);
-  assert.deepEqual(result, { outcome: 'well', detail: 'status 200' });
+  assert.deepEqual(result, { outcome: 'well', detail: 'status 200', retryAfterMs: -1 });
 });
 
 test('no two checks share a connection', async () => {

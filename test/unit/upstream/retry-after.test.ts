@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BOUNDS } from '../../../src/core/bounds.js';
-import { readRetryAfterMs } from '../../../src/upstream/retry-after.js';
+import { readRetryAfterMs, readRetryDelayMs } from '../../../src/upstream/retry-after.js';
 
 const NOW_MS = Date.UTC(2026, 10, 23, 6, 0, 0);
 
@@ -174,5 +174,30 @@ test('a date as C prints it is in GMT, whatever the machine’s zone', () => {
   } finally {
     if (zone === undefined) delete process.env['TZ'];
     else process.env['TZ'] = zone;
+  }
+});
+
+/** Google's, as its OpenAI-compatible API sends it and as its own does. */
+function nameDelay(...delays: readonly unknown[]): unknown {
+  const details = delays.map((retryDelay) => ({
+    '@type': 'type.googleapis.com/google.rpc.RetryInfo',
+    retryDelay,
+  }));
+  return { error: { code: 429, status: 'RESOURCE_EXHAUSTED', details } };
+}
+
+test('read from an error’s body: how long Google wants to be left alone', () => {
+  assert.equal(readRetryDelayMs(nameDelay('34s')), 34_000);
+  assert.equal(readRetryDelayMs([nameDelay('34.074824224s')]), 34_075);
+  assert.equal(readRetryDelayMs(nameDelay('3s', '7s', '5s')), 7000);
+  assert.equal(readRetryDelayMs(nameDelay('86400s')), BOUNDS.retryAfterMsMax);
+  assert.equal(readRetryDelayMs({ details: [{ retryDelay: '0s' }] }), 0);
+});
+
+test('read from an error’s body: nothing, where none of it is such a delay', () => {
+  const many = Array.from({ length: 100 }, () => 'x');
+  const others = [null, 'retryDelay: 3s', [], {}, { error: { details: { retryDelay: '3s' } } }];
+  for (const document of [...others, nameDelay(34, null, '-1s', {}), nameDelay(...many, '3s')]) {
+    assert.equal(readRetryDelayMs(document), -1, JSON.stringify(document));
   }
 });

@@ -49,3 +49,14 @@ test('a budget of 0 % allows nothing, not even at first', () => {
   noteFirsts(budget, 1000);
   assert.equal(takeAll(budget), 0);
 });
+
+test('what is refused is counted, and nothing else', () => {
+  let refused = 0;
+  const budget = new RetryBudget(20, () => {
+    refused += 1;
+  });
+  assert.equal(takeAll(budget), BOUNDS.retryBudgetFloor);
+  assert.equal(refused, 1);
+  assert.equal(budget.tryTake(), false);
+  assert.equal(refused, 2);
+});

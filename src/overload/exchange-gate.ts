@@ -6,7 +6,7 @@
  * The watch sleeps while nothing runs: the first exchange then is a question, which wakes it.
  */
 import { getHeapStatistics } from 'node:v8';
-import type { ClientsConfig, OverloadConfig, Priority } from '../config/model.js';
+import type { ConsumerConfig, Priority, WeirConfig } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs } from '../core/clock.js';
 import { collectGarbage } from './garbage.js';
@@ -16,16 +16,16 @@ import { Pressure, type PressureLevel } from './pressure.js';
 import { PRIORITIES, REFUSAL_REASONS, type Readings, type RefusalReason } from './readings.js';
 import { Refusals } from './refusals.js';
 
-export interface GateOptions {
-  /** null: only `clients` bounds anything. */
-  readonly overload: OverloadConfig | null;
-  readonly clients: ClientsConfig;
-  readonly workers: number;
+/** As much of a configuration as decides it. */
+export type GateConfig = Pick<WeirConfig, 'clients' | 'overload' | 'workers'> & {
+  readonly consumers: readonly Pick<ConsumerConfig, 'priority'>[] | null;
+};
+
+export interface ExchangeGateOptions {
+  readonly config: GateConfig;
   /** This worker, from 0. */
   readonly index: number;
   readonly readings: Readings;
-  /** By the place of the consumer in the configuration. */
-  readonly priorities: readonly Priority[];
   /** Exchanges that run now. */
   readonly countInFlight: () => number;
 }
@@ -39,17 +39,18 @@ const NORMAL = PRIORITIES.indexOf('normal');
 /** Below every number of exchanges, so that each one is asked about. */
 const ASLEEP = -1;
 
-export class Gate implements LoopWatcher {
-  readonly #options: GateOptions;
+export class ExchangeGate implements LoopWatcher {
+  readonly #options: ExchangeGateOptions;
   readonly #watch = new LoopWatch(this);
-  readonly #lag: LagLimit;
-  readonly #heap: Pressure;
-  readonly #memory: Pressure;
-  readonly #descriptors: Pressure;
-  readonly #refusals: Refusals;
-  /** Places in PRIORITIES. */
-  readonly #priorityOf: Uint8Array;
-  readonly #exchangesMax: number;
+  #isWatching = false;
+  #lag = new LagLimit(0);
+  #heap = new Pressure(0);
+  #memory = new Pressure(0);
+  #descriptors = new Pressure(0);
+  #refusals = new Refusals(RETRY_AFTER_MS);
+  /** Places in PRIORITIES, by the place of the consumer in the configuration. */
+  #priorityOf = new Uint8Array(0);
+  #exchangesMax = NO_LIMIT;
   /** By priority. */
   readonly #caps: number[] = [NO_LIMIT, NO_LIMIT, NO_LIMIT];
   /** With more exchanges than this in flight one must ask. */
@@ -62,19 +63,27 @@ export class Gate implements LoopWatcher {
   #collectedMs = Number.NEGATIVE_INFINITY;
   #emptyTicks = 0;
 
-  constructor(options: GateOptions) {
-    const { overload, clients, workers, priorities } = options;
+  constructor(options: ExchangeGateOptions) {
     this.#options = options;
+    this.adopt(options.config);
+  }
+
+  /** A reload has brought another configuration. What was seen so far is forgotten; it takes 200 ms to be seen again. */
+  adopt({ overload, clients, workers, consumers }: GateConfig): void {
+    this.#watch.stop();
+    this.#isWatching = overload !== null;
     this.#lag = new LagLimit(overload?.loopLagMs ?? 0);
     this.#heap = new Pressure(overload?.heapPercent ?? 0);
     this.#memory = new Pressure(overload?.memoryPercent ?? 0);
     this.#descriptors = new Pressure(overload?.descriptorsPercent ?? 0);
+    this.#level = 0;
     this.#refusals = new Refusals(overload?.retryAfterMs ?? RETRY_AFTER_MS);
-    this.#priorityOf = Uint8Array.from(priorities, (name) => PRIORITIES.indexOf(name));
+    this.#priorityOf = Uint8Array.from(consumers ?? [], ({ priority }) =>
+      PRIORITIES.indexOf(priority),
+    );
     const { exchangesMax } = clients;
     this.#exchangesMax = exchangesMax === null ? NO_LIMIT : Math.ceil(exchangesMax / workers);
-    this.#setCaps();
-    if (overload !== null) this.#askAbove = ASLEEP;
+    this.#sleep();
   }
 
   /** Connections are closed after their answer, because what they hold is needed. */
@@ -125,7 +134,7 @@ export class Gate implements LoopWatcher {
   }
 
   #ask(inFlight: number, consumerIndex: number): void {
-    if (this.#options.overload !== null && !this.#watch.isRunning) {
+    if (this.#isWatching && !this.#watch.isRunning) {
       this.#wake();
     }
     const priority = consumerIndex < 0 ? NORMAL : (this.#priorityOf[consumerIndex] ?? NORMAL);
@@ -162,7 +171,10 @@ export class Gate implements LoopWatcher {
     this.#watch.stop();
     this.#lagMs = 0;
     this.#publish();
-    this.#askAbove = ASLEEP;
+    this.#setCaps();
+    if (this.#isWatching) {
+      this.#askAbove = ASLEEP;
+    }
   }
 
   /** Reads what the primary knows of the process, and how full this thread's heap is. */

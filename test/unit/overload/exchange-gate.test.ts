@@ -3,7 +3,7 @@ import { type TestContext, test } from 'node:test';
 import type { OverloadConfig, Priority } from '../../../src/config/model.js';
 import { BOUNDS } from '../../../src/core/bounds.js';
 import { GatewayError } from '../../../src/core/errors.js';
-import { Gate, type GateOptions } from '../../../src/overload/gate.js';
+import { ExchangeGate, type GateConfig } from '../../../src/overload/exchange-gate.js';
 import {
   createReadingsBuffer,
   PRIORITIES,
@@ -23,6 +23,12 @@ const OVERLOAD: OverloadConfig = {
 };
 const CLIENTS = { connectionsMax: null, connectionsPerAddressMax: null, exchangesMax: null };
 const CONSUMERS: readonly Priority[] = ['low', 'normal', 'high'];
+const CONFIG: GateConfig = {
+  overload: OVERLOAD,
+  clients: CLIENTS,
+  workers: 2,
+  consumers: CONSUMERS.map((priority) => ({ priority })),
+};
 const [LOW, NORMAL, HIGH, NOBODY] = [0, 1, 2, -1];
 const FULL = {
   rssBytes: 0,
@@ -33,25 +39,21 @@ const FULL = {
 };
 
 interface Scene {
-  readonly gate: Gate;
+  readonly gate: ExchangeGate;
   readonly readings: Readings;
   readonly clock: FakeClock;
   running: number;
 }
 
-function createScene(context: TestContext, options: Partial<GateOptions> = {}): Scene {
+function createScene(context: TestContext, config: Partial<GateConfig> = {}): Scene {
   const readings = new Readings(createReadingsBuffer(2));
   const clock = new FakeClock(context);
   const scene = { readings, clock, running: 0 };
-  const gate = new Gate({
-    overload: OVERLOAD,
-    clients: CLIENTS,
-    workers: 2,
+  const gate = new ExchangeGate({
+    config: { ...CONFIG, ...config },
     index: 1,
     readings,
-    priorities: CONSUMERS,
     countInFlight: () => scene.running,
-    ...options,
   });
   return Object.assign(scene, { gate });
 }
@@ -190,4 +192,17 @@ test('overload: off refuses nobody', (context) => {
   const scene = createScene(context, { overload: null });
   scene.readings.writeProcess({ ...FULL, rssBytes: 99, descriptors: 99 });
   assert.equal(ask(scene, 1_000_000, LOW), 'taken');
+});
+
+test('another configuration counts from the next exchange on', (context) => {
+  const scene = createScene(context);
+  makeLate(scene, 1000);
+  assert.equal(ask(scene, 1001, LOW), 'refused');
+  scene.gate.adopt({ ...CONFIG, consumers: [{ priority: 'high' }] });
+  assert.equal(ask(scene, 1001, LOW), 'taken', 'lateness must be seen anew');
+  scene.gate.adopt({ ...CONFIG, overload: null });
+  scene.clock.advance(5000);
+  assert.equal(scene.clock.intervalCount, 0);
+  scene.gate.adopt({ ...CONFIG, overload: null, clients: { ...CLIENTS, exchangesMax: 2 } });
+  assert.deepEqual([ask(scene, 1, LOW), ask(scene, 2, LOW)], ['taken', 'refused']);
 });

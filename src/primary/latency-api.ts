@@ -1,0 +1,124 @@
+/**
+ * `/api/histograms`: latencies by model, target and window, as percentiles, or as an HdrHistogram log (`format=hdr`) whose
+ * compressed histograms any of its libraries reads and adds up with those of other nodes.
+ */
+import { HistogramLogWriter } from 'hdr-histogram-js';
+import { wallClockMs } from '../core/clock.js';
+import type { RouteSlots } from '../observe/counters.js';
+import { MEASURE, type Measure, type MergedSeries } from '../observe/histograms.js';
+import { type LatencyWindows, WINDOWS, type WindowName } from '../observe/latency-windows.js';
+import type { ApiAnswer, ApiRoute } from './admin.js';
+
+export interface LatencySources {
+  readonly windows: LatencyWindows;
+  readonly readHistograms: () => readonly MergedSeries[];
+  readonly collect: () => Promise<void>;
+  readonly readRoutes: () => readonly RouteSlots[];
+  readonly startedAtMs: number;
+}
+
+/** Those that are times; `estimate` is a ratio. */
+const NAMES: Readonly<Partial<Record<Measure, string>>> = {
+  [MEASURE.firstByte]: 'first_byte',
+  [MEASURE.duration]: 'duration',
+  [MEASURE.added]: 'added',
+};
+const PERCENTILES = { p50: 50, p75: 75, p90: 90, p95: 95, p99: 99, p99_9: 99.9, p99_99: 99.99 };
+const SINCE_START = 'start';
+const WINDOW_NAMES = [...Object.keys(WINDOWS), SINCE_START];
+const FORMATS = ['json', 'hdr'];
+/** An encoded histogram runs through deflate; so many are made between two turns of the loop. */
+const ENCODED_AT_ONCE = 8;
+
+interface Named {
+  readonly measure: string;
+  /** null: all models and targets. */
+  readonly model: string | null;
+  readonly provider: string | null;
+  readonly series: MergedSeries;
+}
+
+export function createLatencyApi(sources: LatencySources): ApiRoute {
+  return {
+    path: '/api/histograms',
+    method: 'GET',
+    answer: async ({ query }) => {
+      const window = query.get('window') ?? SINCE_START;
+      if (!WINDOW_NAMES.includes(window)) return refuse('window', WINDOW_NAMES);
+      const format = query.get('format') ?? 'json';
+      if (!FORMATS.includes(format)) return refuse('format', FORMATS);
+      await sources.collect();
+      const merged =
+        window === SINCE_START
+          ? sources.readHistograms()
+          : sources.windows.read(window as WindowName);
+      const model = query.get('model');
+      const named = nameSeries(merged, sources.readRoutes()).filter(
+        (one) => model === null || one.model === model,
+      );
+      return format === 'hdr'
+        ? writeLog(named, spanOf(window, sources))
+        : { status: 200, value: { window, unit: 'ms', series: named.map(describe) } };
+    },
+  };
+}
+
+function refuse(field: string, known: readonly string[]): ApiAnswer {
+  const expected = `one of ${known.join(', ')}`;
+  return { status: 400, value: { error: 'bad_request', field, expected } };
+}
+
+function nameSeries(merged: readonly MergedSeries[], routes: readonly RouteSlots[]): Named[] {
+  return merged.flatMap((series) => {
+    const measure = NAMES[series.measure];
+    if (measure === undefined) return [];
+    const route = routes[series.route];
+    return [{ measure, model: route?.model ?? null, provider: route?.provider ?? null, series }];
+  });
+}
+
+function describe({ measure, model, provider, series }: Named): Readonly<Record<string, unknown>> {
+  const { histogram, sumUs } = series;
+  const percentiles = Object.entries(PERCENTILES).map(([name, percentile]) => [
+    name,
+    histogram.getValueAtPercentile(percentile) / 1000,
+  ]);
+  return {
+    measure,
+    model,
+    provider,
+    count: histogram.totalCount,
+    mean: sumUs / histogram.totalCount / 1000,
+    ...Object.fromEntries(percentiles),
+    max: histogram.getValueAtPercentile(100) / 1000,
+  };
+}
+
+function spanOf(window: string, { startedAtMs }: LatencySources): [fromMs: number, toMs: number] {
+  const toMs = wallClockMs();
+  if (window === SINCE_START) return [startedAtMs, toMs];
+  const { stepMs, steps } = WINDOWS[window as WindowName];
+  return [Math.max(startedAtMs, toMs - stepMs * steps), toMs];
+}
+
+async function writeLog(
+  named: readonly Named[],
+  [fromMs, toMs]: readonly [number, number],
+): Promise<ApiAnswer> {
+  const lines: string[] = [];
+  const writer = new HistogramLogWriter((text) => lines.push(text));
+  writer.outputComment('[Latencies of Weir in microseconds]');
+  writer.outputLogFormatVersion();
+  writer.outputStartTime(Math.round(fromMs));
+  writer.outputLegend();
+  for (const [index, { measure, model, provider, series }] of named.entries()) {
+    if (index % ENCODED_AT_ONCE === ENCODED_AT_ONCE - 1) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    // Commas and blanks end a tag.
+    const tag = [measure, provider, model].filter((part) => part !== null).join(':');
+    series.histogram.tag = tag.replace(/[\s,]/g, '_');
+    writer.outputIntervalHistogram(series.histogram, 0, (toMs - fromMs) / 1000, 1000);
+  }
+  return { status: 200, contentType: 'text/plain; charset=utf-8', body: lines.join('') };
+}

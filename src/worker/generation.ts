@@ -1,0 +1,260 @@
+/**
+ * What one worker runs exchanges with, built from one configuration. A reload builds the next beside it; exchanges keep
+ * the one that they began with, so it ends with the last of them. What outlives it is its worker's (runtime.ts).
+ */
+import { Admission } from '../admit/admission.js';
+import type { LimitDeputy } from '../admit/deputy.js';
+import type { Estimator } from '../admit/estimate.js';
+import type { TokenCountClient } from '../admit/exact-count-client.js';
+import { dropLimitLines } from '../admit/limit-lines.js';
+import { createPriceList, type PriceList } from '../admit/prices.js';
+import { createKeyTable } from '../authenticate/keys.js';
+import type { WeirConfig } from '../config/model.js';
+import { wallClockMs } from '../core/clock.js';
+import type { Deadlines } from '../core/deadlines.js';
+import type { GatewayError } from '../core/errors.js';
+import { DIALECTS } from '../dialects/registry.js';
+import type { Exchange } from '../exchange.js';
+import { planHealth } from '../health/plan.js';
+import { HealthTable } from '../health/table.js';
+import type { BodyInspector } from '../inspect/body.js';
+import { encodeJsonString } from '../inspect/json-token.js';
+import { Ledger } from '../limits/ledger.js';
+import { planCallers, planConsumers } from '../limits/plan.js';
+import { LimitTable } from '../limits/table.js';
+import { createAccessLine, type LineDestination } from '../observe/access-line.js';
+import { attemptSlot, type CounterColumn, createCounterLayout } from '../observe/counters.js';
+import type { ExchangeTrail } from '../observe/exchange-trail.js';
+import type { WorkerHistograms } from '../observe/histograms.js';
+import { listSecrets, Recorder } from '../observe/recorder.js';
+import { createRedact } from '../observe/redact.js';
+import type { ExchangeGate } from '../overload/exchange-gate.js';
+import type { Stages } from '../pipeline.js';
+import { FirstTokenWatch } from '../relay/first-token.js';
+import { Balancers } from '../route/balancers.js';
+import { ModelList } from '../route/model-list.js';
+import { ModelTable, type Target } from '../route/models.js';
+import { SharedTargetLoad } from '../route/target-load.js';
+import type { AttemptOutcome } from '../upstream/attempt-outcomes.js';
+import type { AttemptParts } from '../upstream/attempt-parts.js';
+import { AttemptPlans } from '../upstream/attempt-plan.js';
+import { AttemptReports } from '../upstream/attempt-reports.js';
+import { endDirect } from '../upstream/direct-attempt.js';
+import { Forwarder } from '../upstream/forward.js';
+import type { KeptBodies } from '../upstream/kept-bodies.js';
+import { type Provider, shareOfWorker } from '../upstream/provider.js';
+import { formatStatus } from '../upstream/response-head.js';
+import { RetryBudget } from '../upstream/retry-budget.js';
+import type { GenerationStart } from './messages.js';
+import type { ProviderPool } from './provider-pool.js';
+
+/** What generations have of their worker, and share. */
+export interface GenerationHost {
+  readonly index: number;
+  readonly startedWallMs: number;
+  readonly deadlines: Deadlines;
+  readonly log: LineDestination;
+  readonly histograms: WorkerHistograms;
+  readonly trail: ExchangeTrail;
+  readonly column: CounterColumn;
+  readonly bodies: BodyInspector;
+  readonly keptBodies: KeptBodies;
+  readonly estimator: Estimator;
+  readonly tokenCounts: TokenCountClient;
+  readonly providers: ProviderPool;
+  readonly gate: ExchangeGate;
+  /** Exchanges that run, of all generations. */
+  running: number;
+  readonly isDraining: boolean;
+  readonly isClosing: boolean;
+  readonly closingReason: string;
+  readonly deputy: LimitDeputy | null;
+  createId(): string;
+  onFault(where: Exchange | null, thrown: unknown): void;
+  /** The last exchange of a generation has ended; there may be more, unless it is not in force any longer. */
+  onQuiet(generation: Generation): void;
+}
+
+export class Generation implements Stages {
+  readonly number: number;
+  readonly config: WeirConfig;
+  readonly gate: ExchangeGate;
+  /** Whether heads must say where they come from. */
+  readonly readsAddress: boolean;
+  readonly keys: Stages['keys'];
+  readonly bodies: BodyInspector;
+  readonly deadlines: Deadlines;
+  readonly modelList: ModelList;
+  readonly admission: Admission;
+  readonly attempts: AttemptParts;
+  readonly #host: GenerationHost;
+  readonly #recorder: Recorder;
+  readonly #providers: readonly Provider[];
+
+  constructor(start: GenerationStart, host: GenerationHost) {
+    const { config } = start;
+    const { column, deadlines } = host;
+    const layout = createCounterLayout(config, start.places);
+    this.#host = host;
+    this.number = start.number;
+    this.config = config;
+    this.gate = host.gate;
+    this.readsAddress = config.callers?.by === 'address';
+    this.bodies = host.bodies;
+    this.deadlines = deadlines;
+    const writeLine = config.log.access
+      ? createAccessLine(host.log, createRedact(listSecrets(config)))
+      : null;
+    this.#recorder = new Recorder(layout, column, host.histograms, writeLine, host.trail);
+    this.keys = createKeyTable(config.consumers);
+    const models = new ModelTable(config);
+    this.modelList = new ModelList(models, host.startedWallMs);
+    const prices = createPriceList(config, start.prices);
+    this.admission = createAdmission(start, prices, host);
+    const { workers } = config;
+    const health = new HealthTable(start.health, planHealth(config), host.index);
+    const { targets, targetsMax } = start.places;
+    const load = new SharedTargetLoad(start.targetLoad, targetsMax, workers, host.index, targets);
+    const countAttempt = (target: Target, outcome: AttemptOutcome): void => {
+      const route = layout.routes[target.index];
+      if (route !== undefined) {
+        column.add(attemptSlot(route, outcome), 1);
+      }
+    };
+    const createWatch = (): FirstTokenWatch => new FirstTokenWatch();
+    this.#providers = config.providers.map((provider, at) => {
+      const slots = layout.providers.get(provider.name);
+      const share = shareOfWorker(provider, workers);
+      return host.providers.take(
+        { config: provider, share, tls: start.tls[at] ?? null },
+        {
+          onConnections: (delta) => column.add(slots?.connectionsOpen ?? 0, delta),
+          onQueue: (delta) => column.add(slots?.queueLength ?? 0, delta),
+          onQueueRefused: () => column.add(slots?.queueRejected ?? 0, 1),
+          onReplay: () => column.add(slots?.staleReplays ?? 0, 1),
+        },
+      );
+    });
+    const patches = { encodeJsonString };
+    this.attempts = {
+      forwarder: new Forwarder(this.#providers, DIALECTS, patches, deadlines, createWatch),
+      models,
+      balancers: new Balancers(models.entries, { health, load, prices }),
+      health,
+      plans: new AttemptPlans(config, models.entries, deadlines),
+      budget: new RetryBudget(config.retry.budgetPercent, () =>
+        column.add(layout.fixed.retriesRefused, 1),
+      ),
+      bodies: host.keptBodies,
+      reports: new AttemptReports(health.plan.targets.length, health, load, countAttempt),
+      createWatch,
+    };
+  }
+
+  get inFlight(): number {
+    return this.#recorder.inFlight;
+  }
+
+  get workerInFlight(): number {
+    return this.#host.running;
+  }
+
+  get isDraining(): boolean {
+    return this.#host.isDraining;
+  }
+
+  get isClosing(): boolean {
+    return this.#host.isClosing;
+  }
+
+  get closingReason(): string {
+    return this.#host.closingReason;
+  }
+
+  createId(): string {
+    return this.#host.createId();
+  }
+
+  onBegun(): void {
+    this.#host.running += 1;
+    this.#recorder.begin();
+  }
+
+  onEnded(exchange: Exchange, endedMs: number): void {
+    if (exchange.isDirect) {
+      endDirect(this.attempts, exchange, endedMs);
+    }
+    this.admission.settle(exchange, endedMs);
+    this.#host.running -= 1;
+    this.#recorder.end(exchange, endedMs);
+    if (this.#recorder.inFlight === 0) {
+      this.#host.onQuiet(this);
+    }
+  }
+
+  isExhausted(exchange: Exchange): boolean {
+    return this.admission.isExhausted(exchange);
+  }
+
+  formatLimits(exchange: Exchange): Uint8Array | null {
+    return this.admission.formatLimits(exchange);
+  }
+
+  dropLimitLines(lines: string): string {
+    return dropLimitLines(lines);
+  }
+
+  formatStreamLength(exchange: Exchange): string {
+    const model = exchange.model ?? '';
+    return DIALECTS[exchange.dialect].formatStreamLength(model, exchange.id, wallClockMs());
+  }
+
+  formatError(exchange: Exchange, error: GatewayError): string {
+    return DIALECTS[exchange.dialect].formatError(error, exchange.id);
+  }
+
+  formatStreamError(exchange: Exchange, error: GatewayError): string {
+    return DIALECTS[exchange.dialect].formatStreamError(error, exchange.id);
+  }
+
+  formatStatus(status: number): string {
+    return formatStatus(status);
+  }
+
+  onFault(where: Exchange | null, thrown: unknown): void {
+    this.#host.onFault(where, thrown);
+  }
+
+  /** Once. Nothing of it runs any more: closes connections that no other generation uses. */
+  end(): void {
+    for (const provider of this.#providers) {
+      this.#host.providers.giveBack(provider);
+    }
+  }
+}
+
+function createAdmission(
+  { config, limits, limitPlaces, callerLimits }: GenerationStart,
+  prices: PriceList,
+  host: GenerationHost,
+): Admission {
+  const { index, estimator, tokenCounts } = host;
+  const plan = planConsumers(config, { places: limitPlaces });
+  const callerPlan = planCallers(config);
+  return new Admission(
+    {
+      consumers: config.consumers,
+      callers: config.callers,
+      ledger: new Ledger(new LimitTable(limits, plan, index)),
+      callerLedger:
+        callerPlan === null || callerLimits === null
+          ? null
+          : new Ledger(new LimitTable(callerLimits, callerPlan, index)),
+      prices,
+      estimator,
+      countTokens: (body, model) => tokenCounts.count(body, model),
+      findDeputy: () => host.deputy,
+    },
+    Math.max(plan.longestList, callerPlan?.longestList ?? 0),
+  );
+}

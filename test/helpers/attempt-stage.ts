@@ -1,0 +1,166 @@
+/** Attempts between a relay and calls that are both made up. */
+import assert from 'node:assert/strict';
+import type { TestContext } from 'node:test';
+import { Deadlines } from '../../src/core/deadlines.js';
+import { GatewayError } from '../../src/core/errors.js';
+import type { Phase } from '../../src/exchange.js';
+import { ByteBudget } from '../../src/inspect/budget.js';
+import { ModelTable } from '../../src/route/models.js';
+import type { AttemptParts } from '../../src/upstream/attempt-parts.js';
+import { AttemptPlans } from '../../src/upstream/attempt-plan.js';
+import { AttemptReports } from '../../src/upstream/attempt-reports.js';
+import { Attempts } from '../../src/upstream/attempts.js';
+import type { UpstreamObserver } from '../../src/upstream/call.js';
+import { KeptBodies } from '../../src/upstream/kept-bodies.js';
+import { type ResponseHead, readHeaders } from '../../src/upstream/response-head.js';
+import { RetryBudget } from '../../src/upstream/retry-budget.js';
+import { FakeClock } from './fake-clock.js';
+import { createRoutesConfig } from './observe-config.js';
+import { createExchange } from './stage-fakes.js';
+import { Turns } from './turns.js';
+import { UNWATCHED_HEALTH, UNWATCHED_LOAD } from './unwatched-targets.js';
+
+class Call {
+  phase: Phase = 'waiting';
+  endedIn: Phase = 'waiting';
+  isCancelled = false;
+
+  constructor(
+    readonly provider: string,
+    public observer: UpstreamObserver,
+  ) {}
+
+  handOver(observer: UpstreamObserver): void {
+    this.observer = observer;
+  }
+
+  cancel(): void {
+    this.isCancelled = true;
+    this.phase = 'done';
+  }
+
+  head(status = 200, type = 'text/event-stream'): this {
+    this.phase = 'streaming';
+    const head: ResponseHead = readHeaders(status, 'OK', `content-type: ${type}\r\n`);
+    this.observer.onUpstreamHead(head, performance.now());
+    return this;
+  }
+
+  data(...texts: string[]): this {
+    for (const text of texts) {
+      const lent = Buffer.from(text);
+      this.observer.onUpstreamData(lent);
+      this.observer.onUpstreamTurn();
+      lent.fill('!');
+    }
+    return this;
+  }
+
+  end(): void {
+    this.phase = 'done';
+    this.observer.onUpstreamEnd();
+  }
+
+  fail(code: 'upstream_cut' | 'upstream_reset' = 'upstream_cut'): void {
+    this.phase = 'done';
+    this.observer.onUpstreamFailure(new GatewayError(code, 'broken'));
+  }
+}
+
+/** Providers as named; the calls of `dead` fail while they are made, and of `full` none can be made. */
+export class AttemptStage {
+  readonly clock: FakeClock;
+  readonly calls: Call[] = [];
+  /** What the relay is told. */
+  readonly told: string[] = [];
+  readonly exchange = createExchange({ contentLength: 2 });
+  readonly outcomes: string[] = [];
+  heldBytes = 0;
+  readonly attempts: Attempts;
+
+  constructor(context: TestContext, providers: readonly string[], hedgeMs: number | null = null) {
+    this.clock = new FakeClock(context);
+    const config = createRoutesConfig({ m: providers });
+    const models = config.models.map((model) => ({
+      ...model,
+      hedgeMs,
+      retry: { attemptsMax: 3, backoffMs: 1 },
+    }));
+    const retry = { attemptsMax: 3, backoffMs: 1, backoffMsMax: 500, budgetPercent: 100 };
+    const forwarder = {
+      configOf: () => ({
+        dialect: 'openai',
+        apiKey: 'k',
+        asksUsage: true,
+      }),
+      waitsForToken: () => false,
+      forward: (_exchange: unknown, target: { provider: string }, observer: UpstreamObserver) => {
+        if (target.provider === 'full') throw new GatewayError('queue_full', 'full');
+        const call = new Call(target.provider, observer);
+        this.calls.push(call);
+        if (target.provider === 'dead') call.fail('upstream_reset');
+        return call;
+      },
+    };
+    const table = new ModelTable({ providers: config.providers, models });
+    const parts = {
+      forwarder,
+      models: table,
+      balancers: new Turns(UNWATCHED_HEALTH),
+      health: UNWATCHED_HEALTH,
+      plans: new AttemptPlans({ models, retry }, table.entries, new Deadlines()),
+      budget: new RetryBudget(100),
+      bodies: new KeptBodies(
+        new ByteBudget(1024 * 1024, (bytes) => {
+          this.heldBytes = bytes;
+        }),
+      ),
+      reports: new AttemptReports(99, UNWATCHED_HEALTH, UNWATCHED_LOAD, (target, outcome) =>
+        this.outcomes.push(`${target.provider}:${outcome}`),
+      ),
+      createWatch: () => ({ take: (chunk: Buffer) => chunk.includes('token') }),
+    } as unknown as AttemptParts;
+    const { exchange } = this;
+    const bytes = Buffer.from('{"model":"m"}');
+    exchange.body = {
+      bytes,
+      isBorrowed: true,
+      upload: null,
+      totalBytes: bytes.length,
+      modelRange: null,
+      isModelJson: true,
+    };
+    exchange.model = 'm';
+    exchange.readyMs = this.clock.nowMs;
+    const entry = parts.models.find('m', 'openai');
+    const first = entry.targets[0];
+    assert.ok(first !== undefined);
+    exchange.target = first;
+    this.attempts = new Attempts(parts, exchange, entry, first, {
+      onUpstreamSent: () => {},
+      onUpstreamHead: (head) => this.told.push(`head ${head.status}`),
+      onUpstreamData: (chunk) => this.told.push(chunk.toString('latin1')),
+      onUpstreamTurn: () => {},
+      onUpstreamEnd: () => this.told.push('end'),
+      onUpstreamFailure: (failure) =>
+        this.told.push(failure instanceof GatewayError ? failure.code : `${failure}`),
+    });
+  }
+
+  start(): this {
+    this.attempts.start();
+    loseBody(this);
+    return this;
+  }
+
+  call(number: number): Call {
+    const call = this.calls[number];
+    assert.ok(call !== undefined, `no call ${number}`);
+    return call;
+  }
+}
+
+/** uWebSockets.js's memory is overwritten once the handler has returned. */
+function loseBody({ exchange }: AttemptStage): void {
+  if (exchange.body?.isBorrowed === true) exchange.body.bytes.fill(0x21);
+}
