@@ -51,7 +51,11 @@ export function runExchange(stages: Stages, downstream: Downstream, head: Reques
       relay.limitTime(readTimeoutMs(head.timeout));
     }
     exchange.identity = stages.keys.identify(head);
-    stages.gate.check(stages.workerInFlight, exchange.identity.consumerIndex);
+    const overload = stages.gate.check(stages.workerInFlight, exchange.identity.consumerIndex);
+    if (overload !== null) {
+      relay.refuse(overload);
+      return;
+    }
     stages.admission.prepare(exchange);
     const listed = stages.modelList.answer(exchange);
     if (listed !== null) {

@@ -16,7 +16,7 @@ export const overload = z
     off(),
     mapping({
       loop_lag: duration(LOOP_LAG_MS_MAX)
-        .prefault('50ms')
+        .prefault('30ms')
         .describe(
           'A worker whose event loop takes longer than this for one round takes in less work.',
         ),

@@ -85,11 +85,18 @@ export class GatewayError extends Error {
   readonly retryAfterMs: number | null;
   /** What the system or TLS called it, such as `ENOTFOUND`; null where it is not known. */
   readonly systemCode: string | null;
+  /** Made once and answered many times, so that what its answers have in common is worth keeping. */
+  readonly isShared: boolean;
 
   constructor(
     code: ErrorCode,
     message: string,
-    detail: { param?: string; retryAfterMs?: number; systemCode?: string } = {},
+    detail: {
+      param?: string;
+      retryAfterMs?: number;
+      systemCode?: string;
+      isShared?: boolean;
+    } = {},
   ) {
     super(message);
     this.name = 'GatewayError';
@@ -97,6 +104,7 @@ export class GatewayError extends Error {
     this.param = detail.param ?? null;
     this.retryAfterMs = detail.retryAfterMs ?? null;
     this.systemCode = detail.systemCode ?? null;
+    this.isShared = detail.isShared ?? false;
   }
 
   get row(): ErrorRow {

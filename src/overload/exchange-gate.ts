@@ -9,6 +9,7 @@ import { getHeapStatistics } from 'node:v8';
 import type { ConsumerConfig, Priority, WeirConfig } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs } from '../core/clock.js';
+import type { GatewayError } from '../core/errors.js';
 import { collectGarbage } from './garbage.js';
 import { LagLimit, NO_LIMIT } from './lag-limit.js';
 import { type LoopReading, LoopWatch, type LoopWatcher } from './loop-watch.js';
@@ -96,12 +97,10 @@ export class ExchangeGate implements LoopWatcher {
    *
    * @param inFlight exchanges that run, this one among them.
    * @param consumerIndex place in the configuration; -1: nobody known.
-   * @throws GatewayError `overloaded`.
+   * @returns `overloaded`, or null where it may. Not thrown: that alone would cost as much as the rest of a refusal.
    */
-  check(inFlight: number, consumerIndex: number): void {
-    if (inFlight > this.#askAbove) {
-      this.#ask(inFlight, consumerIndex);
-    }
+  check(inFlight: number, consumerIndex: number): GatewayError | null {
+    return inFlight > this.#askAbove ? this.#ask(inFlight, consumerIndex) : null;
   }
 
   /** @internal */
@@ -133,14 +132,14 @@ export class ExchangeGate implements LoopWatcher {
     this.#setCaps();
   }
 
-  #ask(inFlight: number, consumerIndex: number): void {
+  #ask(inFlight: number, consumerIndex: number): GatewayError | null {
     if (this.#isWatching && !this.#watch.isRunning) {
       this.#wake();
     }
     const priority = consumerIndex < 0 ? NORMAL : (this.#priorityOf[consumerIndex] ?? NORMAL);
     const cap = this.#caps[priority] ?? NO_LIMIT;
     if (inFlight <= cap) {
-      return;
+      return null;
     }
     const reason = this.#explain(priority, inFlight);
     if (reason === 'lag') {
@@ -149,7 +148,7 @@ export class ExchangeGate implements LoopWatcher {
     }
     const place = REFUSAL_REASONS.indexOf(reason);
     this.#options.readings.countRefused(this.#options.index, place, priority);
-    throw this.#refusals.next(reason);
+    return this.#refusals.next(reason);
   }
 
   #explain(priority: number, inFlight: number): RefusalReason {

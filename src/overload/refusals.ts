@@ -26,6 +26,7 @@ export class Refusals {
         const spreadMs = Math.round((retryAfterMs * place) / (2 * VARIANTS));
         return new GatewayError('overloaded', MESSAGES[reason], {
           retryAfterMs: retryAfterMs + spreadMs,
+          isShared: true,
         });
       });
     this.#errors = Object.fromEntries(

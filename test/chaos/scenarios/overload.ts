@@ -1,5 +1,6 @@
 /** Three times as many requests as the gateway can do, for a minute. */
 import { createServer } from 'node:net';
+import { pause } from '../../helpers/changes.js';
 import { type Gateway, proxyConfig, startGateway } from '../../helpers/gateway.js';
 import { sumMetric } from '../../helpers/metrics-text.js';
 import { type ArrivalClass, type Arrivals, choosePair, NativeLoad, pin } from '../native-load.js';
@@ -19,10 +20,12 @@ const REFUSED_SHARE_MAX = 0.01;
 const OVERLOAD = 3;
 /** A stream takes a second, so until then nobody knows what was taken in. */
 const WARM_SECONDS = 4;
-const SETTLE_MS = 3000;
+const WARM_UP_SECONDS = 2;
+const SETTLE_MS = 2000;
 const SAMPLE_MS = 500;
-/** Shorter runs are for counts, not for speed. */
+/** Shorter runs are for counts, not for speed: what the gateway can do is not looked for, and this is beyond it anyway. */
 const JUDGED_SECONDS = 30;
+const SHORT_RATE = 1500;
 
 const GOODPUT_MIN = 0.9;
 const LATENCY_MAX = 2;
@@ -56,9 +59,12 @@ export const overload: Scenario = {
       const gateway = await startGateway({ workers: 1, config });
       try {
         pin(gateway.pid, gatewayCore);
+        // Reading the gateway's log must not cost the core that is measured.
+        pin(process.pid, loadCore);
         return await measure(load, gateway, seconds, say);
       } finally {
         await gateway.kill();
+        pin(process.pid, [...new Set([gatewayCore, loadCore])].join(','));
       }
     } finally {
       await load.stop();
@@ -91,11 +97,16 @@ async function measure(
       promptBytes: PROMPT_BYTES,
       shares: SHARES,
     });
-  const capacity = await findCapacity((rate) => arrive(rate, stepSeconds), say);
-  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
-  const rate = capacity.rate * OVERLOAD;
+  // V8 has not compiled anything yet, and a gateway that has just been started is late for that alone.
+  const first = await arrive(FIRST_RATE, WARM_UP_SECONDS);
+  const isJudged = seconds >= JUDGED_SECONDS;
+  const capacity = isJudged
+    ? await findCapacity((rate) => arrive(rate, stepSeconds), say)
+    : readCapacity(FIRST_RATE, first);
+  await pause(SETTLE_MS);
+  const rate = isJudged ? capacity.rate * OVERLOAD : SHORT_RATE;
   say(
-    `capacity ${capacity.perSecond.toFixed(1)} streams/s; now ${rate.toFixed(0)}/s for ${seconds} s`,
+    `${capacity.perSecond.toFixed(1)} streams/s answered; now ${rate.toFixed(0)}/s for ${seconds} s`,
   );
   const rss: number[] = [];
   const timer = setInterval(() => rss.push(gateway.rssBytes()), SAMPLE_MS);
@@ -105,7 +116,7 @@ async function measure(
       sample.name.startsWith('weir_overload_refused'),
     );
     const refused = sumMetric(limits, 'weir_overload_refused_total', { reason: 'lag' });
-    return judge(capacity, arrivals, Math.max(...rss), refused, seconds >= JUDGED_SECONDS);
+    return judge(capacity, arrivals, Math.max(...rss), refused, isJudged);
   } finally {
     clearInterval(timer);
   }
@@ -124,11 +135,16 @@ async function findCapacity(
       `${rate.toFixed(0)}/s: ${perSecond.toFixed(1)}/s answered, ${all.refused} refused, ` +
         `first byte p99 ${(all.firstByteP99Us / 1000).toFixed(1)} ms`,
     );
-    if (best !== null && all.refused + all.failed > REFUSED_SHARE_MAX * all.sent) return best;
-    const { firstByteP99Us, wholeP99Us } = all;
-    best = { rate, perSecond, firstByteP99Us, wholeP99Us };
+    const { refused, failed, sent } = all;
+    if (best !== null && refused + failed > REFUSED_SHARE_MAX * sent) return best;
+    best = readCapacity(rate, arrivals);
   }
   throw new Error(`not overloaded by ${RATE_MAX} requests a second`);
+}
+
+function readCapacity(rate: number, arrivals: Arrivals): Capacity {
+  const { answered, firstByteP99Us, wholeP99Us } = mergeClasses(arrivals.classes);
+  return { rate, perSecond: answered / arrivals.seconds, firstByteP99Us, wholeP99Us };
 }
 
 interface Merged {
@@ -190,8 +206,8 @@ function judge(
       told('answered, high priority', `${high} %`),
       told('answered, normal priority', `${normal} %`),
       told('answered, low priority', `${low} %`),
-      atLeast('high priority answered above normal', high - normal, 0, 'points'),
-      atLeast('normal priority answered above low', normal - low, 0, 'points'),
+      fast(atLeast('high priority answered above normal', high - normal, 0, 'points')),
+      fast(atLeast('normal priority answered above low', normal - low, 0, 'points')),
       atLeast('refused because the loop was late', refusedByLag, 1),
       atMost('resident memory', Math.round(rssBytes / MB), RSS_BYTES_MAX / MB, 'MB'),
     ],

@@ -15,7 +15,7 @@ const BREAKER = {
   shareMaxPercent: 50,
 };
 const OVERLOAD = {
-  loopLagMs: 50,
+  loopLagMs: 30,
   heapPercent: 90,
   memoryPercent: 90,
   memoryLimitBytes: null,
