@@ -32,13 +32,14 @@ COPY --from=build /opt/weir/node_modules /opt/weir/node_modules
 COPY --from=build /opt/weir/config /opt/weir/config
 COPY --from=build /opt/weir/dist /opt/weir/dist
 COPY config/weir.yaml /etc/weir/weir.yaml
-# A relative `state_dir` lands here, the one place that Weir may write to. 1000 is `node` in the base
+# For `state_dir: /var/lib/weir`, the one place that Weir may write to; a relative one is beside the configuration. 1000 is `node` in the base
 # image, as a number so that Kubernetes' runAsNonRoot can see it.
 RUN install -d -o 1000 -g 1000 /var/lib/weir
 WORKDIR /var/lib/weir
 USER 1000:1000
 # 8081, the admin port, listens on the container's loopback: health checks from inside reach it, nobody
-# else does. To scrape /metrics from outside set `admin: 0.0.0.0:8081` and keep it off the public network.
+# else does. To scrape /metrics from outside set `admin: { host: 0.0.0.0, port: 8081, token: … }`
+# and keep it off the public network.
 EXPOSE 8080 8081
 # SIGTERM drains: streams in flight end first, for up to `drain_timeout`, 60 s. Give the container longer
 # than that to stop: `docker stop -t 75`, terminationGracePeriodSeconds: 75.

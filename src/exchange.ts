@@ -96,8 +96,10 @@ export interface RequestHead {
   readonly isAscii: boolean;
   /** The headers leave no doubt about where the request ends and how they are to be read: see accept/framing.ts. */
   readonly isSound: boolean;
-  /** What stands for the client's address, see accept/caller-address.ts; empty where nobody asks for it. */
+  /** What stands for the client’s address among callers, see accept/caller-address.ts; empty where nobody asks for it. */
   readonly callerAddress: string;
+  /** The client’s address as it is written; empty where nobody asks for it, or nobody can tell. */
+  readonly clientAddress: string;
 }
 
 export class Exchange {

@@ -11,6 +11,7 @@ import { checkFraming } from './accept/framing.js';
 import type { Admission } from './admit/admission.js';
 import type { KeyTable } from './authenticate/keys.js';
 import { nowMs } from './core/clock.js';
+import { GatewayError } from './core/errors.js';
 import { detectDialect } from './dialects/registry.js';
 import { Exchange, type RequestHead } from './exchange.js';
 import type { BodyInspector, InspectOutcome } from './inspect/body.js';
@@ -39,6 +40,9 @@ export interface Stages extends RelayHost {
   readonly attempts: AttemptParts;
 }
 
+const CERTIFICATE_WANTED =
+  'Show a certificate of the gateway’s authority when you connect; this connection has none.';
+
 export function runExchange(stages: Stages, downstream: Downstream, head: RequestHead): void {
   const dialect = detectDialect(head.path, head.hasAnthropicVersion);
   const exchange = new Exchange(stages.createId(), head, downstream, dialect, nowMs());
@@ -46,6 +50,9 @@ export function runExchange(stages: Stages, downstream: Downstream, head: Reques
   stages.onBegun(exchange);
   try {
     checkFraming(head);
+    if (downstream.lacksCertificate) {
+      throw new GatewayError('client_certificate_required', CERTIFICATE_WANTED);
+    }
     checkTarget(head.path, head.query);
     if (head.timeout !== null) {
       relay.limitTime(readTimeoutMs(head.timeout));

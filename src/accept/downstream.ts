@@ -2,9 +2,8 @@
  * Owns every call on uWebSockets.js's HttpResponse. After the client is gone or the answer is finished any
  * such call throws (uNetworking/uWebSockets.js#123), so each method here asks `isOpen` first: P-03.
  *
- * One head, then a body in one of three framings: a length, chunks, or none. Everything written in one turn
- * goes out in one cork, hence in one send. uWebSockets.js sends a head only together with the first byte
- * of the body (docs/decisions/0003).
+ * One head, then a body: with a length, in chunks, or none. Everything written in one turn goes out in one cork, hence
+ * in one send. A head goes out only with the first byte of the body (docs/decisions/0003).
  */
 import type { HttpResponse } from 'uWebSockets.js';
 import { Buffer } from 'node:buffer'; // As a global it is an accessor, which V8 asks each time.
@@ -21,14 +20,14 @@ export interface DownstreamObserver {
 
 /** Takes in a request's body. */
 export interface BodyReader {
-  /**
-   * A chunk is borrowed: its memory is gone when this returns (U-4). The last call has isLast; a request without a body
-   * gets one empty chunk.
-   */
+  /** A chunk is borrowed: its memory is gone when this returns (U-4). A request without a body gets one that is empty. */
   onBodyChunk(chunk: Buffer, isLast: boolean): void;
 }
 
 export class Downstream {
+  /** Both written by the listener: the connection ends with this answer; it lacks a certificate that was asked for. */
+  endsConnection = false;
+  lacksCertificate = false;
   #response: HttpResponse;
   #observer: DownstreamObserver | null = null;
   #isOpen = true;

@@ -21,9 +21,15 @@ import {
   TRANSFER_ENCODING,
 } from '../core/header-roles.js';
 import type { RequestHead } from '../exchange.js';
+import type { ClientAddress, ClientAddresses } from './caller-address.js';
 import { isHeaderValue, isHostValue, parseLength } from './header-text.js';
 
-export function copyHead(request: HttpRequest, callerAddress: string): RequestHead {
+/** @param addresses null where nobody asks where the request comes from; `peer` is the other end of its connection. */
+export function copyHead(
+  request: HttpRequest,
+  addresses: ClientAddresses | null,
+  peer: ClientAddress,
+): RequestHead {
   const headers: string[] = [];
   collected = headers;
   request.forEach(collectHeader);
@@ -34,7 +40,7 @@ export function copyHead(request: HttpRequest, callerAddress: string): RequestHe
     // Its types say otherwise, but without a query there is none.
     request.getQuery() ?? '',
     headers,
-    callerAddress,
+    addresses === null ? peer : addresses.findClient(peer, headers),
   );
 }
 
@@ -55,7 +61,7 @@ export function describeHead(
   path: string,
   query: string,
   headers: readonly string[],
-  callerAddress: string,
+  client: ClientAddress,
 ): RequestHead {
   let contentLength = -1;
   let isChunked = false;
@@ -137,6 +143,7 @@ export function describeHead(
     namesHops,
     isAscii,
     isSound: isText && isFramed && isOnce && isBounded,
-    callerAddress,
+    callerAddress: client.caller,
+    clientAddress: client.text,
   };
 }

@@ -1,62 +1,27 @@
 /**
- * One uWebSockets.js app of one thread: takes connections of its own port or from the primary's acceptor,
- * and hands every request to one function. The caller of a request is never told anything here.
+ * The public port of one thread: takes connections of its own port or from the primary's acceptor, and hands every
+ * request to one function. The caller of a request is never told anything here.
  */
-import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
-import type { RequestHead } from '../exchange.js';
-import { readCallerAddress } from './caller-address.js';
-import { Downstream } from './downstream.js';
-import { copyHead } from './head.js';
-import { type AcceptorApp, hasAcceptorCalls, uWS } from './uws.js';
+import { BOUNDS } from '../core/bounds.js';
+import { nowMs } from '../core/clock.js';
+import { FrontApp, type FrontAppOptions } from './front-app.js';
+import { type AcceptorApp, hasAcceptorCalls } from './uws.js';
 
-export interface TlsFiles {
-  readonly cert: string;
-  readonly key: string;
-}
-
-export interface ListenerOptions {
-  readonly tls: TlsFiles | null;
-  /** Whether heads say where they come from; asking the system costs a call each time. Read for each request. */
-  readonly readsAddress: boolean;
-  /** Must not throw; if it does, the connection is cut and onFault is told. */
-  readonly onRequest: (downstream: Downstream, head: RequestHead) => void;
-  readonly onFault: (error: unknown) => void;
-  /** +1 for each connection opened, -1 for each closed. */
-  readonly onConnections: (delta: number) => void;
-  /**
-   * Whether a connection that was just opened, and counted, may stay; one that may not is closed at once. It may ask for
-   * the client's address, as caller-address.ts names it, before it returns. Left out: all may.
-   */
-  readonly admitsConnection?: (readAddress: () => string) => boolean;
-}
+export type { TlsFiles } from './front-app.js';
+export type ListenerOptions = FrontAppOptions;
 
 export class Listener {
-  readonly #app: TemplatedApp;
-  #socket: us_listen_socket | null = null;
+  readonly #options: ListenerOptions;
+  /** Takes the new connections. */
+  #front: FrontApp;
+  /** Former ones whose connections are still open. */
+  readonly #retired = new Set<FrontApp>();
+  #address: { readonly host: string; readonly port: number } | null = null;
 
+  /** @throws Error where the files of `tls` can’t be used; uWebSockets.js does not say why. */
   constructor(options: ListenerOptions) {
-    const { tls } = options;
-    this.#app =
-      tls === null ? uWS.App() : uWS.SSLApp({ cert_file_name: tls.cert, key_file_name: tls.key });
-    // biome-ignore lint/suspicious/useIterableCallbackReturn: it is uWebSockets.js's filter, not an array's
-    this.#app.filter((response, delta) => {
-      options.onConnections(Number(delta));
-      const readAddress = (): string => readCallerAddress(response);
-      if (Number(delta) > 0 && options.admitsConnection?.(readAddress) === false) {
-        response.close();
-      }
-    });
-    this.#app.any('/*', (response, request) => {
-      // The Downstream attaches onAborted; nothing may come before it (U-1).
-      const downstream = new Downstream(response);
-      try {
-        const address = options.readsAddress ? readCallerAddress(response) : '';
-        options.onRequest(downstream, copyHead(request, address));
-      } catch (error) {
-        downstream.cut();
-        options.onFault(error);
-      }
-    });
+    this.#options = options;
+    this.#front = new FrontApp(options);
   }
 
   /**
@@ -67,25 +32,48 @@ export class Listener {
    * @throws Error when the address can't be listened on. The primary has tried it before and knows why.
    */
   listen(host: string, port: number, exclusively = false): number {
-    let listening: us_listen_socket | false = false;
-    const onListening = (socket: us_listen_socket | false): void => {
-      listening = socket;
-    };
-    if (exclusively) {
-      listenWithOptions(this.#app, host, port, onListening);
-    } else {
-      this.#app.listen(host, port, onListening);
+    const bound = this.#front.listen(host, port, exclusively);
+    this.#address = { host, port: bound };
+    return bound;
+  }
+
+  /**
+   * Reads the files of `tls` again: from now on new connections get what they hold. A uWebSockets.js app keeps the
+   * certificate it was made with, so another one listens beside it (SO_REUSEPORT) before the old one stops. Connections
+   * that are open go on; their clients are told to connect anew with the next answer. Where nothing listens: nothing.
+   *
+   * What the kernel has accepted for the old socket but not handed over yet is reset when that closes, unless
+   * `net.ipv4.tcp_migrate_req` is on; so it closes when the loop has nothing else to do.
+   *
+   * @throws Error when the files can't be used, or too many former certificates are still in use; then nothing changed.
+   */
+  reloadCertificate(): void {
+    if (this.#options.tls === null || this.#address === null) {
+      return;
     }
-    if (listening === false) {
-      throw new Error(`can’t listen on ${host}:${port}`);
+    if (this.#retired.size >= BOUNDS.retiredCertificatesMax) {
+      throw new Error(`${this.#retired.size} former certificates are still in use by connections`);
     }
-    this.#socket = listening;
-    return uWS.us_socket_local_port(listening);
+    const next = new FrontApp(this.#options);
+    try {
+      next.listen(this.#address.host, this.#address.port, false);
+    } catch (error) {
+      next.close();
+      throw error;
+    }
+    const former = this.#front;
+    this.#front = next;
+    this.#retired.add(former);
+    awaitQuietTurn(() => {
+      if (this.#retired.has(former)) {
+        former.retire(() => this.#closeRetired(former));
+      }
+    });
   }
 
   /** Whether this binary can take connections from an acceptor and be one. */
   get canShard(): boolean {
-    return hasAcceptorCalls(this.#app);
+    return hasAcceptorCalls(this.#front.app);
   }
 
   /** To be handed to the acceptor in another thread. */
@@ -105,38 +93,52 @@ export class Listener {
 
   /** New connections are refused; those that are open go on. */
   stopListening(): void {
-    if (this.#socket !== null) {
-      uWS.us_listen_socket_close(this.#socket);
-      this.#socket = null;
-    }
+    this.#address = null;
+    this.#front.stopListening();
   }
 
   /** Closes every connection that is left, at once. */
   close(): void {
     this.stopListening();
-    this.#app.close();
+    for (const former of this.#retired) {
+      former.close();
+    }
+    this.#retired.clear();
+    this.#front.close();
+  }
+
+  #closeRetired(former: FrontApp): void {
+    if (this.#retired.delete(former)) {
+      former.close();
+    }
   }
 
   #acceptorApp(): AcceptorApp {
-    if (!hasAcceptorCalls(this.#app)) {
+    const { app } = this.#front;
+    if (!hasAcceptorCalls(app)) {
       throw new Error('this uWebSockets.js binary has no acceptor calls');
     }
-    return this.#app;
+    return app;
   }
 }
 
-/** The package's types leave out the form with host, port and options, which the binary has. */
-function listenWithOptions(
-  app: TemplatedApp,
-  host: string,
-  port: number,
-  onListening: (socket: us_listen_socket | false) => void,
-): void {
-  const listen = app.listen as unknown as (
-    host: string,
-    port: number,
-    options: number,
-    onListening: (socket: us_listen_socket | false) => void,
-  ) => TemplatedApp;
-  listen.call(app, host, port, uWS.ListenOptions?.LIBUS_LISTEN_EXCLUSIVE_PORT ?? 1, onListening);
+/** A turn of the loop that takes no longer has had hardly anything to do, and has just asked for new connections. */
+const QUIET_TURN_MS = 0.1;
+const TURNS_MAX = 500;
+
+/** While something is to be done immediately the loop does not wait, so a quiet turn takes some microseconds. */
+function awaitQuietTurn(onQuiet: () => void): void {
+  let turnsLeft = TURNS_MAX;
+  let beforeMs = nowMs();
+  const look = (): void => {
+    const now = nowMs();
+    turnsLeft -= 1;
+    if (now - beforeMs < QUIET_TURN_MS || turnsLeft === 0) {
+      onQuiet();
+    } else {
+      beforeMs = now;
+      setImmediate(look);
+    }
+  };
+  setImmediate(look);
 }

@@ -4,7 +4,7 @@
  * so the primary sets that before the first import.
  */
 
-import type { TemplatedApp } from 'uWebSockets.js';
+import type { HttpResponse, TemplatedApp } from 'uWebSockets.js';
 import uWS from 'uWebSockets.js';
 
 /** The acceptor calls, which the package's own types leave out and older binaries do not have. */
@@ -21,6 +21,22 @@ export function hasAcceptorCalls(app: TemplatedApp): app is AcceptorApp {
     typeof candidate.removeChildAppDescriptor === 'function' &&
     typeof candidate.getDescriptor === 'function'
   );
+}
+
+/** What the package's own types leave out and older binaries do not have. */
+export interface CertifiedResponse extends HttpResponse {
+  /** In PEM, also where the session was resumed; empty where the client has shown none. */
+  getX509Certificate?(): string;
+}
+
+/** Whether a connection's client certificate can be asked for: the calls came with the same releases. */
+export function canReadCertificates(): boolean {
+  const app = uWS.App();
+  try {
+    return hasAcceptorCalls(app);
+  } finally {
+    app.close();
+  }
 }
 
 export { uWS };

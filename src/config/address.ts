@@ -1,8 +1,11 @@
 /** Addresses to listen on: `host:port`, `[IPv6]:port` or a port alone. */
 import { isIP, isIPv4 } from 'node:net';
+import { isWithin, parseIp, readNetworks } from '../core/ip-address.js';
 import type { ListenAddress } from './model.js';
 
 export const PORT_MAX = 65_535;
+
+const LOOPBACK = readNetworks('loopback') ?? [];
 
 const HOST_AND_PORT = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/;
 const HOST_NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i;
@@ -34,6 +37,13 @@ export function formatAddress(address: ListenAddress): string {
 export function doAddressesClash(a: ListenAddress, b: ListenAddress): boolean {
   if (a.port !== b.port || a.port === 0) return false;
   return a.host === b.host || isWildcard(a.host) || isWildcard(b.host);
+}
+
+/** Whether only this machine can connect to it. A name may be anybody's, but for this one. */
+export function isLoopback(host: string): boolean {
+  if (host.toLowerCase() === 'localhost') return true;
+  const address = parseIp(host);
+  return address !== null && LOOPBACK.some((network) => isWithin(address, network));
 }
 
 function isWildcard(host: string): boolean {

@@ -2,7 +2,7 @@
  * Checks that span the fields of one entry. They read the bare value, not the schema's output, so
  * that one start shows everything that is wrong; what has the wrong shape is left to the schema.
  */
-import { doAddressesClash, isHost, parseAddress } from './address.js';
+import { doAddressesClash, formatAddress, isHost, isLoopback, parseAddress } from './address.js';
 import type { Path } from './document.js';
 import { readNumber } from './fields.js';
 import { ADMIN_HOST_DEFAULT, PUBLIC_HOST_DEFAULT } from './listen-schema.js';
@@ -58,6 +58,8 @@ export function checkConsistency(
       if (isRecord(limit)) checkLimit([...path, 'limits', index], limit, problems);
     }
   }
+  checkListen(file['listen'], problems);
+  checkAdmin(file['admin'], problems);
   checkAddresses(file, problems);
 }
 
@@ -201,6 +203,23 @@ function checkBurst(path: Path, kind: string, burst: unknown, problems: Problems
   // What is no amount at all is refused by the schema; dollars may be fractions.
   if (kind === 'cost' || !(number > 0) || Number.isInteger(number)) return;
   problems.refuse([...path, 'burst'], new Refusal(`a whole number of ${kind}`));
+}
+
+/** Whoever reaches the admin port drains targets and reads what consumers spend. */
+function checkAdmin(admin: unknown, problems: Problems): void {
+  const address = readAddress(admin ?? 8081, ADMIN_HOST_DEFAULT);
+  const hasToken = isRecord(admin) && Object.hasOwn(admin, 'token') && admin['token'] !== '';
+  if (address === null || hasToken || isLoopback(address.host)) return;
+  const reason = `${formatAddress(address)} can be reached from other machines; set admin.token, or listen on 127.0.0.1`;
+  problems.refuse(['admin'], new Refusal('an address', { reason }));
+}
+
+function checkListen(listen: unknown, problems: Problems): void {
+  if (!isRecord(listen) || !isRecord(listen['tls'])) return;
+  const { tls } = listen;
+  if (Object.hasOwn(tls, 'client_auth') && !Object.hasOwn(tls, 'client_ca')) {
+    problems.refuseKey(['listen', 'tls', 'client_auth'], 'has no meaning without client_ca');
+  }
 }
 
 /** The admin port must never be the public one. */

@@ -6,6 +6,7 @@ import { Document, isMap, type YAMLMap } from 'yaml';
 import { formatAddress } from './address.js';
 import { escapeVariables } from './environment.js';
 import type {
+  AdminListen,
   BreakerConfig,
   CallersConfig,
   ClientsConfig,
@@ -27,6 +28,7 @@ import { formatDuration, formatSize } from './units.js';
 
 const HIDDEN = '***';
 /** Such that it can be read back. */
+const HIDDEN_TOKEN = '*'.repeat(16);
 const HIDDEN_URL = `http://${HIDDEN}`;
 
 /** A secret's place in what is shown. @param shown what may be shown in place of the secret. */
@@ -44,14 +46,19 @@ export function formatEffective(config: WeirConfig): string {
 export function describeConfig(config: WeirConfig, hide: Hide): object {
   return {
     listen: formatListen(config.listen),
-    admin: formatAddress(config.admin),
+    admin: formatAdmin(config.admin, hide),
+    trusted_proxies: config.trustedProxies,
     workers: config.workers,
     accept: config.accept,
     watch: config.watch ? 'on' : 'off',
     ...(config.stateDir === null ? {} : { state_dir: escapeVariables(config.stateDir) }),
     drain_timeout: formatDuration(config.drainTimeoutMs),
     upgrade_drain_timeout: formatDuration(config.upgradeDrainTimeoutMs),
-    log: { level: config.log.level, access: config.log.access ? 'on' : 'off' },
+    log: {
+      level: config.log.level,
+      access: config.log.access ? 'on' : 'off',
+      client: config.log.client ? 'on' : 'off',
+    },
     retry: {
       attempts: config.retry.attemptsMax,
       backoff: formatDuration(config.retry.backoffMs),
@@ -92,9 +99,18 @@ function noteTiers(document: Document, consumers: readonly ConsumerConfig[]): vo
 
 function formatListen(listen: PublicListen): string | object {
   if (listen.tls === null) return formatAddress(listen);
-  const { cert, key } = listen.tls;
-  const tls = { cert: escapeVariables(cert), key: escapeVariables(key) };
+  const { cert, key, clientCa, clientAuth } = listen.tls;
+  const tls = {
+    cert: escapeVariables(cert),
+    key: escapeVariables(key),
+    ...(clientCa === null ? {} : { client_ca: escapeVariables(clientCa), client_auth: clientAuth }),
+  };
   return { host: listen.host, port: listen.port, tls };
+}
+
+function formatAdmin({ host, port, token }: AdminListen, hide: Hide): string | object {
+  if (token === null) return formatAddress({ host, port });
+  return { host, port, token: hide(token, HIDDEN_TOKEN) };
 }
 
 function formatProvider(provider: ProviderConfig, hide: Hide): object {
@@ -121,6 +137,7 @@ function formatProvider(provider: ProviderConfig, hide: Hide): object {
     ...(provider.proxyUrl === null ? {} : { proxy_url: hide(provider.proxyUrl, HIDDEN_URL) }),
     engine: provider.engine,
     ask_usage: provider.asksUsage ? 'on' : 'off',
+    tell_client: provider.tellsClient ? 'on' : 'off',
     breaker: provider.breaker === null ? 'off' : formatBreaker(provider.breaker),
     ...(provider.health === null ? {} : { health: formatHealth(provider.health) }),
   };

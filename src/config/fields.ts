@@ -3,6 +3,7 @@
  * is told about it. A number may stand in quotes, because `${NAME}` always gives a string.
  */
 import { z } from 'zod';
+import { NAMED_NETWORKS, readNetworks } from '../core/ip-address.js';
 import { isHost, PORT_MAX, parseAddress } from './address.js';
 import type { HashBy, ListenAddress } from './model.js';
 import { Refusal } from './refusal.js';
@@ -188,6 +189,27 @@ export function host(): z.ZodType<string> {
     json: [],
     refusal: new Refusal('a host name or an IP address'),
     read: (value) => (typeof value === 'string' && isHost(value) ? { value } : null),
+  });
+}
+
+/** Networks that one word stands for; kept as the word. Everybody is nobody to trust. */
+export function networks(): z.ZodType<string> {
+  const names = Object.keys(NAMED_NETWORKS);
+  const expected = `an address, a network such as 10.0.0.0/8, or ${names.join(' or ')}`;
+  return field({
+    json: [{ type: 'string', pattern: '^[0-9A-Fa-f.:]+(/[0-9]+)?$' }, { enum: names }],
+    refusal: new Refusal(expected, { candidates: names }),
+    read: (value) => {
+      const read = typeof value === 'string' ? readNetworks(value) : null;
+      if (read === null) {
+        const isShort = typeof value === 'string' && value.includes('/');
+        const reason = `expected ${expected}, without bits behind its prefix`;
+        return isShort ? new Refusal(expected, { reason }) : null;
+      }
+      if (!/\/0+$/.test(String(value))) return { value: String(value) };
+      const reason = 'trusts everybody, so every caller could write its own address';
+      return new Refusal(expected, { reason });
+    },
   });
 }
 

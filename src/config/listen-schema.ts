@@ -1,8 +1,9 @@
 /** The schema of where Weir listens, and of what it logs. */
 import { z } from 'zod';
 import { PORT_MAX } from './address.js';
-import { address, choice, host, onOff, text, wholeNumber } from './fields.js';
+import { address, choice, host, networks, onOff, text, wholeNumber } from './fields.js';
 import { mapping } from './schema-parts.js';
+import { adminToken } from './secrets.js';
 
 export const PUBLIC_HOST_DEFAULT = '0.0.0.0';
 export const ADMIN_HOST_DEFAULT = '127.0.0.1';
@@ -16,6 +17,14 @@ const tls = mapping({
   key: text('the path of a PEM file').describe(
     'PEM file of the private key, relative to this file.',
   ),
+  client_ca: text('the path of a PEM file')
+    .optional()
+    .describe(
+      'PEM file of the authorities whose certificates clients must show, relative to this file; left out: none is asked for.',
+    ),
+  client_auth: choice(['require', 'request'])
+    .optional()
+    .describe('With client_ca: request also lets in clients that show no certificate at all.'),
 }).describe('Serve TLS with this certificate; left out: clear text.');
 
 export const listen = z
@@ -36,14 +45,25 @@ export const admin = z
     mapping({
       host: host().prefault(ADMIN_HOST_DEFAULT).describe('Address or name to listen on.'),
       port,
+      token: adminToken()
+        .optional()
+        .describe('What requests must carry as `authorization: Bearer …`, but for health checks.'),
     }),
   ])
   .prefault(`${ADMIN_HOST_DEFAULT}:8081`)
-  .describe('Health, metrics and dashboard; keep it away from clients.');
+  .describe('Health, metrics and dashboard: on this machine alone, or with a token.');
+
+export const trustedProxies = z
+  .array(networks())
+  .prefault([])
+  .describe(
+    'Proxies whose x-forwarded-for is believed: addresses, networks such as 10.0.0.0/8, loopback, private.',
+  );
 
 export const log = mapping({
   level: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .prefault('info')
     .describe('The least important lines that are written.'),
   access: onOff().prefault('on').describe('One line for every exchange.'),
+  client: onOff().prefault('off').describe('The client’s address in that line.'),
 });

@@ -15,7 +15,20 @@ export interface ListenAddress {
 
 export interface PublicListen extends ListenAddress {
   /** Paths of PEM files; null serves clear text. */
-  readonly tls: { readonly cert: string; readonly key: string } | null;
+  readonly tls: PublicTls | null;
+}
+
+export interface PublicTls {
+  readonly cert: string;
+  readonly key: string;
+  /** Of the authorities whose certificates clients may show; null: none is asked for. */
+  readonly clientCa: string | null;
+  readonly clientAuth: 'require' | 'request';
+}
+
+export interface AdminListen extends ListenAddress {
+  /** Secret. null: only this machine can reach the port. */
+  readonly token: string | null;
 }
 
 export interface ProviderTimeouts {
@@ -106,6 +119,8 @@ export interface ProviderConfig {
   readonly engine: 'auto' | 'lean' | 'undici';
   /** Where a stream must be metered and its client did not ask for usage, Weir does. */
   readonly asksUsage: boolean;
+  /** The client's address is sent along. */
+  readonly tellsClient: boolean;
   /** null: its targets are never ejected. */
   readonly breaker: BreakerConfig | null;
   /** null: only callers' requests tell whether it is well. */
@@ -247,7 +262,9 @@ export interface WeirConfig {
   /** The file it was read from, for messages. */
   readonly file: string;
   readonly listen: PublicListen;
-  readonly admin: ListenAddress;
+  readonly admin: AdminListen;
+  /** Addresses, networks and names of core/ip-address.ts. */
+  readonly trustedProxies: readonly string[];
   readonly workers: number;
   readonly accept: 'auto' | 'acceptor' | 'reuseport';
   /** The file is read again when it changes. */
@@ -258,6 +275,8 @@ export interface WeirConfig {
   readonly log: {
     readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
     readonly access: boolean;
+    /** The access log has the client's address. */
+    readonly client: boolean;
   };
   readonly retry: RetryConfig;
   readonly providers: readonly ProviderConfig[];

@@ -106,6 +106,11 @@ export const provider = mapping({
     .describe(
       'Ask for stream_options.include_usage where limits need it and the client did not; off for providers that refuse it.',
     ),
+  tell_client: onOff()
+    .prefault('off')
+    .describe(
+      'Send it the client’s address as x-forwarded-for; off: no word of where a client is.',
+    ),
   breaker,
   health: health.optional(),
 }).describe('An upstream API.');

@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import type {
+  AdminListen,
   BreakerConfig,
   CallersConfig,
   ConsumerConfig,
@@ -33,7 +34,8 @@ export function resolveConfig(file: string, parsed: ParsedFile): WeirConfig {
   const config = {
     file,
     listen: toListen(parsed.listen, directory),
-    admin: { host: parsed.admin.host, port: parsed.admin.port },
+    admin: toAdmin(parsed.admin),
+    trustedProxies: parsed.trusted_proxies,
     workers: parsed.workers ?? availableParallelism(),
     accept: parsed.accept,
     watch: parsed.watch,
@@ -63,8 +65,20 @@ function toListen(listen: ParsedFile['listen'], directory: string): PublicListen
   return {
     host: listen.host,
     port: listen.port,
-    tls: tls ? { cert: resolve(directory, tls.cert), key: resolve(directory, tls.key) } : null,
+    tls: tls
+      ? {
+          cert: resolve(directory, tls.cert),
+          key: resolve(directory, tls.key),
+          clientCa: tls.client_ca === undefined ? null : resolve(directory, tls.client_ca),
+          clientAuth: tls.client_auth ?? 'require',
+        }
+      : null,
   };
+}
+
+function toAdmin(admin: ParsedFile['admin']): AdminListen {
+  const token = 'token' in admin ? (admin.token ?? null) : null;
+  return { host: admin.host, port: admin.port, token };
 }
 
 function toProvider(name: string, entry: ParsedProvider, directory: string): ProviderConfig {
@@ -91,6 +105,7 @@ function toProvider(name: string, entry: ParsedProvider, directory: string): Pro
     proxyUrl: entry.proxy_url ?? null,
     engine: entry.engine,
     asksUsage: entry.ask_usage,
+    tellsClient: entry.tell_client,
     breaker: toBreaker(entry.breaker),
     health: toHealth(entry.health),
   };

@@ -15,7 +15,7 @@ import {
   wholeNumber,
   workerCount,
 } from './fields.js';
-import { admin, listen, log } from './listen-schema.js';
+import { admin, listen, log, trustedProxies } from './listen-schema.js';
 import { clients, overload, priority } from './overload-schema.js';
 import { provider } from './provider-schema.js';
 import { mapping, named, PERIOD_MS_MAX, TIMEOUT_MS_MAX } from './schema-parts.js';
@@ -221,6 +221,7 @@ export const fileSchema = mapping({
   callers: callers.optional(),
   overload,
   clients: clients.prefault({}),
+  trusted_proxies: trustedProxies,
 });
 
 /** The file after defaults and units, before names are looked up. */

@@ -24,6 +24,23 @@ export function apiKey(): z.ZodType<string | null> {
   });
 }
 
+/** Shorter ones can be guessed over a network. */
+const TOKEN_CHARS_MIN = 16;
+
+/** What opens the admin port; null where it is left out or empty. */
+export function adminToken(): z.ZodType<string | null> {
+  const expected = `a token of ${TOKEN_CHARS_MIN} or more visible ASCII characters`;
+  return field({
+    json: [],
+    refusal: new Refusal(expected, { isSecret: true }),
+    read: (value) => {
+      if (value === '') return { value: null };
+      const isToken = typeof value === 'string' && VISIBLE_ASCII.test(value);
+      return isToken && value.length >= TOKEN_CHARS_MIN ? { value } : null;
+    },
+  });
+}
+
 /** A consumer's key, plain or as its digest; read as the SHA-256 in lower-case hex. */
 export function consumerKey(): z.ZodType<string> {
   const expected = 'a key of visible ASCII characters, or sha256: and 64 hex digits';

@@ -179,6 +179,11 @@ export const BOUND_TABLE = {
   garbageCollectMs: bound(2_000, 'ms', 'How often a worker has V8 collect garbage while it refuses for lack of memory; it takes the thread 10 to 50 ms.'),
   crowdLookMs: bound(1_000, 'ms', 'How often the kernel’s list of connections is read while one address might have more than it may; 100,000 connections take about 100 ms of the primary.'),
   crowdedAddressesMax: bound(1_024, 'count', 'Addresses with too many connections that the workers are told of; the ones with the most.'),
+  forwardedHopsMax: bound(32, 'count', 'Addresses in `x-forwarded-for` that are believed in turn. A request passes two or three proxies; whoever writes more trusted ones wants Weir to work.'),
+  knownAddressesMax: bound(4096, 'count', 'Addresses of clients that a worker remembers with what they mean, some 300 bytes each; when so many are known all are forgotten, and reading one again takes a microsecond.'),
+  certificateLookMs: bound(10_000, 'ms', 'How often the primary looks whether the files of `listen.tls` have changed.'),
+  retiredCertificatesMax: bound(16, 'count', 'Former certificates of a worker whose connections are still open; with more of them a new one waits until the oldest has none. Their clients are told to connect anew, so only streams that run on keep one.'),
+  adminTokenBytesMax: bound(4096, 'bytes', 'Of an `authorization` header on the admin port that is hashed to be compared.'),
 } as const satisfies Record<string, Bound>;
 
 export type BoundName = keyof typeof BOUND_TABLE;

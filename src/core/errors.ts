@@ -51,6 +51,7 @@ export const ERRORS = {
   bad_timeout: row(400, BAD, BAD, 'The header `x-weir-timeout` is no duration, such as `30s`, `1500ms` or `20` (seconds).'),
   missing_key: row(401, BAD, 'authentication_error', 'No key was sent, and this gateway asks for one.'),
   invalid_key: row(401, BAD, 'authentication_error', 'The key that was sent belongs to no consumer.'),
+  client_certificate_required: row(403, BAD, 'permission_error', 'The connection showed no client certificate, and `listen.tls.client_ca` asks for one; the connection is closed.', { closes: true }),
   model_not_found: row(404, BAD, 'not_found_error', 'No configured model has the name that was asked for.'),
   route_not_found: row(404, BAD, 'not_found_error', 'The path is not one that Weir serves.'),
   method_not_allowed: row(405, BAD, BAD, 'The HTTP method is not one that Weir forwards.'),

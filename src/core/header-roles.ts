@@ -29,6 +29,8 @@ export const ACCEPT_ENCODING = 11;
 export const ANTHROPIC_VERSION = 12;
 /** `x-weir-timeout`; not passed on, as all of `x-weir-…`. */
 export const TIMEOUT = 13;
+/** Tells where the request came from, of proxies before Weir or of whoever claims to be one. */
+export const FORWARDED = 14;
 
 const ROLES: ReadonlyMap<string, number> = new Map([
   ['accept-encoding', ACCEPT_ENCODING],
@@ -55,6 +57,24 @@ const ROLES: ReadonlyMap<string, number> = new Map([
   ['x-api-key', CREDENTIAL],
   ['x-portkey-custom-host', HOP_BY_HOP],
   ['x-weir-timeout', TIMEOUT],
+  ...[
+    'cf-connecting-ip',
+    'cf-connecting-ipv6',
+    'fastly-client-ip',
+    'forwarded',
+    'true-client-ip',
+    'x-client-ip',
+    'x-cluster-client-ip',
+    'x-envoy-external-address',
+    'x-forwarded',
+    'x-forwarded-for',
+    'x-forwarded-host',
+    'x-forwarded-port',
+    'x-forwarded-proto',
+    'x-forwarded-server',
+    'x-original-forwarded-for',
+    'x-real-ip',
+  ].map((name): [string, number] => [name, FORWARDED]),
 ]);
 
 const OWN_PREFIX = 'x-weir-';

@@ -15,6 +15,8 @@ export interface HealthTarget {
   readonly group: number;
   /** How many of the group may be ejected when this one is the last of them. */
   readonly ejectableMax: number;
+  /** Rows of the same provider and its same model, this one included: a rate limit is one limit for them all. */
+  readonly throttledTogether: readonly number[];
 }
 
 export interface HealthPlan {
@@ -31,7 +33,9 @@ export function planHealth(
 ): HealthPlan {
   const providers = new Map(config.providers.map((provider) => [provider.name, provider]));
   const groups: number[][] = [];
-  const bare: Omit<HealthTarget, 'ejectableMax'>[] = [];
+  const bare: Omit<HealthTarget, 'ejectableMax' | 'throttledTogether'>[] = [];
+  const together = new Map<string, number[]>();
+  const limits: (readonly number[])[] = [];
   for (const model of config.models) {
     const groupOf = new Map<string, number>();
     for (const { provider, model: providerModel } of model.targets) {
@@ -41,14 +45,20 @@ export function planHealth(
       const group = groupOf.get(key) ?? groups.push([]) - 1;
       groupOf.set(key, group);
       groups[group]?.push(bare.length);
+      // Where the caller's name is passed on, it is the provider's model as well.
+      const limited = JSON.stringify([provider, providerModel ?? model.name]);
+      const rows = together.get(limited) ?? [];
+      rows.push(bare.length);
+      together.set(limited, rows);
+      limits.push(rows);
       const rules = config?.breaker ?? null;
       bare.push({ model: model.name, provider, providerModel, rules, group });
     }
   }
-  const targets = bare.map((target): HealthTarget => {
+  const targets = bare.map((target, index): HealthTarget => {
     const size = groups[target.group]?.length ?? 0;
     const ejectableMax = countEjectable(target.rules?.shareMaxPercent ?? 0, size);
-    return { ...target, ejectableMax };
+    return { ...target, ejectableMax, throttledTogether: limits[index] ?? [index] };
   });
   return { targets, groups, columns: config.workers + 1 };
 }

@@ -149,12 +149,15 @@ export class HealthTable implements TargetHealth {
   noteThrottled(index: number, nowMs: number, untilMs: number): void {
     const low = this.#low(index);
     if (this.#hasTrial(index, low)) this.#close(index, nowMs, turnOf(low), REASON.throttled);
-    const row = this.#row(index);
     const throttledMs = planThrottle(nowMs, untilMs);
-    if (throttledMs > this.#floats[row + ROW.throttledUntil]!) {
-      // Two threads may mix theirs here: a factor within its bounds comes of it, and the next 429 puts it right.
-      this.#floats[row + ROW.throttledUntil] = throttledMs;
-      this.#floats[row + ROW.recoveredAt] = planRecovery(nowMs, throttledMs);
+    // What else is reached with the same account and model need not be told the same by a call of its own.
+    for (const target of this.plan.targets[index]!.throttledTogether) {
+      const row = this.#row(target);
+      if (throttledMs > this.#floats[row + ROW.throttledUntil]!) {
+        // Two threads may mix theirs here: a factor within its bounds comes of it, and the next 429 puts it right.
+        this.#floats[row + ROW.throttledUntil] = throttledMs;
+        this.#floats[row + ROW.recoveredAt] = planRecovery(nowMs, throttledMs);
+      }
     }
   }
 

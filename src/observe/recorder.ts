@@ -126,6 +126,7 @@ function describe(exchange: Exchange, endedMs: number): Parameters<WriteAccessLi
     consumer: exchange.identity?.consumerName ?? null,
     method: exchange.head.method,
     path: exchange.head.path,
+    client: exchange.head.clientAddress,
     dialect: exchange.dialect,
     model: exchange.model,
     targetModel: target === null ? null : (target.model ?? exchange.model),
@@ -155,11 +156,13 @@ function describeUsage({ usage, costNanoDollars, isPriced, isEstimated }: Settle
 }
 
 /** Every credential that the configuration holds, so that none of them gets into a line. */
-export function listSecrets(config: Pick<WeirConfig, 'providers'>): string[] {
-  return config.providers.flatMap(({ apiKey, proxyUrl }) => [
+export function listSecrets(config: Pick<WeirConfig, 'providers' | 'admin'>): string[] {
+  const { token } = config.admin;
+  const ofProviders = config.providers.flatMap(({ apiKey, proxyUrl }) => [
     ...(apiKey === null ? [] : [apiKey]),
     ...(proxyUrl === null ? [] : listProxySecrets(proxyUrl)),
   ]);
+  return token === null ? ofProviders : [token, ...ofProviders];
 }
 
 /** The URL, and in all forms in which they are sent or may be repeated, what stands before the `@` of it. */

@@ -3,7 +3,8 @@
  * SO_REUSEPORT. The acceptor spreads evenly (64 connections over 8 workers: 8 each); SO_REUSEPORT hashes.
  */
 import { Listener } from '../accept/listener.js';
-import type { WeirConfig } from '../config/model.js';
+import { canReadCertificates } from '../accept/uws.js';
+import type { PublicTls, WeirConfig } from '../config/model.js';
 import { OperatorError } from '../core/errors.js';
 
 export type AcceptMode = 'acceptor' | 'reuseport';
@@ -32,6 +33,15 @@ export function chooseAcceptMode(config: Pick<WeirConfig, 'accept' | 'listen'>):
     );
   }
   return 'acceptor';
+}
+
+/** @throws OperatorError where clients must show certificates and this binary can't tell whether they did. */
+export function checkClientAuth({ clientCa, clientAuth }: PublicTls): void {
+  if (clientCa !== null && clientAuth === 'require' && !canReadCertificates()) {
+    throw new OperatorError(
+      `listen.tls.client_ca needs a uWebSockets.js binary that has getX509Certificate; the one for Node ${process.versions.node} has not, and would let in clients without a certificate. Use client_auth: request, or Node 22 or newer`,
+    );
+  }
 }
 
 /** The primary's app that accepts for all workers. It serves no request itself. */
@@ -72,7 +82,7 @@ export class Acceptor {
 function createProbe(): Listener {
   return new Listener({
     tls: null,
-    readsAddress: false,
+    addresses: null,
     onRequest: (downstream) => downstream.cut(),
     onFault: () => {},
     onConnections: () => {},

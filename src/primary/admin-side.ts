@@ -45,6 +45,7 @@ export class AdminSide {
     const collect = (): Promise<void> => this.#collect();
     this.server = createAdminServer({
       address: host.readConfig().admin,
+      token: host.readConfig().admin.token,
       isReady: host.isReady,
       renderMetrics: async () => {
         await collect();

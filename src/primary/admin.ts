@@ -9,6 +9,7 @@ import type { Socket } from 'node:net';
 import type { ListenAddress } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { METRICS_CONTENT_TYPE } from '../observe/metrics.js';
+import { AdminGuard, type AdminRefusal } from './admin-guard.js';
 import { PAGE_POLICY, type StaticFile } from './dashboard-files.js';
 import { describeListenError } from './endpoint.js';
 
@@ -47,6 +48,8 @@ export interface StreamRoute {
 
 export interface AdminServerOptions {
   readonly address: ListenAddress;
+  /** What requests must carry; null: none, because only this machine reaches the address. */
+  readonly token?: string | null;
   readonly isReady: () => Readiness;
   readonly renderMetrics: () => Promise<string>;
   readonly api: readonly ApiRoute[];
@@ -71,6 +74,8 @@ interface Answer {
   readonly body: string;
   /** The methods, where another one was used. */
   readonly allow?: string;
+  /** How to be let in, where that is missing. */
+  readonly challenge?: string;
 }
 
 interface Route {
@@ -84,9 +89,17 @@ const READING = ['GET', 'HEAD'];
 const CLOSE_GRACE_MS = 500;
 
 export function createAdminServer(options: AdminServerOptions): AdminServer {
+  const guard = new AdminGuard(options.token ?? null);
   const routes = new Map<string, Route>([
     ['/healthz', reading(() => answerJson(200, { status: 'ok' }))],
-    ['/readyz', reading(() => answerReadiness(options.isReady()))],
+    [
+      '/readyz',
+      reading(({ headers }) => {
+        const readiness = options.isReady();
+        const { ready } = readiness;
+        return answerReadiness(guard.isTrusted(headers) ? readiness : { ready, reason: '' });
+      }),
+    ],
     [
       '/metrics',
       reading(async () => ({
@@ -121,6 +134,14 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
     },
     (request, response) => {
       takeBody(request, response, (body) => {
+        const isReading = READING.includes(request.method ?? '');
+        const refusal = guard.judge(pathOf(request), isReading, request.headers);
+        const isFile = options.files?.has(pathOf(request)) === true;
+        // The page tells nothing by itself, and asks for the token; before anything else is said the guard is asked.
+        if (refusal !== null && !isFile) {
+          sendAnswer(request, response, answerRefusal(refusal));
+          return;
+        }
         const stream = options.streams?.find(({ path }) => path === pathOf(request));
         if (stream !== undefined && request.method === 'GET') {
           if (!stream.open(response))
@@ -153,7 +174,7 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
   };
 }
 
-function reading(handle: () => Answer | Promise<Answer>): Route {
+function reading(handle: Route['handle']): Route {
   return { methods: READING, handle };
 }
 
@@ -185,6 +206,11 @@ function pathOf({ url = '/' }: IncomingMessage): string {
   return url.split('?', 1)[0] ?? '/';
 }
 
+function answerRefusal({ status, error }: AdminRefusal): Answer {
+  const answer = answerJson(status, { error });
+  return status === 401 ? { ...answer, challenge: 'Bearer realm="weir"' } : answer;
+}
+
 async function handleRequest(
   routes: ReadonlyMap<string, Route>,
   request: IncomingMessage,
@@ -204,7 +230,7 @@ async function handleRequest(
 function answerReadiness({ ready, reason, workers }: Readiness): Answer {
   return ready
     ? answerJson(200, { status: 'ready', workers })
-    : answerJson(503, { status: 'not_ready', reason, workers });
+    : answerJson(503, { status: 'not_ready', ...(reason === '' ? {} : { reason }), workers });
 }
 
 function answerJson(status: number, value: unknown): Answer {
@@ -226,6 +252,7 @@ function sendAnswer(request: IncomingMessage, response: ServerResponse, answer: 
     response.setHeader('content-security-policy', PAGE_POLICY);
   }
   if (answer.allow !== undefined) response.setHeader('allow', answer.allow);
+  if (answer.challenge !== undefined) response.setHeader('www-authenticate', answer.challenge);
   response.end(request.method === 'HEAD' ? undefined : answer.body);
 }
 

@@ -2,7 +2,7 @@
  * Counts connections by client address, as the kernel lists them: for all workers, and exactly, which a worker could not,
  * for when a connection closes nobody can say any more whose it was.
  */
-import { nameCaller } from '../accept/caller-address.js';
+import type { ClientAddresses } from '../accept/caller-address.js';
 import { SYSTEM_FILES, type SystemFiles } from './process-readings.js';
 
 /** State `ESTABLISHED` of include/net/tcp_states.h, as /proc/net/tcp writes it. */
@@ -10,14 +10,22 @@ const ESTABLISHED = '01';
 const TABLES = ['/proc/net/tcp', '/proc/net/tcp6'];
 const WORD_DIGITS = 8;
 
+/** What is looked for. */
+export interface CrowdSearch {
+  /** That clients connect to. */
+  readonly port: number;
+  /** Connections that an address may have; with as many it gets no more. */
+  readonly max: number;
+  /** Trusted proxies are no crowd: each speaks for many clients. */
+  readonly addresses: ClientAddresses;
+  readonly addressesMax: number;
+}
+
 /**
- * @param port that clients connect to.
  * @returns addresses with at least as many connections as `max`, the most first; at most `addressesMax`.
  */
 export function findCrowded(
-  port: number,
-  max: number,
-  addressesMax: number,
+  { port, max, addresses, addressesMax }: CrowdSearch,
   files: SystemFiles = SYSTEM_FILES,
 ): string[] {
   const counts = new Map<string, number>();
@@ -28,8 +36,10 @@ export function findCrowded(
       if (state !== ESTABLISHED || local?.endsWith(localEnd) !== true || remote === undefined) {
         continue;
       }
-      const address = nameCaller(formatAddress(remote.slice(0, remote.indexOf(':'))));
-      counts.set(address, (counts.get(address) ?? 0) + 1);
+      const client = addresses.find(formatAddress(remote.slice(0, remote.indexOf(':'))));
+      if (client !== null && !client.isTrusted) {
+        counts.set(client.caller, (counts.get(client.caller) ?? 0) + 1);
+      }
     }
   }
   return [...counts]

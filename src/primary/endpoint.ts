@@ -2,11 +2,9 @@
  * Tries the public address before any worker listens there. With SO_REUSEPORT a second gateway would share the port
  * in silence, and uWebSockets.js does not say why it can't listen; so the operator is told here, in one line.
  */
-import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { createSecureContext } from 'node:tls';
 import { formatAddress } from '../config/address.js';
-import type { ListenAddress, PublicListen } from '../config/model.js';
+import type { ListenAddress } from '../config/model.js';
 import { OperatorError } from '../core/errors.js';
 import type { Inheritance } from '../supervisor/protocol.js';
 
@@ -60,30 +58,4 @@ export async function findPort(
   const isSame = before !== null && before.host === host && before.port === port;
   if (isSame && inheritance?.isSuccessor === true) return before.boundPort;
   return probeAddress({ host, port: isSame ? before.boundPort : port });
-}
-
-/** @throws OperatorError when a file can't be read or certificate and key do not fit. */
-export function checkCertificate(tls: PublicListen['tls']): void {
-  if (tls === null) {
-    return;
-  }
-  const cert = readPem('certificate', tls.cert);
-  const key = readPem('key', tls.key);
-  try {
-    createSecureContext({ cert, key });
-  } catch (error) {
-    throw new OperatorError(`listen.tls: ${tls.cert} with ${tls.key}: ${describe(error)}`);
-  }
-}
-
-function readPem(what: string, file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    throw new OperatorError(`listen.tls: the ${what} can’t be read: ${describe(error)}`);
-  }
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

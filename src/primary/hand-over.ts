@@ -1,5 +1,5 @@
 /**
- * Both sides of an upgrade (docs/upgrade.md). The server that goes lets its workers stand still for as long as its
+ * Both sides of an upgrade (docs/operations.md). The server that goes lets its workers stand still for as long as its
  * buckets are copied, hands them over, and tells what its running exchanges use up or give back while they last. The one
  * that comes waits for them, and keeps what the other still holds in a column of its own.
  */

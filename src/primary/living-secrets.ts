@@ -9,7 +9,7 @@ export class LivingSecrets {
 
   readonly redact: Redact = (text) => this.#redact(text);
 
-  add(generation: number, config: Pick<WeirConfig, 'providers'>): void {
+  add(generation: number, config: Pick<WeirConfig, 'admin' | 'providers'>): void {
     this.#byGeneration.set(generation, listSecrets(config));
     this.#build();
   }

@@ -20,10 +20,11 @@ import type { WorkerStart } from '../worker/messages.js';
 import { type AcceptMode, Acceptor, chooseAcceptMode } from './acceptor.js';
 import type { Readiness } from './admin.js';
 import { AdminSide } from './admin-side.js';
+import { type CertificateKeeper, openCertificate } from './certificate-keeper.js';
 import { CheckKeeper } from './check-keeper.js';
 import { widenInlining } from './compiler.js';
 import { WatchKeeper } from './config-watch.js';
-import { checkCertificate, findPort } from './endpoint.js';
+import { findPort } from './endpoint.js';
 import { type Kept, planNext, startFirst } from './generation-plan.js';
 import { Generations } from './generations.js';
 import { HandOver } from './hand-over.js';
@@ -36,6 +37,7 @@ import { ResourceWatch } from './resource-watch.js';
 import type { SupervisorLink } from './supervisor-link.js';
 import { TargetKeeper } from './target-keeper.js';
 import { TargetPlaces } from './target-places.js';
+import { Watchdog } from './watchdog.js';
 import { WorkerCare } from './worker-care.js';
 import { type ListeningWorker, WorkerSet } from './worker-set.js';
 
@@ -58,10 +60,13 @@ export class Primary {
   readonly #workers: WorkerSet;
   readonly #adminSide: AdminSide;
   readonly logger: Logger;
+  readonly #watchdog: Watchdog;
   readonly #secrets = new LivingSecrets();
   readonly #limits: LimitKeeper;
   readonly #targets: TargetKeeper;
   readonly #resources: ResourceWatch;
+  /** null: the public port serves no TLS, or nothing runs yet. */
+  #certificate: CertificateKeeper | null = null;
   /** What lasts from one configuration to the next. */
   readonly #kept: Kept;
   #reloader: Reloader | null = null;
@@ -87,6 +92,7 @@ export class Primary {
     this.#config = config;
     this.#secrets.add(1, config);
     this.logger = createLogger(config.log.level, this.#sink, this.#secrets.redact);
+    this.#watchdog = new Watchdog(this.logger, this.#sink);
     this.#limits = new LimitKeeper(config, this.logger);
     this.#targets = new TargetKeeper(config, this.logger);
     this.#resources = new ResourceWatch(config, this.logger);
@@ -105,6 +111,7 @@ export class Primary {
       onReserve: async (ask) => (await this.handOver?.reserve(ask)) ?? null,
       onSettled: (changes) => this.handOver?.settle(changes),
       onCountTokens: (body, model) => this.#tokenCounter.count(body, model),
+      onCertificateRefused: (index, problem) => this.#certificate?.onRefused(index, problem),
       onEnded: (index) => {
         this.#limits.reclaim(index);
         this.#resources.reclaim(index);
@@ -146,7 +153,7 @@ export class Primary {
   async start(): Promise<void> {
     const { config, link } = this.#options;
     const startedMs = nowMs();
-    checkCertificate(config.listen.tls);
+    this.#certificate = openCertificate(config.listen.tls, this.logger, this.#workers);
     for (const provider of config.providers) {
       checkTlsFiles(provider);
     }
@@ -173,6 +180,7 @@ export class Primary {
     this.#limits.startSaving();
     this.#targets.startLooking();
     this.#resources.start(port, (addresses) => this.#workers.tellCrowded(addresses));
+    this.#certificate?.start();
     this.#adminSide.start();
     void this.#tokenCounter.warmFor(config);
     this.#watch.follow(config);
@@ -193,6 +201,7 @@ export class Primary {
 
   /** Reads the configuration anew and turns to it; what is wrong with it is in the result and in the log. */
   reload(cause: string): Promise<ReloadResult> {
+    if (!this.#isDraining) this.#certificate?.look();
     if (this.#reloader !== null) return this.#reloader.request(cause);
     const problems = [this.#readiness.reason];
     return Promise.resolve({ outcome: 'busy', generation: 0, problems });
@@ -214,7 +223,7 @@ export class Primary {
     }
     this.#isDraining = true;
     this.logger.info({ reason, timeout_ms: drainTimeoutMs }, 'draining');
-    const watchdog = this.#startWatchdog(drainTimeoutMs + BOUNDS.watchdogMs);
+    const watchdog = this.#watchdog.start(drainTimeoutMs + BOUNDS.watchdogMs);
     this.#stopAccepting('draining');
     const cut = await this.#workers.drain(drainTimeoutMs);
     await this.#end(cut);
@@ -230,7 +239,7 @@ export class Primary {
     this.#isHandingOver = true;
     const { upgradeDrainTimeoutMs } = this.#config;
     this.logger.info({ timeout_ms: upgradeDrainTimeoutMs }, 'handing over to another server');
-    const watchdog = this.#startWatchdog(upgradeDrainTimeoutMs + BOUNDS.watchdogMs);
+    const watchdog = this.#watchdog.start(upgradeDrainTimeoutMs + BOUNDS.watchdogMs);
     this.#stopAccepting('another server has taken over');
     await handOver.give();
     const cut = await this.#workers.drain(upgradeDrainTimeoutMs, BOUNDS.upgradeLingerMs);
@@ -243,6 +252,7 @@ export class Primary {
   #stopAccepting(reason: string): void {
     this.#readiness = { ready: false, reason };
     this.#watch.stop();
+    this.#certificate?.stop();
     this.#checks.stop();
     this.#care.stop();
     this.#acceptor?.stop();
@@ -270,21 +280,13 @@ export class Primary {
 
   /** Takes back a start that failed, so that nothing is left running. */
   async #abandon(): Promise<void> {
-    const watchdog = this.#startWatchdog(BOUNDS.watchdogMs);
+    const watchdog = this.#watchdog.start(BOUNDS.watchdogMs);
     this.#gate.open();
     this.#acceptor?.stop();
     await this.#workers.drain(0);
     this.#acceptor?.close();
     await this.#adminSide.close();
     clearTimeout(watchdog);
-  }
-
-  #startWatchdog(ms: number): NodeJS.Timeout {
-    return setTimeout(() => {
-      this.logger.fatal('the workers did not end in time; killing the process');
-      this.#sink.flushSync();
-      process.kill(process.pid, 'SIGKILL');
-    }, ms).unref();
   }
 
   async #startWorkers(mode: AcceptMode, port: number): Promise<void> {
@@ -377,7 +379,7 @@ export class Primary {
   /** Whoever does not answer any more can't be waited for: what the limits know is saved, and the process ends as it is. */
   async #die(reason: string): Promise<void> {
     this.logger.fatal(reason);
-    const watchdog = this.#startWatchdog(BOUNDS.watchdogMs);
+    const watchdog = this.#watchdog.start(BOUNDS.watchdogMs);
     await this.#limits.stop();
     clearTimeout(watchdog);
     this.#sink.flushSync();

@@ -38,7 +38,7 @@ export function sayReady(logger: Logger, facts: ReadyFacts): void {
   );
   if (facts.isSupervised && !migratesRequests()) {
     logger.info(
-      'net.ipv4.tcp_migrate_req is not 1: an upgrade may reset connections that just come in (docs/upgrade.md)',
+      'net.ipv4.tcp_migrate_req is not 1: an upgrade may reset connections that just come in (docs/operations.md)',
     );
   }
 }

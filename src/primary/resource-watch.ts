@@ -2,6 +2,7 @@
  * Looks at what only the whole process can know, memory and descriptors, and tells the workers by shared memory; says in
  * the log when a worker begins to refuse, refuses others, or stops; finds addresses with too many connections.
  */
+import { ClientAddresses } from '../accept/caller-address.js';
 import type { WeirConfig } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs } from '../core/clock.js';
@@ -16,6 +17,7 @@ const NOBODY = 'nobody is refused any more';
 export class ResourceWatch {
   readonly buffer: SharedArrayBuffer;
   #config: WeirConfig;
+  #addresses: ClientAddresses;
   readonly #logger: Logger;
   readonly #readings: Readings;
   /** Of the cgroup or the machine. */
@@ -30,6 +32,7 @@ export class ResourceWatch {
 
   constructor(config: WeirConfig, logger: Logger) {
     this.#config = config;
+    this.#addresses = new ClientAddresses(config.trustedProxies);
     this.#logger = logger;
     this.buffer = createReadingsBuffer(config.workers);
     this.#readings = new Readings(this.buffer);
@@ -59,6 +62,7 @@ export class ResourceWatch {
   /** A reload has brought another configuration. */
   adopt(config: WeirConfig): void {
     this.#config = config;
+    this.#addresses = new ClientAddresses(config.trustedProxies);
   }
 
   /** A worker's thread has ended. */
@@ -122,7 +126,9 @@ export class ResourceWatch {
     const canBeCrowded = this.#readings.sumConnections(this.#config.workers) >= max;
     if ((!canBeCrowded && !this.#hasCrowd) || startedMs - this.#crowdLookMs < pauseMs) return;
     this.#crowdLookMs = startedMs;
-    const crowded = canBeCrowded ? findCrowded(port, max, BOUNDS.crowdedAddressesMax) : [];
+    const addresses = this.#addresses;
+    const addressesMax = BOUNDS.crowdedAddressesMax;
+    const crowded = canBeCrowded ? findCrowded({ port, max, addresses, addressesMax }) : [];
     this.#crowdTookMs = nowMs() - startedMs;
     if (crowded.length > 0 || this.#hasCrowd) onCrowded(crowded);
     this.#hasCrowd = crowded.length > 0;

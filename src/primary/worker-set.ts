@@ -20,6 +20,8 @@ export interface WorkerSetEvents {
   onLog(lines: Uint8Array, lineCount: number, onTaken: () => void): void;
   /** A worker asks for the tokens of a prompt; null: they can't be had. */
   onCountTokens(body: Uint8Array, model: string): Promise<number | null>;
+  /** A worker could not take up a changed certificate. */
+  onCertificateRefused(index: number, problem: string): void;
   /** After a hand-over: a worker asks for units of limits, or tells what became of them. */
   onReserve(ask: LimitAsk): Promise<LimitAnswer | null>;
   onSettled(changes: readonly HeldChange[]): void;
@@ -138,6 +140,11 @@ export class WorkerSet {
     }
     await Promise.all(this.#members.map((member) => member.exited));
     return this.#members.reduce((sum, member) => sum + member.cut, 0);
+  }
+
+  /** New connections get what the files of `listen.tls` hold now. */
+  reloadCertificate(): void {
+    this.tellAll({ kind: 'reload-certificate' });
   }
 
   /** Resolves when no worker listens, or after a bounded time. */
@@ -273,6 +280,9 @@ export class WorkerSet {
         });
         break;
       }
+      case 'certificate-refused':
+        this.#events.onCertificateRefused(index, message.problem);
+        break;
       case 'reserve': {
         const { id, ask } = message;
         void this.#events.onReserve(ask).then((answer) => {

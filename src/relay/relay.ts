@@ -297,8 +297,9 @@ export class Relay implements DownstreamObserver {
 
   /** Where two parsers may disagree about where the next request begins, or when draining, this is the last answer. */
   #closes(): boolean {
-    const { head } = this.#exchange;
-    return this.#host.isDraining || head.isChunked || hidesLength(head);
+    const { head, downstream } = this.#exchange;
+    const isAsked = this.#host.isDraining || downstream.endsConnection;
+    return isAsked || head.isChunked || hidesLength(head);
   }
 
   #hasMuchUnread(): boolean {

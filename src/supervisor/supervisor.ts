@@ -1,7 +1,7 @@
 /**
  * The parent process. It runs no native code and serves nothing, so that it outlives whatever befalls a server: it
  * starts the server process, starts it again when it dies, passes signals on, and on SIGUSR2 puts a new one in its place
- * without a lost request (docs/upgrade.md). It ends when no server is left, with the server's exit code.
+ * without a lost request (docs/operations.md). It ends when no server is left, with the server's exit code.
  */
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs } from '../core/clock.js';

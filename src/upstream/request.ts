@@ -8,6 +8,7 @@ import {
   CONNECTION,
   CONTENT_LENGTH,
   CREDENTIAL,
+  FORWARDED,
   findHeaderName,
   HOP_BY_HOP,
   HOST,
@@ -27,6 +28,8 @@ export interface RequestTemplate {
   readonly basePath: string;
   /** The header line of the provider's credential, after a CR LF; empty passes the caller's on. */
   readonly credentialLine: string;
+  /** The provider is told the client’s address. */
+  readonly tellsClient: boolean;
 }
 
 export interface BodyPatches {
@@ -41,6 +44,7 @@ export function createTemplate(
   return {
     basePath: pathname === '/' ? '' : pathname.replace(/\/$/, ''),
     credentialLine: credential === null ? '' : `\r\n${credential[0]}: ${credential[1]}`,
+    tellsClient: config.tellsClient,
   };
 }
 
@@ -56,7 +60,7 @@ export function writeRequest(
   const path = basePath === API_PREFIX ? head.path : basePath + head.path.slice(API_PREFIX.length);
   const headerLines = writeHeaders(
     head,
-    template.credentialLine,
+    template,
     identity?.keyHeaders ?? NO_NAMES,
     exchange.asksUsage,
   );
@@ -96,7 +100,7 @@ const UNENCODED = 'identity';
 /** @param asksUnencoded the provider shall not compress its answer. */
 function writeHeaders(
   head: RequestHead,
-  credentialLine: string,
+  { credentialLine, tellsClient }: RequestTemplate,
   keyHeaders: readonly string[],
   asksUnencoded: boolean,
 ): string {
@@ -120,6 +124,8 @@ function writeHeaders(
       case HOP_BY_HOP:
       case OWN:
       case TIMEOUT:
+      // Where a client sits is no provider’s business, and what a stranger writes there no one’s.
+      case FORWARDED:
         continue;
       case CREDENTIAL:
         if (credentialLine !== '' || keyHeaders.includes(name)) {
@@ -139,6 +145,9 @@ function writeHeaders(
   }
   // Last, so that nothing that the caller sends, `connection: authorization` included, takes it away (P-04).
   lines += credentialLine;
+  if (tellsClient && head.clientAddress !== '') {
+    lines += `\r\nx-forwarded-for: ${head.clientAddress}`;
+  }
   return asksUnencoded && !isEncodingSaid ? `${lines}\r\naccept-encoding: ${UNENCODED}` : lines;
 }
 

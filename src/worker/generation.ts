@@ -2,6 +2,7 @@
  * What one worker runs exchanges with, built from one configuration. A reload builds the next beside it; exchanges keep
  * the one that they began with, so it ends with the last of them. What outlives it is its worker's (runtime.ts).
  */
+import { asksForAddress, ClientAddresses } from '../accept/caller-address.js';
 import { Admission } from '../admit/admission.js';
 import type { LimitDeputy } from '../admit/deputy.js';
 import type { Estimator } from '../admit/estimate.js';
@@ -79,8 +80,8 @@ export class Generation implements Stages {
   readonly number: number;
   readonly config: WeirConfig;
   readonly gate: ExchangeGate;
-  /** Whether heads must say where they come from. */
-  readonly readsAddress: boolean;
+  /** Tells who a request is from; null where nobody asks. */
+  readonly addresses: ClientAddresses | null;
   readonly keys: Stages['keys'];
   readonly bodies: BodyInspector;
   readonly deadlines: Deadlines;
@@ -99,11 +100,11 @@ export class Generation implements Stages {
     this.number = start.number;
     this.config = config;
     this.gate = host.gate;
-    this.readsAddress = config.callers?.by === 'address';
+    this.addresses = asksForAddress(config) ? new ClientAddresses(config.trustedProxies) : null;
     this.bodies = host.bodies;
     this.deadlines = deadlines;
     const writeLine = config.log.access
-      ? createAccessLine(host.log, createRedact(listSecrets(config)))
+      ? createAccessLine(host.log, createRedact(listSecrets(config)), config.log.client)
       : null;
     this.#recorder = new Recorder(layout, column, host.histograms, writeLine, host.trail);
     this.keys = createKeyTable(config.consumers);

@@ -93,6 +93,8 @@ export type ToPrimary =
       readonly model: string;
       readonly body: Uint8Array;
     }
+  /** The answer to `reload-certificate` where it could not be done. */
+  | { readonly kind: 'certificate-refused'; readonly problem: string }
   /** Takes from limits that another server keeps; answered by `reserved`. */
   | { readonly kind: 'reserve'; readonly id: number; readonly ask: LimitAsk }
   | { readonly kind: 'settled'; readonly changes: readonly HeldChange[] }
@@ -116,6 +118,8 @@ export type ToWorker =
   | { readonly kind: 'tokens-counted'; readonly id: number; readonly tokens: number | null }
   /** Addresses that have as many connections as they may have. */
   | { readonly kind: 'crowded'; readonly addresses: readonly string[] }
+  /** Read the files of `listen.tls` again, for new connections. */
+  | { readonly kind: 'reload-certificate' }
   /** What is in force has changed; who had no request since would not notice. */
   | { readonly kind: 'turn' }
   /** What was to be prepared does not come into force. */

@@ -25,8 +25,8 @@ const { config } = start.generation;
 const runtime = new WorkerRuntime(start, send);
 const listener = new Listener({
   tls: config.listen.tls,
-  get readsAddress() {
-    return runtime.current.readsAddress;
+  get addresses() {
+    return runtime.current.addresses;
   },
   onRequest: (downstream, head) => runExchange(runtime.current, downstream, head),
   onFault: (error) => runtime.onFault(null, error),
@@ -55,6 +55,13 @@ port.on('message', (sent: Uint8Array | PrepareGeneration) => {
       break;
     case 'crowded':
       runtime.connectionGate.setCrowded(message.addresses);
+      break;
+    case 'reload-certificate':
+      try {
+        listener.reloadCertificate();
+      } catch (error) {
+        send({ kind: 'certificate-refused', problem: String(error) });
+      }
       break;
     case 'reserved':
       runtime.deputy?.onReserved(message.id, message.answer);

@@ -1,7 +1,7 @@
 /** Runs the vectors of HTTP/1.1 against Weir and others, each in front of an echo of its own, and keeps what they did. */
 import { EchoUpstream } from '../helpers/echo-upstream.js';
 import { proxyConfig, startGateway } from '../helpers/gateway.js';
-import { findOrphans, type ProbeResult, probeAll } from '../helpers/http11-probe.js';
+import { findOrphans, isClosedLate, type ProbeResult, probeAll } from '../helpers/http11-probe.js';
 import type { Verdict } from '../helpers/http11-rules.js';
 import type { SuiteName } from '../helpers/http11-vector.js';
 import { HTTP11_VECTORS } from '../helpers/http11-vectors.js';
@@ -124,7 +124,7 @@ function addUp(results: readonly ProbeResult[], echo: EchoUpstream, isAlive: boo
   return {
     smuggled: results.filter(({ fault }) => fault === 'smuggled').length,
     hung: results.filter(({ fault }) => fault === 'hung').length,
-    late: results.filter(isLate).length,
+    late: results.filter(({ vector, seen }) => isClosedLate(vector, seen)).length,
     crashed: isAlive ? 0 : 1,
     pass: count('pass'),
     lenient: count('lenient'),
@@ -164,19 +164,12 @@ export function buildGrid(runs: Readonly<Record<ProxyName, ProxyRun>>, weir: str
   };
 }
 
-/** Closed so late that it was a timer's doing. */
-const LATE_MS = 5000;
-
-function isLate({ seen, vector }: ProbeResult): boolean {
-  return seen.ending === 'closed' && seen.ms > LATE_MS && !vector.rule.waits;
-}
-
 export function describeResult({ seen, fault }: ProbeResult): string {
   if (fault === 'smuggled') return `SMUGGLED: ${seen.hidden[0] ?? ''}`;
   if (seen.ending === 'silent') return 'HUNG';
   if (seen.ending === 'garbled') return 'no HTTP';
   if (seen.ending === 'closed') {
-    return seen.ms > LATE_MS ? `closed after ${Math.round(seen.ms / 1000)} s` : 'closed';
+    return seen.ms > 2000 ? `closed after ${Math.round(seen.ms / 1000)} s` : 'closed';
   }
   const passed =
     seen.arrived.length > 0 ? 'served ' : seen.rejected.length > 0 ? 'passed on, ' : '';

@@ -11,6 +11,7 @@ const GAPS: Readonly<Record<string, string>> = {
   'SMUG-CHUNK-BARE-SEMICOLON': 'extensions are skipped unread by newer binaries',
   'SMUG-CHUNK-EXT-INVALID-TOKEN': 'extensions are skipped unread by newer binaries',
   'SMUG-CHUNK-EXT-CTRL': 'extensions are skipped unread by newer binaries',
+  'SMUG-CHUNK-LEADING-SP': 'newer binaries read the chunk as meant; the connection ends',
   'SMUG-CHUNK-SIZE-TRAILING-OWS':
     'the chunk is read as meant; framed anew, and the connection ends',
   'SMUG-CHUNK-MISSING-TRAILING-CRLF': 'the same',
@@ -70,7 +71,11 @@ describe('HTTP/1.1 conformance', () => {
     assert.equal(run.totals.crashed, 0);
   });
 
-  it('P-34 conformance-vector-is-judged-against-the-rfc', () => {
+  it('P-34 conformance-vector-is-judged-against-the-rfc', (context) => {
+    const { pass, lenient, fail, late } = run.totals;
+    context.diagnostic(
+      `${pass} as asked, ${lenient} lenient, ${fail} against; ${late} not answered, closed by a timer`,
+    );
     assert.deepEqual(
       complain(({ vector, verdict }) => verdict === 'fail' && !(vector.id in GAPS)),
       [],

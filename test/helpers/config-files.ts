@@ -20,14 +20,15 @@ export function providerOf(fields: string, env: NodeJS.ProcessEnv = {}) {
 }
 
 export const FULL = `
-listen: { host: "::", port: "\${PORT}", tls: { cert: cert.pem, key: /keys/key.pem } }
-admin: "[::1]:9090"
+listen: { host: "::", port: "\${PORT}", tls: { cert: cert.pem, key: /keys/key.pem, client_ca: ca.pem, client_auth: request } }
+admin: { host: "::1", port: 9090, token: an-admin-token-of-24-ch }
+trusted_proxies: [loopback, 10.0.0.0/8, "2001:db8::1"]
 workers: 3
 accept: reuseport
 state_dir: ./state
 drain_timeout: 90s
 upgrade_drain_timeout: 20m
-log: { level: warn, access: off }
+log: { level: warn, access: off, client: on }
 providers:
   a: { dialect: openai, base_url: "https://a.test/v1", api_key: sk-secret }
   b:
@@ -37,6 +38,7 @@ providers:
     connections: { max: 4, queue: 5, queue_timeout: 6s, keep_alive: 7s, warm: 3 }
     tls: { ca: ca.pem, cert: "$\${x}.pem", key: /keys/key.pem }
     proxy_url: "http://me:p%40ss-word@proxy.test:3128"
+    tell_client: on
     breaker: { failures: 3, rate: 25, min_requests: 7, window: 20s, eject: 2s, eject_max: 1m, share_max: 100 }
     health: { model: tiny, every: 30s, timeout: 2s }
 models:

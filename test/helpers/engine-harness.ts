@@ -59,6 +59,7 @@ export class ProviderHarness {
       proxyUrl: options.proxyUrl ?? null,
       engine,
       asksUsage: true,
+      tellsClient: false,
       breaker: null,
       health: null,
     };

@@ -16,7 +16,7 @@ import { type EngineName, stopAll, UPSTREAM_KEY } from './engine-matrix.js';
 import { BEHAVIOURS, type Behaviour } from './failure-behaviours.js';
 import { type ConfigText, type Gateway, startGateway } from './gateway.js';
 import { renderJson, renderRequest } from './http-text.js';
-import { findClosedPort, MockUpstream, send } from './mock-upstream.js';
+import { MockUpstream, send } from './mock-upstream.js';
 import { RawClient } from './raw-client.js';
 import { type Asked, askModel } from './several-targets.js';
 
@@ -36,6 +36,8 @@ export const CASES: readonly Case[] = Object.entries(BEHAVIOURS).flatMap(([name,
 const CHAINS = ['any', 'context', 'content'] as const;
 const RETRY = { backoff: '1ms' };
 const PLAIN = 'plain';
+/** So many providers and models take a while on a busy machine. */
+const START_MS = 30_000;
 
 export class FailureScene {
   /** Providers that fail, where they are scripted, by the case's id. */
@@ -61,7 +63,8 @@ export class FailureScene {
     this.#good = await MockUpstream.start({
       script: ({ text }) => [send(renderJson({ served: JSON.parse(text).model }))],
     });
-    const closed = `http://127.0.0.1:${await findClosedPort()}/v1`;
+    // A port that was free a moment ago may be the next provider's; this one is given to nobody.
+    const closed = 'http://127.0.0.1:1/v1';
     const places = { closed, untrusted: await this.#listenUntrusted() };
     const own = { dialect: 'openai', api_key: UPSTREAM_KEY, engine };
     const providers: Record<string, ConfigText> = {
@@ -84,6 +87,7 @@ export class FailureScene {
     );
     this.gateway = await startGateway({
       workers: 1,
+      readyMs: START_MS,
       config: {
         retry: { budget: 100 },
         providers,
@@ -137,7 +141,7 @@ export class FailureScene {
     const body = JSON.stringify({ model: `${id}-alone` });
     const headers: [string, string][] = [['authorization', `Bearer wk-${PLAIN}`]];
     client.send(renderRequest({ target: '/v1/chat/completions', headers, body }));
-    await this.#failing.get(id)?.waitForRequest(0);
+    await this.#failing.get(id)?.waitForRequest(0, START_MS);
   }
 
   /** @param consumer whose limits are charged; left out: nobody's. */

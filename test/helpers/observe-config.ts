@@ -18,6 +18,7 @@ export function createRoutesConfig(
         timeouts: { connectMs: 1, firstByteMs: 1, firstTokenMs: null, idleMs: 1, wholeMs: null },
         engine: 'auto',
         asksUsage: true,
+        tellsClient: false,
         breaker: null,
         health: null,
         connections: { max: 1, queue: 1, queueTimeoutMs: 1, keepAliveMs: 1, warm: 0 },

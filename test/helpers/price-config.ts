@@ -17,6 +17,7 @@ export function createProvider(name: string, baseUrl: string): ProviderConfig {
     timeouts: { connectMs: 1, firstByteMs: 1, firstTokenMs: null, idleMs: 1, wholeMs: null },
     engine: 'auto',
     asksUsage: true,
+    tellsClient: false,
     breaker: null,
     health: null,
     connections: { max: 1, queue: 1, queueTimeoutMs: 1, keepAliveMs: 1, warm: 0 },

@@ -127,6 +127,7 @@ export interface ExchangeOptions {
   readonly contentLength?: number;
   readonly isChunked?: boolean;
   readonly callerAddress?: string;
+  readonly clientAddress?: string;
   readonly dialect?: DialectName;
   readonly downstream?: FakeDownstream;
 }
@@ -137,7 +138,7 @@ export function createExchange(options: ExchangeOptions = {}): Exchange {
     options.path ?? '/v1/chat/completions',
     options.query ?? '',
     options.headers ?? [],
-    options.callerAddress ?? '',
+    { text: options.clientAddress ?? '', caller: options.callerAddress ?? '', isTrusted: false },
   );
   const head: RequestHead = {
     ...described,

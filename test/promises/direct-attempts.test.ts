@@ -59,7 +59,7 @@ describeEngines('a model of one target and one attempt', 60_000, (engine) => {
     await scene.ask('throttled');
     const { throttled_ms, throttle_factor } = await readTarget(scene.gateway, 'throttled', 'a');
     assert.ok(throttled_ms > 10_000 && throttled_ms <= 20_000, `${throttled_ms} ms`);
-    assert.equal(throttle_factor, 0.1);
+    assert.equal(throttle_factor, 0.01);
     assert.equal(await counted('throttled', 'throttled'), 1);
   });
 

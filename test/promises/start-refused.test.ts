@@ -87,7 +87,16 @@ describe('refused start', { skip: skipUnless(hasProgram('openssl'), 'openssl') }
     assertRefused({ listen: '192.0.2.1:8080' }, /192\.0\.2\.1:8080: this machine has no such/));
 
   it('admin-address-of-another-machine', () =>
-    assertRefused({ admin: '192.0.2.1:8081' }, /192\.0\.2\.1:8081: this machine has no such/));
+    assertRefused(
+      { admin: { host: '192.0.2.1', port: 8081, token: 'a-token-of-the-operator' } },
+      /192\.0\.2\.1:8081: this machine has no such/,
+    ));
+
+  it('admin-port-for-everybody-without-a-token', () =>
+    assertRefused(
+      { admin: '0.0.0.0:8081' },
+      /can be reached from other machines; set admin\.token/,
+    ));
 
   it('host-that-nobody-knows', () =>
     assertRefused({ listen: 'no-such-host.invalid:8080' }, /no-such-host\.invalid/));

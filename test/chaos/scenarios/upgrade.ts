@@ -1,6 +1,6 @@
 /**
  * Upgrades under load: no request fails, no stream is cut, no limit is reset or counts twice. The kernel must move
- * connections between sockets for that (docs/upgrade.md), so it runs in a network namespace where it does.
+ * connections between sockets for that (docs/operations.md), so it runs in a network namespace where it does.
  */
 import { fileURLToPath } from 'node:url';
 import { pause } from '../../helpers/changes.js';

@@ -17,9 +17,14 @@ const TELL_MS = 200;
 const PIECE = Buffer.alloc(64 * 1024, 'a');
 const CHUNK = renderChunk(PIECE);
 const PACE_MS = 40;
+/** Parts that the answers take turns in, so that they do not all speak at once. */
+const TURNS = 8;
+
+let opened = 0;
 
 class Large {
   readonly socket: Socket;
+  readonly turn = opened++ % TURNS;
   readonly #isChunked: boolean;
   #bytesLeft: number;
   isStalled = false;
@@ -93,9 +98,13 @@ if (parentPort !== null) {
     const stalled = [...large].filter(({ isStalled }) => isStalled).length;
     tell({ underWay: large.size, stalled });
   }, TELL_MS);
+  let turn = 0;
   const saying = setInterval(() => {
-    for (const answer of large) if (!answer.say()) large.delete(answer);
-  }, PACE_MS);
+    turn = (turn + 1) % TURNS;
+    for (const answer of large) {
+      if (answer.turn === turn && !answer.say()) large.delete(answer);
+    }
+  }, PACE_MS / TURNS);
   toParent.once('message', () => {
     clearInterval(telling);
     clearInterval(saying);

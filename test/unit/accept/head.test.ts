@@ -2,6 +2,7 @@
 import type { HttpRequest } from 'uWebSockets.js';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { NOT_ASKED } from '../../../src/accept/caller-address.js';
 import { copyHead, describeHead } from '../../../src/accept/head.js';
 
 function createRequest(headers: readonly string[], query?: string): HttpRequest {
@@ -19,19 +20,23 @@ function createRequest(headers: readonly string[], query?: string): HttpRequest 
 }
 
 test('a request gets headers of another', () => {
-  const one = copyHead(createRequest(['host', 'a', 'x', '1'], 'q=1'), 'here');
-  const other = copyHead(createRequest(['host', 'b']), '');
+  const one = copyHead(createRequest(['host', 'a', 'x', '1'], 'q=1'), null, {
+    text: 'there',
+    caller: 'here',
+    isTrusted: false,
+  });
+  const other = copyHead(createRequest(['host', 'b']), null, NOT_ASKED);
   assert.deepEqual(one.headers, ['host', 'a', 'x', '1']);
   assert.deepEqual(other.headers, ['host', 'b']);
   assert.deepEqual(
-    [one.method, one.path, one.query, one.callerAddress],
-    ['POST', '/v1/x', 'q=1', 'here'],
+    [one.method, one.path, one.query, one.callerAddress, one.clientAddress],
+    ['POST', '/v1/x', 'q=1', 'here', 'there'],
   );
   assert.equal(other.query, '');
 });
 
 function describe(...headers: readonly string[]): ReturnType<typeof describeHead> {
-  return describeHead('POST', '/v1/x', '', ['host', 'h', ...headers], '');
+  return describeHead('POST', '/v1/x', '', ['host', 'h', ...headers], NOT_ASKED);
 }
 
 test('what stages ask of the headers is found in them', () => {

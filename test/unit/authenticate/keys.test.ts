@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
+import { NOT_ASKED } from '../../../src/accept/caller-address.js';
 import { describeHead } from '../../../src/accept/head.js';
 import { createKeyTable } from '../../../src/authenticate/keys.js';
 import type { ConsumerConfig } from '../../../src/config/model.js';
@@ -20,7 +21,7 @@ const table = createKeyTable([
   buildConsumer('team-c'),
 ]);
 
-const headOf = (headers: readonly string[]) => describeHead('GET', '/', '', headers, '');
+const headOf = (headers: readonly string[]) => describeHead('GET', '/', '', headers, NOT_ASKED);
 
 function assertRefused(headers: readonly string[], code: ErrorCode): void {
   assert.throws(

@@ -70,7 +70,7 @@ test('what a reload can’t change is refused with what can', () => {
   ]);
   for (const line of [
     'listen: 1.2.3.4:80',
-    'admin: 1.2.3.4:81',
+    'admin: 127.0.0.9:81',
     'accept: reuseport',
     'state_dir: s',
   ]) {

@@ -35,14 +35,15 @@ test('defaults of the smallest file', () => {
   assert.deepEqual(parse(MINIMAL), {
     file: '/etc/weir/w.yaml',
     listen: { host: '0.0.0.0', port: 8080, tls: null },
-    admin: { host: '127.0.0.1', port: 8081 },
+    admin: { host: '127.0.0.1', port: 8081, token: null },
+    trustedProxies: [],
     workers: availableParallelism(),
     accept: 'auto',
     watch: false,
     stateDir: null,
     drainTimeoutMs: 60_000,
     upgradeDrainTimeoutMs: 600_000,
-    log: { level: 'info', access: true },
+    log: { level: 'info', access: true, client: false },
     retry: { attemptsMax: 3, backoffMs: 100, backoffMsMax: 5000, budgetPercent: 20 },
     providers: [
       {
@@ -59,6 +60,7 @@ test('defaults of the smallest file', () => {
         },
         engine: 'auto',
         asksUsage: true,
+        tellsClient: false,
         breaker: BREAKER,
         health: null,
         connections: { max: 16_384, queue: 1024, queueTimeoutMs: 5000, keepAliveMs: 4000, warm: 0 },
@@ -91,14 +93,20 @@ test('every field', () => {
   assert.deepEqual(config.listen, {
     host: '::',
     port: 443,
-    tls: { cert: '/etc/weir/cert.pem', key: '/keys/key.pem' },
+    tls: {
+      cert: '/etc/weir/cert.pem',
+      key: '/keys/key.pem',
+      clientCa: '/etc/weir/ca.pem',
+      clientAuth: 'request',
+    },
   });
-  assert.deepEqual(config.admin, { host: '::1', port: 9090 });
+  assert.deepEqual(config.admin, { host: '::1', port: 9090, token: 'an-admin-token-of-24-ch' });
+  assert.deepEqual(config.trustedProxies, ['loopback', '10.0.0.0/8', '2001:db8::1']);
   assert.equal(config.workers, 3);
   assert.equal(config.accept, 'reuseport');
   assert.equal(config.stateDir, '/etc/weir/state');
   assert.equal(config.drainTimeoutMs, 90_000);
-  assert.deepEqual(config.log, { level: 'warn', access: false });
+  assert.deepEqual(config.log, { level: 'warn', access: false, client: true });
   assert.equal(config.providers[0]?.apiKey, 'sk-secret');
   assert.deepEqual(config.providers[1], {
     name: 'b',
@@ -114,6 +122,7 @@ test('every field', () => {
     },
     engine: 'auto',
     asksUsage: true,
+    tellsClient: true,
     breaker: {
       failures: 3,
       ratePercent: 25,

@@ -9,18 +9,18 @@ const WHOLE = 'expected a whole number from 1 to 1e15';
 const FIFTH_LINE: Record<string, string[]> = {
   'wrkers: 2': ['5:1: wrkers: unknown key. Did you mean "workers"?'],
   'zzzzzzzz: 2': [
-    '5:1: zzzzzzzz: unknown key; expected one of listen, admin, workers, accept, watch, state_dir, drain_timeout, upgrade_drain_timeout, log, retry, providers, models and 5 more',
+    '5:1: zzzzzzzz: unknown key; expected one of listen, admin, workers, accept, watch, state_dir, drain_timeout, upgrade_drain_timeout, log, retry, providers, models and 6 more',
   ],
   'constructor: 2': [
-    '5:1: constructor: unknown key; expected one of listen, admin, workers, accept, watch, state_dir, drain_timeout, upgrade_drain_timeout, log, retry, providers, models and 5 more',
+    '5:1: constructor: unknown key; expected one of listen, admin, workers, accept, watch, state_dir, drain_timeout, upgrade_drain_timeout, log, retry, providers, models and 6 more',
   ],
   '__proto__: { x: 1 }': [
     '5:1: "__proto__" cannot be used as a name',
-    '5:1: __proto__: unknown key; expected one of listen, admin, workers, accept, watch, state_dir, drain_timeout, upgrade_drain_timeout, log, retry, providers, models and 5 more',
+    '5:1: __proto__: unknown key; expected one of listen, admin, workers, accept, watch, state_dir, drain_timeout, upgrade_drain_timeout, log, retry, providers, models and 6 more',
   ],
   '"${A}": 1': [
     '5:1: a variable cannot stand in a name, only in a value',
-    '5:1: ["${A}"]: unknown key; expected one of listen, admin, workers, accept, watch, state_dir, drain_timeout, upgrade_drain_timeout, log, retry, providers, models and 5 more',
+    '5:1: ["${A}"]: unknown key; expected one of listen, admin, workers, accept, watch, state_dir, drain_timeout, upgrade_drain_timeout, log, retry, providers, models and 6 more',
   ],
   'models: {}': [
     '5:1: the key "models" is given twice; the first is in line 3',
@@ -56,7 +56,30 @@ const FIFTH_LINE: Record<string, string[]> = {
     '5:1: listen.port: missing; expected a whole number from 0 to 65535',
     '5:17: listen.host: expected a host name or an IP address; got "a b"',
   ],
-  'admin: { port: 1, tls: {} }': ['5:19: admin.tls: unknown key; expected one of host, port'],
+  'admin: { port: 1, tls: {} }': [
+    '5:19: admin.tls: unknown key; expected one of host, port, token',
+  ],
+  'admin: 0.0.0.0:8081': [
+    '5:8: admin: 0.0.0.0:8081 can be reached from other machines; set admin.token, or listen on 127.0.0.1',
+  ],
+  'admin: { host: weir.internal, port: 81, token: "" }': [
+    '5:8: admin: weir.internal:81 can be reached from other machines; set admin.token, or listen on 127.0.0.1',
+  ],
+  'admin: { port: 81, token: too-short }': [
+    '5:27: admin.token: expected a token of 16 or more visible ASCII characters; got a text',
+  ],
+  'listen: { port: 1, tls: { cert: a, key: b, client_auth: request } }': [
+    '5:44: listen.tls.client_auth: has no meaning without client_ca',
+  ],
+  'trusted_proxies: [everyone]': [
+    '5:19: trusted_proxies[0]: expected an address, a network such as 10.0.0.0/8, or loopback or private; got "everyone"',
+  ],
+  'trusted_proxies: [::/0]': [
+    '5:19: trusted_proxies[0]: trusts everybody, so every caller could write its own address',
+  ],
+  'trusted_proxies: [10.0.0.1/8]': [
+    '5:19: trusted_proxies[0]: expected an address, a network such as 10.0.0.0/8, or loopback or private, without bits behind its prefix',
+  ],
   'admin: 8080': [
     '5:8: admin: listen and admin would share a port; the admin port must be another one',
   ],

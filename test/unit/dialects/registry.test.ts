@@ -1,6 +1,7 @@
 /** Which dialect a request is in, which bodies name a model, and how each dialect says what Weir must say. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { NOT_ASKED } from '../../../src/accept/caller-address.js';
 import { describeHead } from '../../../src/accept/head.js';
 import {
   type DialectName,
@@ -29,7 +30,7 @@ test('a request’s dialect, by its path and by Anthropic’s header', () => {
   ];
   for (const [path, headers, dialect] of cases)
     assert.equal(
-      detectDialect(path, describeHead('GET', path, '', headers, '').hasAnthropicVersion),
+      detectDialect(path, describeHead('GET', path, '', headers, NOT_ASKED).hasAnthropicVersion),
       dialect,
       path,
     );

@@ -2,8 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BOUNDS } from '../../../src/core/bounds.js';
 import { CLOSED, HALF_OPEN, OPEN, REASON, THROTTLED_FACTOR } from '../../../src/health/breaker.js';
-import { HealthTable } from '../../../src/health/table.js';
-import { EPOCH_MS, failTimes, openHealth, RULES } from '../../helpers/health-tables.js';
+import { planHealth } from '../../../src/health/plan.js';
+import { createHealthBuffer, HealthTable } from '../../../src/health/table.js';
+import {
+  createHealthConfig,
+  EPOCH_MS,
+  failTimes,
+  openHealth,
+  RULES,
+} from '../../helpers/health-tables.js';
 
 const T = EPOCH_MS + 100_000;
 
@@ -229,6 +236,23 @@ test('a throttled target is weighed down until its reset and never ejected', () 
   assert.equal(one!.weightFactor(0, T + 9999), THROTTLED_FACTOR);
   assert.equal(one!.weightFactor(0, T + 15_000), (1 + THROTTLED_FACTOR) / 2);
   assert.equal(one!.weightFactor(0, T + 20_000), 1);
+});
+
+test('a 429 weighs down all targets of one account and model, and no others', () => {
+  const config = createHealthConfig({ models: { m: ['a', 'b'], n: ['b', 'a'], o: ['a', 'b'] } });
+  const names: Record<string, string | null> = { m: 'x', n: 'x', o: null };
+  const plan = planHealth({
+    ...config,
+    models: config.models.map((model) => ({
+      ...model,
+      targets: model.targets.map((target) => ({ ...target, model: names[model.name] ?? null })),
+    })),
+  });
+  const buffer = createHealthBuffer(plan, EPOCH_MS);
+  const [one, other] = [new HealthTable(buffer, plan, 0), new HealthTable(buffer, plan, 1)];
+  one.noteThrottled(0, T, T + 10_000);
+  const factors = plan.targets.map((_, index) => other.weightFactor(index, T));
+  assert.deepEqual(factors, [THROTTLED_FACTOR, 1, 1, THROTTLED_FACTOR, 1, 1]);
 });
 
 test('a trial answered with 429 closes the target: it is there', () => {

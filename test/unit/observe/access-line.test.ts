@@ -11,6 +11,7 @@ const RECORD: AccessRecord = {
   consumer: 'team-a',
   method: 'POST',
   path: '/v1/chat/completions',
+  client: '192.0.2.1',
   dialect: 'openai',
   model: 'gpt-4o',
   targetModel: 'gpt-4o-2024-08-06',

@@ -196,12 +196,15 @@ test('an unknown target is no reason to fail, nor is an access log that is off',
   assert.equal(silent.inFlight, 0);
 });
 
-test('secrets are the providers’ keys', () => {
+test('secrets are the providers’ keys and the admin port’s token', () => {
+  const admin = { host: '127.0.0.1', port: 0, token: null };
   const [one, two] = config.providers;
   assert.ok(one !== undefined && two !== undefined);
-  assert.deepEqual(listSecrets({ providers: [{ ...one, apiKey: 'sk-1' }, two] }), ['sk-1']);
+  assert.deepEqual(listSecrets({ providers: [{ ...one, apiKey: 'sk-1' }, two], admin }), ['sk-1']);
+  const token = 'of-the-admin-port';
+  assert.deepEqual(listSecrets({ providers: [], admin: { ...admin, token } }), [token]);
   const proxied = { ...one, apiKey: null, proxyUrl: 'http://me:p%40ss-word@proxy.test:3128' };
-  const secrets = listSecrets({ providers: [proxied] });
+  const secrets = listSecrets({ providers: [proxied], admin });
   const redact = createRedact(secrets);
   for (const text of [
     proxied.proxyUrl,

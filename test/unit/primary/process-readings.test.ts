@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { test } from 'node:test';
-import { findCrowded } from '../../../src/primary/crowds.js';
+import { ClientAddresses } from '../../../src/accept/caller-address.js';
+import { type CrowdSearch, findCrowded } from '../../../src/primary/crowds.js';
 import {
   countDescriptors,
   readDescriptorsMax,
@@ -74,17 +75,23 @@ const TCP6 = `  sl  local_address remote_address st
    1: 00000000000000000000000000000000:1F90 B80D0120000000010000000001000000:0BBC 01 0:0 0:0 0 0 0 1
 `;
 
+function search(port: number, max: number, trusted: string[] = []): CrowdSearch {
+  return { port, max, addresses: new ClientAddresses(trusted), addressesMax: 10 };
+}
+
 test('connections by address, of both families, that are established at this port', () => {
   const files = createFiles({ '/proc/net/tcp': TCP, '/proc/net/tcp6': TCP6 });
-  assert.deepEqual(findCrowded(8080, 1, 10, files), [
+  assert.deepEqual(findCrowded(search(8080, 1), files), [
     '192.168.0.2',
     '192.168.0.3',
-    '2001:0db8:0100:0000',
+    '2001:db8:100::',
   ]);
-  assert.deepEqual(findCrowded(8080, 3, 10, files), ['192.168.0.2'], 'two, and one over IPv6');
-  assert.deepEqual(findCrowded(8080, 1, 1, files), ['192.168.0.2']);
-  assert.deepEqual(findCrowded(8080, 4, 10, files), []);
-  assert.deepEqual(findCrowded(8080, 1, 10, createFiles({})), []);
+  assert.deepEqual(findCrowded(search(8080, 3), files), ['192.168.0.2'], 'two, and one over IPv6');
+  assert.deepEqual(findCrowded({ ...search(8080, 1), addressesMax: 1 }, files), ['192.168.0.2']);
+  assert.deepEqual(findCrowded(search(8080, 4), files), []);
+  assert.deepEqual(findCrowded(search(8080, 1), createFiles({})), []);
+  const trusting = search(8080, 1, ['192.168.0.2/32', '2001:db8::/32']);
+  assert.deepEqual(findCrowded(trusting, files), ['192.168.0.3'], 'a proxy speaks for many');
 });
 
 test('the kernel’s own list is read', async () => {
@@ -94,8 +101,8 @@ test('the kernel’s own list is read', async () => {
   assert.ok(address !== null && typeof address === 'object');
   const socket = connect(address.port, '127.0.0.1');
   await once(socket, 'connect');
-  assert.deepEqual(findCrowded(address.port, 1, 10), ['127.0.0.1']);
-  assert.deepEqual(findCrowded(address.port, 2, 10), []);
+  assert.deepEqual(findCrowded(search(address.port, 1)), ['127.0.0.1']);
+  assert.deepEqual(findCrowded(search(address.port, 2)), []);
   socket.destroy();
   server.close();
 });

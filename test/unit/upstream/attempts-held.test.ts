@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AttemptStage as Stage } from '../../helpers/attempt-stage.js';
 
-/** After those that were set before with no longer time. */
 test('with a hedge a stream is held until its first token, and goes down in its order then', (context) => {
   const stage = new Stage(context, ['p', 'q'], 100).start();
   stage.call(0).head().data(': comment\n\n', 'data: role\n\n');

@@ -112,6 +112,7 @@ const OWN_REFUSALS: readonly string[] = [
   'bad_target',
   'bad_body',
   'bad_timeout',
+  'client_certificate_required',
   'missing_key',
   'invalid_key',
   'model_not_found',
