@@ -62,8 +62,7 @@ export class FrontApp {
     this.app.filter((response, delta) => {
       this.#count(Number(delta));
       options.onConnections(Number(delta));
-      const readAddress = (): string => readCaller(response);
-      if (Number(delta) > 0 && options.admitsConnection?.(readAddress) === false) {
+      if (Number(delta) > 0 && options.admitsConnection?.(() => readCaller(response)) === false) {
         response.close();
       }
     });

@@ -24,8 +24,11 @@ export interface LoopInterval {
 
 export const NO_LIMIT = 2 ** 31 - 1;
 
-/** In a row, before anything is done: one long garbage collection, or one huge body, is no overload. */
-const LATE_INTERVALS_MIN = 2;
+/**
+ * In a row, before anything is done: half a second. A long garbage collection, a huge body, or a hundred clients that come at
+ * once to a worker whose code is not compiled yet is no overload; all of that is over by then.
+ */
+const LATE_INTERVALS_MIN = 5;
 /** In a row without a refusal and not late, until there is no limit any more: 2 seconds. */
 const CALM_INTERVALS = 20;
 const FIRST_STEP = 0.9;

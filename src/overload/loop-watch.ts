@@ -29,6 +29,8 @@ export interface LoopReading {
   readonly busyShare: number;
 }
 
+const NS_PER_MS = 1_000_000;
+
 export class LoopWatch {
   readonly #watcher: LoopWatcher;
   #timer: NodeJS.Timeout | null = null;
@@ -86,16 +88,17 @@ export class LoopWatch {
 
   #finishInterval(now: number): void {
     const used = performance.eventLoopUtilization();
-    const { utilization } = performance.eventLoopUtilization(used, this.#used ?? undefined);
+    const sinceLast = performance.eventLoopUtilization(used, this.#used ?? undefined);
     const lagMs = this.#roundsMs / this.#rounds;
     const threadTime = readThreadTime();
-    const workMs = lagMs * shareOfCore(this.#threadTime, threadTime);
+    const activeNs = sinceLast.active * NS_PER_MS;
+    const workMs = lagMs * shareOfCore(this.#threadTime, threadTime, activeNs);
     this.#threadTime = threadTime;
     this.#used = used;
     this.#roundsMs = 0;
     this.#rounds = 0;
     this.#intervalStartMs = now;
-    const busyShare = Math.min(1, Math.max(0, utilization));
+    const busyShare = Math.min(1, Math.max(0, sinceLast.utilization));
     this.#watcher.onInterval({ lagMs, workMs, busyShare });
   }
 }

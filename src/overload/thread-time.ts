@@ -22,14 +22,25 @@ export function readThreadTime(): ThreadTime | null {
 }
 
 /** However little of a core a thread gets, so much of a round counts as its own: nobody shall wait for ever for a neighbour. */
-const SHARE_MIN = 0.25;
+const SHARE_MIN = 0.1;
 
-/** Of the time between two readings in which the thread had something to do, the share in which it did it. */
-export function shareOfCore(from: ThreadTime | null, to: ThreadTime | null): number {
+/**
+ * Of the time between two readings in which the thread had something to do, the share in which it did it. What it had to
+ * wait for a core of this machine the kernel counts; what another virtual machine took of the core it mostly leaves out
+ * of both numbers, so that it shows only beside the clock.
+ *
+ * @param activeNs by the clock, how long the loop had something to do.
+ */
+export function shareOfCore(
+  from: ThreadTime | null,
+  to: ThreadTime | null,
+  activeNs: number,
+): number {
   if (from === null || to === null) {
     return 1;
   }
   const ranNs = to.ranNs - from.ranNs;
-  const waitedNs = to.waitedNs - from.waitedNs;
-  return ranNs > 0 && waitedNs > 0 ? Math.max(SHARE_MIN, ranNs / (ranNs + waitedNs)) : 1;
+  const waitedNs = Math.max(0, to.waitedNs - from.waitedNs);
+  const wantedNs = Math.max(ranNs + waitedNs, activeNs);
+  return ranNs > 0 ? Math.max(SHARE_MIN, ranNs / wantedNs) : 1;
 }

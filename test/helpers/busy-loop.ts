@@ -1,4 +1,4 @@
-/** Keeps the event loops of a gateway's workers busy from inside, for as long as a file exists. */
+/** Holds up the event loops of a gateway's workers from inside, for as long as a file exists. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,11 +9,14 @@ import { existsSync, readFileSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 const file = process.env.WEIR_TEST_BUSY_FILE;
 const roundMs = Number(process.env.WEIR_TEST_BUSY_MS);
+const waits = process.env.WEIR_TEST_BUSY_HOW === 'waits';
+const word = new Int32Array(new SharedArrayBuffer(4));
 let isBusy = false;
 const ranMs = () => parseInt(readFileSync('/proc/thread-self/schedstat', 'latin1')) / 1e6;
 function hold() {
   const until = ranMs() + roundMs;
-  while (ranMs() < until);
+  if (waits) Atomics.wait(word, 0, 0, roundMs);
+  else while (ranMs() < until);
   if (isBusy) setImmediate(hold);
 }
 if (!isMainThread) {
@@ -30,9 +33,16 @@ export class BusyLoop {
   readonly nodeArgs = [`--import=data:text/javascript,${encodeURIComponent(PRELOADED)}`];
   readonly env: Readonly<Record<string, string>>;
 
-  /** @param roundMs of its core's time that each round of the loop takes at least while it is busy. */
-  constructor(roundMs: number) {
-    this.env = { WEIR_TEST_BUSY_FILE: this.#file, WEIR_TEST_BUSY_MS: String(roundMs) };
+  /**
+   * @param roundMs that each round of the loop takes at least: of the core's time where it `runs`, of the clock's where it
+   *   `waits`, as one does for whom there is no core.
+   */
+  constructor(roundMs: number, how: 'runs' | 'waits' = 'runs') {
+    this.env = {
+      WEIR_TEST_BUSY_FILE: this.#file,
+      WEIR_TEST_BUSY_MS: String(roundMs),
+      WEIR_TEST_BUSY_HOW: how,
+    };
   }
 
   get #file(): string {

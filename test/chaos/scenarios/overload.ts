@@ -24,7 +24,7 @@ const WARM_UP_SECONDS = 2;
 const SETTLE_MS = 2000;
 const SAMPLE_MS = 500;
 /** Shorter runs are for counts, not for speed: what the gateway can do is not looked for, and this is beyond it anyway. */
-const JUDGED_SECONDS = 30;
+const JUDGED_SECONDS = 20;
 const SHORT_RATE = 1500;
 
 const GOODPUT_MIN = 0.9;

@@ -75,7 +75,7 @@ function countRefused({ readings }: Scene, reason: RefusalReason, priority: Prio
 function makeLate(scene: Scene, running: number): void {
   scene.running = running;
   ask(scene, 1, HIGH);
-  for (let i = 0; i < 2; i += 1) {
+  for (let i = 0; i < 5; i += 1) {
     scene.gate.onTick();
     scene.gate.onInterval({ lagMs: 100, workMs: 100, busyShare: 1 });
   }

@@ -63,8 +63,11 @@ test('what a thread has run is told apart from what it has waited for a core', (
   const after = readThreadTime();
   assert.ok(before !== null && after !== null);
   assert.ok(after.ranNs > before.ranNs);
-  assert.equal(shareOfCore({ ranNs: 10, waitedNs: 10 }, { ranNs: 40, waitedNs: 80 }), 0.3);
-  assert.equal(shareOfCore({ ranNs: 10, waitedNs: 10 }, { ranNs: 40, waitedNs: 10 }), 1);
-  assert.equal(shareOfCore({ ranNs: 0, waitedNs: 0 }, { ranNs: 1, waitedNs: 99 }), 0.25);
-  assert.equal(shareOfCore(before, null), 1, 'where nobody knows, all of it is the thread’s own');
+  const from = { ranNs: 10, waitedNs: 10 };
+  assert.equal(shareOfCore(from, { ranNs: 40, waitedNs: 80 }, 30), 0.3);
+  assert.equal(shareOfCore(from, { ranNs: 40, waitedNs: 10 }, 30), 1);
+  assert.equal(shareOfCore(from, { ranNs: 40, waitedNs: 10 }, 20), 1, 'asking takes time, too');
+  assert.equal(shareOfCore(from, { ranNs: 40, waitedNs: 10 }, 60), 0.5, 'another machine had it');
+  assert.equal(shareOfCore(from, { ranNs: 11, waitedNs: 109 }, 0), 0.1);
+  assert.equal(shareOfCore(before, null, 1), 1, 'where nobody knows, all of it is its own');
 });
