@@ -13,6 +13,8 @@ const USAGE = `Weir, an AI gateway.
        [--no-supervisor]          serve in this process: no restart after a crash, no upgrade
   weir check FILE                 validate a configuration and print what it means
        [--diff RUNNING]           print what a reload from the file RUNNING to it would change
+  weir usage [--by consumer,model,day] [--from TIME] [--to TIME] [--format ndjson|csv]
+                                  print or sum the usage records; weir usage --help tells more
   weir demo-upstream [--listen HOST:PORT]
                                   serve the built-in simulated LLM alone
   weir --version | --help
@@ -29,6 +31,10 @@ async function run(args: readonly string[]): Promise<number | null> {
   if (command === 'demo-upstream') {
     const { runDemoUpstream } = await import('./demo-upstream/command.js');
     return runDemoUpstream(args.slice(1));
+  }
+  if (command === 'usage') {
+    const { runUsage } = await import('./usage/command.js');
+    return runUsage(args.slice(1));
   }
   if (command === 'check') {
     return check(args.slice(1));

@@ -17,10 +17,15 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** These open no sockets and share nothing, so they run side by side. All others run one file at
- * a time: they measure memory, milliseconds and who was disturbed, and 2 cores are the machine. */
-const PARALLEL_FOLDERS = ['test/unit/', 'test/property/'];
-const PARALLEL_FILES = 2;
+/** Two at a time, because 2 cores are the machine: most files wait for half of their time, for answers that are slow on
+ * purpose. Those of the second kind measure times, memory or who was disturbed, or load both cores by themselves. */
+const FILES_AT_A_TIME = 2;
+const ALONE = new RegExp(
+  '^test/(chaos/|promises/(accept-spread|attempts-fallback|client-abort|drain-loop|first-byte|' +
+    'memory-|queue|soak-leaks|timeouts))',
+);
+/** It streams for a minute with little to do, so that the others are done meanwhile. */
+const FIRST = /\/soak-streams\./;
 
 /** The longest that one file may take; the longest honest one streams for a minute. */
 const FILE_TIMEOUT_MS = Number(process.env.WEIR_TEST_TIMEOUT_MS ?? 300_000);
@@ -163,7 +168,7 @@ const filters = process.argv
   .filter((argument) => !argument.startsWith('-'))
   .map((argument) => argument.replace(/^\.\//, '').replace(/\/$/, ''));
 const tests = findTests(filters);
-const isParallel = (name) => PARALLEL_FOLDERS.some((folder) => name.startsWith(folder));
+const together = tests.filter((name) => !ALONE.test(name));
 
 say(`# ${describeRuntime()}`);
 if (!existsSync(fixtures)) {
@@ -171,10 +176,14 @@ if (!existsSync(fixtures)) {
   if (requireAll) fail(message);
   say(`# NOTE: ${message}. Tests that need them will be skipped.`);
 }
+const inOrder = [
+  ...together.filter((name) => FIRST.test(name)),
+  ...together.filter((name) => !FIRST.test(name)),
+];
 summarize([
-  ...(await runAll(tests.filter(isParallel), PARALLEL_FILES, options)),
+  ...(await runAll(inOrder, FILES_AT_A_TIME, options)),
   ...(await runAll(
-    tests.filter((name) => !isParallel(name)),
+    tests.filter((name) => ALONE.test(name)),
     1,
     options,
   )),

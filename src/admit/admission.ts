@@ -28,6 +28,9 @@ export interface AdmissionParts {
   readonly callerLedger: Ledger | null;
   readonly prices: PriceList;
   readonly estimator: Estimator;
+  /** What every exchange has used is recorded, whoever calls; and whether its end user is. */
+  readonly recordsUsage: boolean;
+  readonly recordsUsers: boolean;
   /** The prompt's tokens, counted; null where that can't be had in time. */
   readonly countTokens: (body: Uint8Array, model: string) => Promise<number | null>;
   /** Who keeps the consumers' limits; null, nearly always: the ledger. */
@@ -73,9 +76,11 @@ export class Admission {
   prepare(exchange: Exchange): void {
     const ofCallers = this.#callersManner;
     const isKnown = (exchange.identity?.consumerIndex ?? -1) >= 0;
-    exchange.isMetered = isKnown || ofCallers.isMeasured;
-    exchange.asksUsage = this.#mannerOf(exchange).isMeasured || ofCallers.isMeasured;
-    exchange.asksUser = this.#parts.callers?.by === 'user';
+    const { recordsUsage, recordsUsers, callers } = this.#parts;
+    exchange.isMetered = isKnown || ofCallers.isMeasured || recordsUsage;
+    exchange.asksUsage =
+      this.#mannerOf(exchange).isMeasured || ofCallers.isMeasured || recordsUsage;
+    exchange.asksUser = callers?.by === 'user' || recordsUsers;
   }
 
   /**
@@ -90,13 +95,13 @@ export class Admission {
     const caller = callers === null ? null : nameCaller(callers.by, exchange);
     const ofConsumer = this.#mannerOf(exchange);
     const ofCaller = caller === null ? NO_LIMITS : this.#callersManner;
+    if (ofConsumer.isMeasured || ofCaller.isMeasured || this.#parts.recordsUsage) {
+      exchange.estimate = this.#estimate(exchange);
+    }
     if (!ofConsumer.hasLimits && !ofCaller.hasLimits) {
       return null;
     }
     exchange.endsWhenExhausted = ofConsumer.hasStreamLimits || ofCaller.hasStreamLimits;
-    if (ofConsumer.isMeasured || ofCaller.isMeasured) {
-      exchange.estimate = this.#estimate(exchange);
-    }
     const deputy = this.#parts.findDeputy();
     if (deputy !== null && ofConsumer.hasLimits) {
       return this.#reserveElsewhere(exchange, deputy, caller);

@@ -10,6 +10,7 @@ import type { ListenAddress } from './model.js';
 import { isRecord, type Problems } from './problems.js';
 import { Refusal } from './refusal.js';
 import { parseDurationMs } from './units.js';
+import { checkUsage } from './usage-checks.js';
 
 const LIMIT_KINDS = [
   'requests',
@@ -61,6 +62,7 @@ export function checkConsistency(
   checkListen(file['listen'], problems);
   checkAdmin(file['admin'], problems);
   checkAddresses(file, problems);
+  checkUsage(file, problems);
 }
 
 /** The entries of a section that are mappings. */

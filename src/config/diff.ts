@@ -18,7 +18,7 @@ export interface ConfigChange {
 }
 
 /** What a running server can't change; an upgrade or a restart can. */
-const FIXED = ['listen', 'admin', 'workers', 'accept', 'state_dir'] as const;
+const FIXED = ['listen', 'admin', 'workers', 'accept', 'state_dir', 'usage'] as const;
 
 /** One line for each change that makes a reload impossible. */
 export function refuseChanges(changes: readonly ConfigChange[]): string[] {

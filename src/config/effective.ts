@@ -22,6 +22,7 @@ import type {
   ProviderTls,
   PublicListen,
   RetryConfig,
+  UsageConfig,
   WeirConfig,
 } from './model.js';
 import { formatDuration, formatSize } from './units.js';
@@ -73,6 +74,7 @@ export function describeConfig(config: WeirConfig, hide: Hide): object {
     ...(config.callers === null ? {} : { callers: formatCallers(config.callers) }),
     overload: config.overload === null ? 'off' : formatOverload(config.overload),
     ...formatClients(config.clients),
+    ...(config.usage === null ? {} : { usage: formatUsage(config.usage, hide) }),
   };
 }
 
@@ -259,6 +261,30 @@ function formatClients(clients: ClientsConfig): object {
 
 function formatCallers({ by, slots, limits }: CallersConfig): object {
   return { by, slots, limits: limits.map(formatLimit) };
+}
+
+function formatUsage({ deliver, ...usage }: UsageConfig, hide: Hide): object {
+  return {
+    dir: escapeVariables(usage.dir),
+    flush_every: formatDuration(usage.flushEveryMs),
+    segment: formatSize(usage.segmentBytes),
+    keep: formatDuration(usage.keepMs),
+    keep_size: formatSize(usage.keepBytes),
+    users: usage.namesUsers ? 'on' : 'off',
+    ...(deliver === null
+      ? {}
+      : {
+          deliver: {
+            url: escapeVariables(deliver.url),
+            ...(deliver.token === null ? {} : { token: hide(deliver.token, HIDDEN) }),
+            format: deliver.format,
+            every: formatDuration(deliver.everyMs),
+            batch: deliver.batchRecords,
+            timeout: formatDuration(deliver.timeoutMs),
+            retry_max: formatDuration(deliver.retryMsMax),
+          },
+        }),
+  };
 }
 
 function formatLimit(limit: LimitConfig): object {

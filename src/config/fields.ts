@@ -106,12 +106,12 @@ export function duration(maxMs: number): z.ZodType<number> {
   });
 }
 
+/** In bytes. */
 export function size(minBytes: number, maxBytes: number): z.ZodType<number> {
+  const range = `from ${formatSize(minBytes)} to ${formatSize(maxBytes)}`;
   return field({
     json: [{ type: 'string', pattern: SIZE_PATTERN }],
-    refusal: new Refusal(
-      `a size such as 64kb, 10mb or 2gb, from ${formatSize(minBytes)} to ${formatSize(maxBytes)}`,
-    ),
+    refusal: new Refusal(`a size such as 64mb or 1gb, ${range}`),
     read: (value) => {
       const bytes = typeof value === 'string' ? parseSizeBytes(value) : null;
       return bytes === null || bytes < minBytes || bytes > maxBytes ? null : { value: bytes };

@@ -258,6 +258,33 @@ export interface ClientsConfig {
   readonly exchangesMax: number | null;
 }
 
+/** Records of what every exchange has used, in files. */
+export interface UsageConfig {
+  readonly dir: string;
+  readonly flushEveryMs: number;
+  /** How large a file gets before the next is begun. */
+  readonly segmentBytes: number;
+  readonly keepMs: number;
+  readonly keepBytes: number;
+  /** Records name the end user that a request names. */
+  readonly namesUsers: boolean;
+  /** null: they are not sent anywhere. */
+  readonly deliver: UsageDeliveryConfig | null;
+}
+
+export interface UsageDeliveryConfig {
+  readonly url: string;
+  /** A secret; null: none is sent. */
+  readonly token: string | null;
+  readonly format: 'ndjson' | 'msgpack';
+  readonly everyMs: number;
+  /** Of a request, at most. */
+  readonly batchRecords: number;
+  readonly timeoutMs: number;
+  /** Between two tries, at most. */
+  readonly retryMsMax: number;
+}
+
 export interface WeirConfig {
   /** The file it was read from, for messages. */
   readonly file: string;
@@ -288,6 +315,8 @@ export interface WeirConfig {
   /** null: nothing is refused for it. */
   readonly overload: OverloadConfig | null;
   readonly clients: ClientsConfig;
+  /** null: no records are written. */
+  readonly usage: UsageConfig | null;
   /** What was understood but is not acted upon by this version; logged at start. */
   readonly warnings: readonly string[];
 }

@@ -1,6 +1,6 @@
 /** From the checked file to what the gateway runs on: names looked up, tiers folded in, paths absolute. */
 import { availableParallelism } from 'node:os';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type {
   AdminListen,
   BreakerConfig,
@@ -16,11 +16,13 @@ import type {
   ProviderTls,
   PublicListen,
   RetryConfig,
+  UsageConfig,
   WeirConfig,
 } from './model.js';
 import type { ParsedFile } from './schema.js';
 import { completeBaseUrl } from './secrets.js';
 import { describeUnenforced } from './unenforced.js';
+import { USAGE_DIR_DEFAULT } from './usage-schema.js';
 
 type ParsedProvider = ParsedFile['providers'][string];
 type ParsedPrice = NonNullable<ParsedFile['models'][string]['price']>;
@@ -56,6 +58,7 @@ export function resolveConfig(file: string, parsed: ParsedFile): WeirConfig {
       connectionsPerAddressMax: parsed.clients.connections_per_address ?? null,
       exchangesMax: parsed.clients.exchanges ?? null,
     },
+    usage: toUsage(parsed, directory),
   };
   return { ...config, warnings: describeUnenforced(config) };
 }
@@ -236,6 +239,34 @@ function toOverload(overload: ParsedFile['overload']): OverloadConfig | null {
     memoryLimitBytes: overload.memory_limit ?? null,
     descriptorsPercent: overload.descriptors,
     retryAfterMs: overload.retry_after,
+  };
+}
+
+function toUsage(
+  { usage, state_dir: stateDir }: ParsedFile,
+  directory: string,
+): UsageConfig | null {
+  if (usage === undefined) return null;
+  const { deliver } = usage;
+  return {
+    dir: resolve(directory, usage.dir ?? join(stateDir ?? '', USAGE_DIR_DEFAULT)),
+    flushEveryMs: usage.flush_every,
+    segmentBytes: usage.segment,
+    keepMs: usage.keep,
+    keepBytes: usage.keep_size,
+    namesUsers: usage.users,
+    deliver:
+      deliver === undefined
+        ? null
+        : {
+            url: deliver.url,
+            token: deliver.token ?? null,
+            format: deliver.format,
+            everyMs: deliver.every,
+            batchRecords: deliver.batch,
+            timeoutMs: deliver.timeout,
+            retryMsMax: deliver.retry_max,
+          },
   };
 }
 

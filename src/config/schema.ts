@@ -20,6 +20,7 @@ import { clients, overload, priority } from './overload-schema.js';
 import { provider } from './provider-schema.js';
 import { mapping, named, PERIOD_MS_MAX, TIMEOUT_MS_MAX } from './schema-parts.js';
 import { consumerKey } from './secrets.js';
+import { usage } from './usage-schema.js';
 
 /** Beyond it a typing error is likelier than a limit, and sums would lose precision. */
 const AMOUNT_MAX = 1e15;
@@ -221,6 +222,7 @@ export const fileSchema = mapping({
   callers: callers.optional(),
   overload,
   clients: clients.prefault({}),
+  usage: usage.optional(),
   trusted_proxies: trustedProxies,
 });
 

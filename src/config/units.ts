@@ -7,7 +7,7 @@ const SIZE_UNITS_BYTES = { b: 1, kb: 1024, mb: 1024 ** 2, gb: 1024 ** 3 } as con
 /** For editors; the same language as parseDurationMs reads. */
 export const DURATION_PATTERN = '^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$';
 
-/** The same of parseSizeBytes. */
+/** The same for parseSizeBytes. */
 export const SIZE_PATTERN = '^[0-9]+(\\.[0-9]+)?(b|kb|mb|gb)$';
 
 /** Returns null where `text` is no duration or no whole number of milliseconds. */

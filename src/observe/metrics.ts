@@ -17,6 +17,7 @@ import { OVERLOAD_METRICS, type OverloadSample } from './overload-metrics.js';
 import { PROVIDER_METRICS } from './provider-metrics.js';
 import { RELOAD_METRICS, type ReloadSample } from './reload-metrics.js';
 import { mergeTargets, TARGET_METRICS, type TargetSample } from './target-metrics.js';
+import { USAGE_METRICS, type UsageSample } from './usage-metrics.js';
 
 export interface MetricsSource {
   /** Of all that is counted, or ever was; a reload may add to it. */
@@ -30,6 +31,8 @@ export interface MetricsSource {
   /** By Target.index. */
   readonly readTargets: () => readonly TargetSample[];
   readonly readOverload: () => OverloadSample;
+  /** null: no usage records are written. */
+  readonly readUsage: () => UsageSample | null;
   readonly readReloads: () => ReloadSample;
   /** Lines that the primary's sink could not write. */
   readonly readLogLinesLost: () => number;
@@ -56,7 +59,6 @@ const ANSWER_BOUNDS_S = [
 const ADDED_BOUNDS_S = [
   0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1,
 ];
-
 /** How an estimate lies to the truth: 1 is exact. */
 const RATIO_BOUNDS = [0.25, 0.5, 0.75, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 5, 10, 100];
 
@@ -281,8 +283,10 @@ export function createMetrics(source: MetricsSource): Metrics {
       })),
     );
   }
-  for (const [name, type, figure, help] of OVERLOAD_METRICS) {
+  for (const [name, type, figure, help] of OVERLOAD_METRICS)
     add(type, name, help, () => source.readOverload()[figure]);
+  for (const [name, type, figure, help] of source.readUsage() === null ? [] : USAGE_METRICS) {
+    add(type, name, help, () => plain(source.readUsage()?.[figure] ?? 0));
   }
   for (const [name, type, help, collect] of RELOAD_METRICS) {
     add(type, name, help, () => collect(source.readReloads()));

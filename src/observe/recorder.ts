@@ -156,13 +156,13 @@ function describeUsage({ usage, costNanoDollars, isPriced, isEstimated }: Settle
 }
 
 /** Every credential that the configuration holds, so that none of them gets into a line. */
-export function listSecrets(config: Pick<WeirConfig, 'providers' | 'admin'>): string[] {
-  const { token } = config.admin;
+export function listSecrets(config: Pick<WeirConfig, 'providers' | 'admin' | 'usage'>): string[] {
   const ofProviders = config.providers.flatMap(({ apiKey, proxyUrl }) => [
     ...(apiKey === null ? [] : [apiKey]),
     ...(proxyUrl === null ? [] : listProxySecrets(proxyUrl)),
   ]);
-  return token === null ? ofProviders : [token, ...ofProviders];
+  const tokens = [config.admin.token, config.usage?.deliver?.token ?? null];
+  return [...tokens.filter((token) => token !== null), ...ofProviders];
 }
 
 /** The URL, and in all forms in which they are sent or may be repeated, what stands before the `@` of it. */

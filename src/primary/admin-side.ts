@@ -92,7 +92,7 @@ export class AdminSide {
 
   #createMetrics(): Metrics {
     const { version, kept, readOverload, readReloads, readLogLinesLost, readConfig } = this.#host;
-    const { limits, targets, places, counters } = kept;
+    const { limits, targets, places, counters, usage } = kept;
     return createMetrics({
       readLayout: () => places.layout,
       readCounters: () => readCounters(places.layout, counters, readConfig().workers),
@@ -102,6 +102,7 @@ export class AdminSide {
       readTargets: () => targets.readSamples(),
       readOverload,
       readReloads,
+      readUsage: () => usage?.readSample() ?? null,
       readLogLinesLost,
       build: { version, node: process.versions.node, uws: process.versions.modules },
     });

@@ -3,6 +3,7 @@ import { loadPriceCatalog, type PriceCatalog } from '../admit/price-catalog.js';
 import type { WeirConfig } from '../config/model.js';
 import { readTlsFiles } from '../config/pem-files.js';
 import { wallClockMs } from '../core/clock.js';
+import type { UsageKeeper } from '../usage/keeper.js';
 import type { GenerationStart } from '../worker/messages.js';
 import type { LimitKeeper } from './limit-keeper.js';
 import type { PlannedGeneration } from './reload.js';
@@ -16,6 +17,8 @@ export interface Kept {
   readonly places: TargetPlaces;
   readonly counters: SharedArrayBuffer;
   readonly targetLoad: SharedArrayBuffer;
+  /** null: no usage records are written. */
+  readonly usage: UsageKeeper | null;
 }
 
 /** Of the configuration that the kept things were made for. */
@@ -79,6 +82,8 @@ export async function planNext(
 /** Where nobody's use is counted, and no target chosen by its price, the list need not be read. */
 async function loadPrices(config: WeirConfig): Promise<PriceCatalog> {
   const isAskedFor =
-    config.consumers !== null || config.models.some(({ balance }) => balance === 'lowest-cost');
+    config.consumers !== null ||
+    config.usage !== null ||
+    config.models.some(({ balance }) => balance === 'lowest-cost');
   return isAskedFor ? loadPriceCatalog(config, wallClockMs()) : {};
 }

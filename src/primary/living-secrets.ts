@@ -9,7 +9,7 @@ export class LivingSecrets {
 
   readonly redact: Redact = (text) => this.#redact(text);
 
-  add(generation: number, config: Pick<WeirConfig, 'admin' | 'providers'>): void {
+  add(generation: number, config: Pick<WeirConfig, 'admin' | 'providers' | 'usage'>): void {
     this.#byGeneration.set(generation, listSecrets(config));
     this.#build();
   }

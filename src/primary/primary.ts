@@ -15,6 +15,7 @@ import { LogSink } from '../observe/log-sink.js';
 import { createLogger, type Logger } from '../observe/logger.js';
 import { NO_RELOADS } from '../observe/reload-metrics.js';
 import { createTargetLoadBuffer, reclaimTargetLoad } from '../route/target-load.js';
+import { openUsageKeeper } from '../usage/keeper.js';
 import { Gate } from '../worker/gate.js';
 import type { WorkerStart } from '../worker/messages.js';
 import { type AcceptMode, Acceptor, chooseAcceptMode } from './acceptor.js';
@@ -30,6 +31,7 @@ import { Generations } from './generations.js';
 import { HandOver } from './hand-over.js';
 import { LimitKeeper } from './limit-keeper.js';
 import { LivingSecrets } from './living-secrets.js';
+import { countMissing } from './readiness.js';
 import { sayReady } from './ready-line.js';
 import { Reloader, type ReloadResult } from './reload.js';
 import { logReload } from './reload-log.js';
@@ -102,7 +104,8 @@ export class Primary {
     const counters = createCounterBuffer(places.layout, config.workers);
     const targetLoad = createTargetLoadBuffer(places.targetsMax, config.workers);
     const [limits, targets] = [this.#limits, this.#targets];
-    this.#kept = { limits, targets, places, counters, targetLoad };
+    const usage = openUsageKeeper(config.usage, options.version, this.logger);
+    this.#kept = { limits, targets, places, counters, targetLoad, usage };
     this.#workers = new WorkerSet({
       onLog: (lines, lineCount, onTaken) => this.#sink.writeBatch(lines, lineCount, onTaken),
       onTrail: (trail) => this.#adminSide.onTrail(trail),
@@ -141,7 +144,7 @@ export class Primary {
       version: options.version,
       kept: this.#kept,
       workers: this.#workers,
-      isReady: () => this.#describeReadiness(),
+      isReady: () => countMissing(this.#readiness, this.#care.missing, this.#config.workers),
       readOverload: () => this.#resources.readSample(),
       readReloads: () => this.#reloader?.readSample() ?? NO_RELOADS,
       readLogLinesLost: () => this.#sink.linesLost,
@@ -178,6 +181,7 @@ export class Primary {
       throw error;
     }
     this.#limits.startSaving();
+    this.#kept.usage?.start();
     this.#targets.startLooking();
     this.#resources.start(port, (addresses) => this.#workers.tellCrowded(addresses));
     this.#certificate?.start();
@@ -264,7 +268,7 @@ export class Primary {
     await this.#tokenCounter.close();
     this.#targets.stop();
     this.#resources.stop();
-    await this.#limits.stop();
+    await Promise.all([this.#limits.stop(), this.#kept.usage?.stop()]);
     await this.#adminSide.close();
     if (cut > 0) {
       this.logger.warn({ cut }, 'exchanges were cut because the time for draining was over');
@@ -306,6 +310,7 @@ export class Primary {
       startedWallMs,
       readings: this.#resources.buffer,
       log: createLogMemory(),
+      usage: this.#kept.usage?.openRing(index) ?? null,
       port: mode === 'acceptor' ? null : port,
       gate: this.#gateMemory,
       isHeld: link?.inheritance.isSuccessor === true,
@@ -380,19 +385,9 @@ export class Primary {
   async #die(reason: string): Promise<void> {
     this.logger.fatal(reason);
     const watchdog = this.#watchdog.start(BOUNDS.watchdogMs);
-    await this.#limits.stop();
+    await Promise.all([this.#limits.stop(), this.#kept.usage?.stop()]);
     clearTimeout(watchdog);
     this.#sink.flushSync();
     process.kill(process.pid, 'SIGKILL');
-  }
-
-  #describeReadiness(): Readiness {
-    const configured = this.#config.workers;
-    const { missing } = this.#care;
-    if (missing === 0 || !this.#readiness.ready) return this.#readiness;
-    const workers = { serving: configured - missing, configured };
-    return missing < configured
-      ? { ...this.#readiness, workers }
-      : { ready: false, reason: 'every worker is being replaced', workers };
   }
 }

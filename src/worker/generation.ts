@@ -46,6 +46,8 @@ import type { KeptBodies } from '../upstream/kept-bodies.js';
 import { type Provider, shareOfWorker } from '../upstream/provider.js';
 import { formatStatus } from '../upstream/response-head.js';
 import { RetryBudget } from '../upstream/retry-budget.js';
+import type { UsageRingWriter } from '../usage/ring.js';
+import { UsageRecords } from '../usage/worker-records.js';
 import type { GenerationStart } from './messages.js';
 import type { ProviderPool } from './provider-pool.js';
 
@@ -55,6 +57,7 @@ export interface GenerationHost {
   readonly startedWallMs: number;
   readonly deadlines: Deadlines;
   readonly log: LineDestination;
+  readonly usage: UsageRingWriter | null;
   readonly histograms: WorkerHistograms;
   readonly trail: ExchangeTrail;
   readonly column: CounterColumn;
@@ -90,6 +93,8 @@ export class Generation implements Stages {
   readonly attempts: AttemptParts;
   readonly #host: GenerationHost;
   readonly #recorder: Recorder;
+  /** null: none are written. */
+  readonly #usage: UsageRecords | null;
   readonly #providers: readonly Provider[];
 
   constructor(start: GenerationStart, host: GenerationHost) {
@@ -103,8 +108,10 @@ export class Generation implements Stages {
     this.addresses = asksForAddress(config) ? new ClientAddresses(config.trustedProxies) : null;
     this.bodies = host.bodies;
     this.deadlines = deadlines;
+    const redact = createRedact(listSecrets(config));
+    this.#usage = host.usage === null ? null : new UsageRecords(host.usage, redact);
     const writeLine = config.log.access
-      ? createAccessLine(host.log, createRedact(listSecrets(config)), config.log.client)
+      ? createAccessLine(host.log, redact, config.log.client)
       : null;
     this.#recorder = new Recorder(layout, column, host.histograms, writeLine, host.trail);
     this.keys = createKeyTable(config.consumers);
@@ -188,6 +195,7 @@ export class Generation implements Stages {
     this.admission.settle(exchange, endedMs);
     this.#host.running -= 1;
     this.#recorder.end(exchange, endedMs);
+    this.#usage?.write(exchange, endedMs);
     if (this.#recorder.inFlight === 0) {
       this.#host.onQuiet(this);
     }
@@ -253,6 +261,8 @@ function createAdmission(
           : new Ledger(new LimitTable(callerLimits, callerPlan, index)),
       prices,
       estimator,
+      recordsUsage: config.usage !== null,
+      recordsUsers: config.usage?.namesUsers === true,
       countTokens: (body, model) => tokenCounts.count(body, model),
       findDeputy: () => host.deputy,
     },

@@ -42,6 +42,8 @@ export interface WorkerStart {
   readonly readings: SharedArrayBuffer;
   /** This worker's alone: its log lines on their way to the primary. */
   readonly log: SharedArrayBuffer;
+  /** This worker's alone: its usage records on their way to the primary; null: there are none. */
+  readonly usage: SharedArrayBuffer | null;
   /** A word: while it is 0, workers stand still where they are told to. */
   readonly gate: SharedArrayBuffer;
   /** Once it listens, it stands still. */

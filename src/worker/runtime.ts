@@ -19,6 +19,7 @@ import { ExchangeGate } from '../overload/exchange-gate.js';
 import { limitToMemory } from '../overload/memory-share.js';
 import { Readings } from '../overload/readings.js';
 import { KeptBodies } from '../upstream/kept-bodies.js';
+import { UsageRingWriter } from '../usage/ring.js';
 import type { DeputyClient } from './deputy-client.js';
 import { Generation, type GenerationHost } from './generation.js';
 import type { ClosingReason, GenerationStart, ToPrimary, WorkerStart } from './messages.js';
@@ -37,6 +38,8 @@ export class WorkerRuntime implements GenerationHost {
   readonly trail = new ExchangeTrail();
   readonly column: CounterColumn;
   readonly log: LogBatch;
+  /** Of usage records; null: none are written. */
+  readonly usage: UsageRingWriter | null;
   readonly deadlines = new Deadlines();
   readonly gate: ExchangeGate;
   readonly connectionGate: ConnectionGate;
@@ -88,6 +91,7 @@ export class WorkerRuntime implements GenerationHost {
     this.gate = new ExchangeGate({ index, readings, config, countInFlight: () => this.running });
     const limitBytes = (bytesMax: number): number =>
       limitToMemory(bytesMax, readings.readProcess().memoryLimitBytes, config.workers);
+    this.usage = start.usage === null ? null : new UsageRingWriter(start.usage);
     let inspectedBytes = 0;
     let keptBytes = 0;
     this.bodies = new BodyInspector(

@@ -122,9 +122,19 @@ export class MockUpstream {
   }
 }
 
+/** Below what systems give away by themselves, so that no other test is given it meanwhile. */
+const CLOSED_PORTS = { from: 10_000, to: 30_000 } as const;
+
 /** A port at which nobody listens: connecting is refused. */
 export async function findClosedPort(): Promise<number> {
-  const upstream = await MockUpstream.start();
-  await upstream.stop();
-  return upstream.port;
+  for (;;) {
+    const server = createServer();
+    const { from, to } = CLOSED_PORTS;
+    const port = from + Math.floor(Math.random() * (to - from));
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    });
+    if (isFree) return port;
+  }
 }

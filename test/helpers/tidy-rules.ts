@@ -58,6 +58,8 @@ export const EDGES: Readonly<Record<string, Edges>> = {
   observe: { uses: [...GROUND, 'upstream/attempt-outcomes', 'overload'] },
   // Of a worker it knows numbers only: how late its loop is, how many exchanges run.
   overload: { uses: ['core', 'config/model'] },
+  // config: the command finds its files by the configuration, and reads durations as that does.
+  usage: { uses: [...GROUND, 'config'], types: ['observe', 'route'] },
   pipeline: { uses: [...GROUND, ...WAY, 'dialects', 'limits', 'observe', 'overload'] },
   // The built-in simulated provider listens as the gateway does, and shares nothing else with it.
   'demo-upstream': { uses: ['core', 'accept', 'config/model'], types: ['exchange'] },
@@ -65,7 +67,7 @@ export const EDGES: Readonly<Record<string, Edges>> = {
     uses: [
       ...GROUND,
       ...WAY,
-      ...['config', 'dialects', 'health', 'limits', 'observe', 'overload', 'pipeline'],
+      ...['config', 'dialects', 'health', 'limits', 'observe', 'overload', 'pipeline', 'usage'],
       'upstream/attempt-outcomes',
     ],
   },
@@ -84,6 +86,7 @@ export const EDGES: Readonly<Record<string, Edges>> = {
       'overload',
       'route',
       'upstream',
+      'usage',
       'worker',
       'demo-upstream',
       'supervisor/protocol',
@@ -93,7 +96,10 @@ export const EDGES: Readonly<Record<string, Edges>> = {
   supervisor: { uses: ['core', 'supervisor/protocol'] },
   'supervisor/protocol': { uses: [] },
   main: {
-    uses: ['core', 'config', 'config/model', 'demo-upstream', 'observe', 'primary', 'supervisor'],
+    uses: [
+      ...['core', 'config', 'config/model', 'demo-upstream', 'observe', 'primary', 'supervisor'],
+      'usage',
+    ],
   },
 };
 

@@ -57,6 +57,8 @@ function openBench(
       callerLedger: ledger,
       prices: createPriceList(createPricedConfig([], {}), {}),
       estimator: new Estimator(),
+      recordsUsage: false,
+      recordsUsers: false,
       countTokens: () => Promise.resolve(null),
       findDeputy: () => null,
     },

@@ -6,6 +6,7 @@ import test from 'node:test';
 import { formatEffective } from '../../../src/config/effective.js';
 import { formatJsonSchema } from '../../../src/config/json-schema.js';
 import { loadConfig } from '../../../src/config/load.js';
+import type { WeirConfig } from '../../../src/config/model.js';
 import { CHECKED, FULL, MINIMAL, parse, providerOf } from '../../helpers/config-files.js';
 
 test('base URLs are completed and trimmed', () => {
@@ -60,7 +61,10 @@ test('the effective configuration reads back as itself and shows no key', () => 
   for (const text of [MINIMAL, FULL, CHECKED]) {
     const config = parse(text, { PORT: '443' });
     const effective = formatEffective(config);
-    assert.doesNotMatch(effective, /sk-secret|wk-one|wk-two|ss-word|proxy\.test|admin-token/);
+    assert.doesNotMatch(
+      effective,
+      /sk-secret|wk-one|wk-two|ss-word|proxy\.test|admin-token|bill-secret/,
+    );
     // A hidden key and the tier, whose limits are written out, are the only differences.
     assert.deepEqual(parse(effective), {
       ...config,
@@ -71,9 +75,16 @@ test('the effective configuration reads back as itself and shows no key', () => 
         proxyUrl: provider.proxyUrl && 'http://***',
       })),
       consumers: config.consumers?.map((consumer) => ({ ...consumer, tier: null })) ?? null,
+      usage: hideToken(config.usage),
     });
   }
 });
+
+function hideToken(usage: WeirConfig['usage']): WeirConfig['usage'] {
+  return usage === null || usage.deliver === null
+    ? usage
+    : { ...usage, deliver: { ...usage.deliver, token: '***' } };
+}
 
 test('the effective configuration survives names that look like YAML', () => {
   for (const name of [

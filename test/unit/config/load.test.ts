@@ -84,6 +84,7 @@ test('defaults of the smallest file', () => {
     callers: null,
     overload: OVERLOAD,
     clients: { connectionsMax: null, connectionsPerAddressMax: null, exchangesMax: null },
+    usage: null,
     warnings: [],
   });
 });

@@ -66,7 +66,7 @@ test('what is refused, and how it reads', () => {
       'w.yaml:5:19: overload.heap: expected a whole number from 1 to 100; got 0',
     ],
     'overload: { memory_limit: 10mb }': [
-      'w.yaml:5:27: overload.memory_limit: expected a size such as 64kb, 10mb or 2gb, from 64mb to 1024gb; got "10mb"',
+      'w.yaml:5:27: overload.memory_limit: expected a size such as 64mb or 1gb, from 64mb to 1024gb; got "10mb"',
     ],
     'clients: { exchanges: 0 }': [
       'w.yaml:5:23: clients.exchanges: expected a whole number from 1 to 1000000; got 0',

@@ -48,6 +48,7 @@ function createBench(models: Readonly<Record<string, readonly string[]>>): Bench
     readLimitTableFull: () => 3,
     readOverload: () => sampleOverload(new Readings(createReadingsBuffer(1)), 1),
     readTargets: () => TARGETS,
+    readUsage: () => null,
     readReloads: () => ({
       generation: 4,
       generationsLiving: 2,

@@ -14,6 +14,7 @@ import {
 import { HistogramStore, MEASURE, WorkerHistograms } from '../../../src/observe/histograms.js';
 import { listSecrets, Recorder } from '../../../src/observe/recorder.js';
 import { createRedact } from '../../../src/observe/redact.js';
+import { FULL, parse } from '../../helpers/config-files.js';
 import { FakeClock } from '../../helpers/fake-clock.js';
 import { createRoutesConfig } from '../../helpers/observe-config.js';
 import { createExchange } from '../../helpers/stage-fakes.js';
@@ -196,15 +197,20 @@ test('an unknown target is no reason to fail, nor is an access log that is off',
   assert.equal(silent.inFlight, 0);
 });
 
-test('secrets are the providers’ keys and the admin port’s token', () => {
+test('secrets are the providers’ keys and the tokens of the admin port and of usage records', () => {
   const admin = { host: '127.0.0.1', port: 0, token: null };
+  const usage = null;
   const [one, two] = config.providers;
   assert.ok(one !== undefined && two !== undefined);
-  assert.deepEqual(listSecrets({ providers: [{ ...one, apiKey: 'sk-1' }, two], admin }), ['sk-1']);
+  assert.deepEqual(listSecrets({ providers: [{ ...one, apiKey: 'sk-1' }, two], admin, usage }), [
+    'sk-1',
+  ]);
   const token = 'of-the-admin-port';
-  assert.deepEqual(listSecrets({ providers: [], admin: { ...admin, token } }), [token]);
+  assert.deepEqual(listSecrets({ providers: [], admin: { ...admin, token }, usage }), [token]);
+  const { usage: delivered } = parse(FULL, { PORT: '1' });
+  assert.deepEqual(listSecrets({ providers: [], admin, usage: delivered }), ['bill-secret']);
   const proxied = { ...one, apiKey: null, proxyUrl: 'http://me:p%40ss-word@proxy.test:3128' };
-  const secrets = listSecrets({ providers: [proxied], admin });
+  const secrets = listSecrets({ providers: [proxied], admin, usage });
   const redact = createRedact(secrets);
   for (const text of [
     proxied.proxyUrl,
