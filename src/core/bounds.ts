@@ -189,6 +189,7 @@ export const BOUND_TABLE = {
   hashedPromptBytesMax: bound(1024, 'bytes', 'Of the beginning of a prompt that decides where it goes; about 256 tokens, as many as OpenAI routes to its caches by.'),
   hashedPromptSearchBytesMax: bound(64 * KB, 'bytes', 'Of a body in which the beginning of its prompt is looked for: 10 µs for 50 KB with a hundred messages. Fields that stand before it (tools) rarely have half of it.'),
   hashedTextCharsMax: bound(256, 'count', 'Of the end of a name or a header’s value that is hashed: 0.3 µs. Tokens of one issuer begin alike and end in a signature.'),
+  lagProbeMs: bound(50, 'ms', 'How often a worker with work measures how long a round of its loop takes. Each time may wake it up, which costs more than the measuring.'),
   lagIntervalMs: bound(100, 'ms', 'Over which a worker’s lag is averaged; five of them in a row above `overload.loop_lag`, and less work is taken in.'),
   exchangesKeptMin: bound(16, 'count', 'Exchanges that a worker may run however late its loop is: below that lateness is not theirs, and to refuse them would help nobody.'),
   pressureLookMs: bound(250, 'ms', 'How often memory, heap and descriptors are looked at while there is work. Between two looks a worker can take in some hundred megabytes at most.'),

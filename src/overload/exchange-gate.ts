@@ -229,6 +229,6 @@ function isBlocked(priority: number, level: PressureLevel): boolean {
 
 const CLOSING_LEVEL = 2;
 /** One second without an exchange. */
-const EMPTY_TICKS_MAX = 50;
+const EMPTY_TICKS_MAX = 1000 / BOUNDS.lagProbeMs;
 /** Where `overload` is off, of those that `clients.exchanges` refuses. */
 const RETRY_AFTER_MS = 1000;

@@ -61,7 +61,7 @@ async function serveBesideNeighbours(context: TestContext): Promise<void> {
   await gateway.stop();
   server.close();
   assert.deepEqual({ refused, failed, cut }, { refused: 0, failed: 0, cut: 0 }, complaints[0]);
-  assert.ok(answered >= CONNECTIONS / 2 && streamed > 0, 'all have been served');
+  assert.ok(answered + streamed >= CONNECTIONS, 'all have been served');
 }
 
 /** Runs until it is killed, or this process ends. */
