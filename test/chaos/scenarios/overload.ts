@@ -212,7 +212,7 @@ function judge(
       atMost('resident memory', Math.round(rssBytes / MB), RSS_BYTES_MAX / MB, 'MB'),
     ],
     notes: [
-      `Streams are what an AI gateway serves, and one costs a worker as much as some hundred refusals. Where a request costs no more than two of them, as a short JSON answer that is not metered does, no gateway can turn away two of three and do its whole work beside: see docs/overload.md for what was measured.`,
+      `Streams are what an AI gateway serves, and one of these costs a worker as much as some fifty refusals. A short JSON answer costs as much as three, so that turning away two of three takes a share of the work: see docs/overload.md.`,
       `The first ${WARM_SECONDS} seconds of each rate are not counted: a stream that was taken in costs time for a second.`,
       'Percentiles are those of the worst priority of which a tenth or more was answered.',
     ],
