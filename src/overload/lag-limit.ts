@@ -29,6 +29,8 @@ export const NO_LIMIT = 2 ** 31 - 1;
  * once to a worker whose code is not compiled yet is no overload; all of that is over by then.
  */
 const LATE_INTERVALS_MIN = 5;
+/** So many times what a round may take, an interval counts for two: it is as long as its rounds, and what waits grows. */
+const VERY_LATE = 10;
 /** In a row without a refusal and not late, until there is no limit any more: 2 seconds. */
 const CALM_INTERVALS = 20;
 const FIRST_STEP = 0.9;
@@ -55,7 +57,8 @@ export class LagLimit {
 
   take(interval: LoopInterval): void {
     const isLate = interval.lagMs > this.#targetMs;
-    this.#lateIntervals = isLate ? this.#lateIntervals + 1 : 0;
+    const weight = interval.lagMs > VERY_LATE * this.#targetMs ? 2 : 1;
+    this.#lateIntervals = isLate ? this.#lateIntervals + weight : 0;
     if (this.#limit === NO_LIMIT) {
       if (this.#lateIntervals >= LATE_INTERVALS_MIN)
         this.#setBelow(interval.inFlightMax, FIRST_STEP);

@@ -69,10 +69,6 @@ export class LoopWatch {
 
   #tick(): void {
     this.#watcher.onTick();
-    const now = nowMs();
-    if (this.#rounds > 0 && now - this.#intervalStartMs >= BOUNDS.lagIntervalMs) {
-      this.#finishInterval(now);
-    }
     setImmediate(this.#beginRound);
   }
 
@@ -82,8 +78,12 @@ export class LoopWatch {
   };
 
   readonly #endRound = (): void => {
-    this.#roundsMs += nowMs() - this.#roundStartMs;
+    const now = nowMs();
+    this.#roundsMs += now - this.#roundStartMs;
     this.#rounds += 1;
+    if (this.#timer !== null && now - this.#intervalStartMs >= BOUNDS.lagIntervalMs) {
+      this.#finishInterval(now);
+    }
   };
 
   #finishInterval(now: number): void {

@@ -55,7 +55,10 @@ export const overload: Scenario = {
     const [gatewayCore, loadCore] = choosePair();
     const load = await NativeLoad.start(loadCore, await findPort());
     try {
-      const config = proxyConfig(load.baseUrl, CONSUMERS);
+      const { mock } = proxyConfig(load.baseUrl)['providers'] as { mock: object };
+      // Whoever shares the provider's core must not make a failure of the gateway out of its slowness.
+      const providers = { mock: { ...mock, timeouts: { connect: '60s', first_byte: '120s' } } };
+      const config = proxyConfig(load.baseUrl, { ...CONSUMERS, providers });
       const gateway = await startGateway({ workers: 1, config });
       try {
         pin(gateway.pid, gatewayCore);
@@ -201,18 +204,19 @@ function judge(
       told('first byte p99 of those taken in', `${(all.firstByteP99Us / 1000).toFixed(1)} ms`),
       fast(atMost('the same, as a multiple', firstByte, LATENCY_MAX)),
       fast(atMost('whole stream p99, as a multiple of that at capacity', whole, LATENCY_MAX)),
-      atMost('neither answered nor refused with 503', all.failed + arrivals.unfinished, 0),
+      atMost('neither answered nor refused with 503', all.failed, 0),
+      fast(atMost('still running some seconds after the last has come', arrivals.unfinished, 0)),
       atMost('not sent for want of connections', arrivals.unsent, 0),
       told('answered, high priority', `${high} %`),
       told('answered, normal priority', `${normal} %`),
       told('answered, low priority', `${low} %`),
       fast(atLeast('high priority answered above normal', high - normal, 0, 'points')),
       fast(atLeast('normal priority answered above low', normal - low, 0, 'points')),
-      atLeast('refused because the loop was late', refusedByLag, 1),
+      fast(atLeast('refused because the loop was late', refusedByLag, 1)),
       atMost('resident memory', Math.round(rssBytes / MB), RSS_BYTES_MAX / MB, 'MB'),
     ],
     notes: [
-      `Streams are what an AI gateway serves, and one of these costs a worker as much as some fifty refusals. A short JSON answer costs as much as three, so that turning away two of three takes a share of the work: see docs/overload.md.`,
+      `Streams are what an AI gateway serves, and one of these costs a worker as much as some fifty refusals. A short JSON answer costs as much as three, so that of three times as many of those hardly any could be answered beside: see docs/overload.md.`,
       `The first ${WARM_SECONDS} seconds of each rate are not counted: a stream that was taken in costs time for a second.`,
       'Percentiles are those of the worst priority of which a tenth or more was answered.',
     ],

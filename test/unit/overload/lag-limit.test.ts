@@ -25,6 +25,17 @@ test('four late intervals are no overload, five in a row are', () => {
   assert.equal(lag.limit, 900);
 });
 
+test('three intervals that are very late are enough, and one long pause with what it left behind is not', () => {
+  const drowning = new LagLimit(TARGET_MS);
+  const paused = new LagLimit(TARGET_MS);
+  for (let i = 0; i < 2; i += 1) drowning.take({ ...LATE, lagMs: 11 * TARGET_MS });
+  assert.equal(drowning.limit, NO_LIMIT);
+  drowning.take({ ...LATE, lagMs: 11 * TARGET_MS });
+  assert.equal(drowning.limit, 900);
+  for (const lagMs of [1000, 300, 90, 27]) paused.take({ ...LATE, lagMs });
+  assert.equal(paused.limit, NO_LIMIT);
+});
+
 test('a loop that is busy and in time is not limited', () => {
   const lag = new LagLimit(TARGET_MS);
   for (let i = 0; i < 100; i += 1) lag.take({ ...LATE, lagMs: TARGET_MS, busyShare: 1 });
