@@ -9,11 +9,11 @@ const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: '
 
 /** @typedef {{ pid: number, parent: number, cpuTicks: number }} ProcessStat */
 
-/** @param {number} pid @returns {ProcessStat | null} */
-function readStat(pid) {
+/** @param {number} pid @param {string} place in /proc @returns {ProcessStat | null} */
+function readStat(pid, place = String(pid)) {
   let text;
   try {
-    text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    text = readFileSync(`/proc/${place}/stat`, 'latin1');
   } catch {
     return null; // It ended between the listing and now.
   }
@@ -51,6 +51,26 @@ export function startCpuCount(root) {
       tree.reduce((n, stat) => n + stat.cpuTicks, 0);
     return ((sum(after) - sum(before)) / ticksPerSecond) * 1e6;
   };
+}
+
+/**
+ * The same for the one thread of the tree that used most: where there is one worker under load, that is the worker.
+ * @param {number} root
+ */
+export function startThreadCount(root) {
+  const before = readThreads(root);
+  return () => {
+    const used = [...readThreads(root)].map(([tid, ticks]) => ticks - (before.get(tid) ?? 0));
+    return (Math.max(...used) / ticksPerSecond) * 1e6;
+  };
+}
+
+/** CPU ticks by thread. @param {number} root @returns {Map<number, number>} */
+function readThreads(root) {
+  const threads = readTree(root).flatMap(({ pid }) =>
+    readdirSync(`/proc/${pid}/task`).map((tid) => readStat(Number(tid), `${pid}/task/${tid}`)),
+  );
+  return new Map(threads.flatMap((stat) => (stat === null ? [] : [[stat.pid, stat.cpuTicks]])));
 }
 
 /**

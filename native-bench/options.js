@@ -18,6 +18,7 @@ export const SCENARIO_NAMES = /** @type {const} */ ([
   'limits',
   'policies',
   'targets',
+  'seeing',
   'rivals',
   'kong',
 ]);

@@ -15,6 +15,7 @@ import { runPace } from './scenarios/pace.js';
 import { runPolicies } from './scenarios/policies.js';
 import { runReady } from './scenarios/ready.js';
 import { runRivals } from './scenarios/rivals.js';
+import { runSeeing } from './scenarios/seeing.js';
 import { runSse } from './scenarios/sse.js';
 import { runTargets } from './scenarios/targets.js';
 import { runTls } from './scenarios/tls.js';
@@ -41,6 +42,7 @@ const SCENARIOS = {
   limits: runLimits,
   policies: runPolicies,
   targets: runTargets,
+  seeing: runSeeing,
   rivals: runRivals,
   kong: runKong,
 };

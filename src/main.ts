@@ -106,13 +106,21 @@ async function serve(args: readonly string[]): Promise<number | null> {
   const config = load();
   // Read by uWebSockets.js when it is loaded, from the environment of the process and not of a worker (U-14).
   process.env['UWS_HTTP_MAX_HEADERS_SIZE'] ??= String(BOUNDS.headerBlockBytesMax);
-  const { runServer } = await import('./primary/server.js');
-  await runServer({
-    config,
-    loadConfig: load,
-    version: readVersion(),
-    usesDemo: options['demo-without-keys'] === true,
-  });
+  const { endUnusedThreads, prepareThreads } = await import('./primary/threads.js');
+  const { widenInlining } = await import('./primary/compiler.js');
+  widenInlining();
+  prepareThreads(config.workers);
+  try {
+    const { runServer } = await import('./primary/server.js');
+    await runServer({
+      config,
+      loadConfig: load,
+      version: readVersion(),
+      usesDemo: options['demo-without-keys'] === true,
+    });
+  } finally {
+    await endUnusedThreads();
+  }
   return null;
 }
 

@@ -16,8 +16,9 @@ set -euo pipefail
 
 node_version=24.21.0
 suite=trixie
-# A change of this list makes a new tree. openssl makes certificates for the tests, iproute2 sees to a namespace's network.
-packages=openssl,iproute2
+# A change of this list makes a new tree. openssl makes certificates for the tests, iproute2 sees to a namespace's network,
+# haproxy is a balancer in front.
+packages=openssl,iproute2,haproxy
 default_tests=(test/wire test/promises)
 left_out='^test/promises/(soak|memory|sdk|dashboard)-'
 

@@ -66,6 +66,11 @@ export const BOUNDS = {
   tableMb: 64,
   policiesRatio: 1.15,
   targetsRatio: 1.05,
+  seeingJsonRatio: 1.08,
+  seeingSseRatio: 1.03,
+  /** None added: what the same gateway differs by from round to round. */
+  seeingP99Ratio: 1.05,
+  dashboardsWorkerRatio: 1.02,
   allPoliciesJsonRatio: 1.6,
   allPoliciesSseRatio: 1.25,
   portkeySharePercent: 4,

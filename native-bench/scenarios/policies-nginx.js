@@ -9,39 +9,12 @@ import { startWeir } from '../proxies.js';
 import { pickPerContender, ratiosToNginx, spreadPerContender } from '../statistics.js';
 import { BOUNDS, judge } from './context.js';
 import { interleave, warm, withRunning } from './interleave.js';
+import { scrapeSteadily } from './watching.js';
 
 const CONNECTIONS = 64;
 const STREAMS = 200;
 const EVENTS = 100;
 const GAP_MS = 10;
-const SCRAPE_MS = 1000;
-
-/** @param {number} adminPort */
-async function scrape(adminPort) {
-  const response = await fetch(`http://127.0.0.1:${adminPort}/metrics`, {
-    signal: AbortSignal.timeout(5000),
-  });
-  const text = await response.text();
-  if (!response.ok || !text.includes('weir_requests_total'))
-    throw new Error(`/metrics answered ${response.status} and not the counters`);
-}
-
-/** The function that it returns ends the scraping, and fails if one of the scrapes did. @param {number} adminPort */
-function scrapeSteadily(adminPort) {
-  /** @type {Promise<void>[]} */
-  const scrapes = [];
-  const again = () => {
-    const one = scrape(adminPort);
-    one.catch(() => {}); // Told at the end, by whoever waits for all of them.
-    scrapes.push(one);
-  };
-  again();
-  const timer = setInterval(again, SCRAPE_MS);
-  return async () => {
-    clearInterval(timer);
-    await Promise.all(scrapes);
-  };
-}
 
 /**
  * @param {import('./context.js').Context} context

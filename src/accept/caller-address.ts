@@ -14,6 +14,8 @@ import {
   parseIp,
   readNetworks,
 } from '../core/ip-address.js';
+import type { ProxiedPeers } from './proxy-front.js';
+import type { PortedResponse } from './uws.js';
 
 export interface ClientAddress {
   /** As it is written: `192.0.2.1`, `2001:db8::1`; empty where the system doesn’t tell. */
@@ -49,8 +51,15 @@ export class ClientAddresses {
     this.#trusted = trustedProxies.flatMap((text) => readNetworks(text) ?? []);
   }
 
-  /** The other end of the connection. Only while a handler of uWebSockets.js runs; it costs a system call. */
-  readPeer(response: HttpResponse): ClientAddress {
+  /**
+   * The other end of the connection, or whom the balancer there has named in front of it. Only while a handler of
+   * uWebSockets.js runs; it costs a system call.
+   */
+  readPeer(response: HttpResponse, proxied: ProxiedPeers | null): ClientAddress {
+    if (proxied !== null) {
+      const port = (response as PortedResponse).getRemotePort?.() ?? 0;
+      return this.find(proxied.find(port) ?? '') ?? UNKNOWN;
+    }
     return this.find(readPeerText(response)) ?? UNKNOWN;
   }
 
@@ -106,7 +115,11 @@ export function nameCaller(address: IpAddress): string {
 
 /** What the other end of a connection is told apart by; the same as `readPeer`, where nothing else needs addresses. */
 export function readCaller(response: HttpResponse): string {
-  const address = parseIp(readPeerText(response));
+  return nameCallerText(readPeerText(response));
+}
+
+export function nameCallerText(text: string): string {
+  const address = parseIp(text);
   return address === null ? UNKNOWN.caller : nameCaller(address);
 }
 

@@ -7,6 +7,7 @@ import type { RequestHead } from '../exchange.js';
 import { type ClientAddresses, NOT_ASKED, readCaller } from './caller-address.js';
 import { Downstream } from './downstream.js';
 import { copyHead } from './head.js';
+import type { ProxiedPeers } from './proxy-front.js';
 import { type CertifiedResponse, uWS } from './uws.js';
 
 export interface TlsFiles {
@@ -22,6 +23,8 @@ export interface FrontAppOptions {
   readonly tls: TlsFiles | null;
   /** Tells who a request is from; null where nobody asks, because asking the system costs a call each time. */
   readonly addresses: ClientAddresses | null;
+  /** null: connections come straight from those who made them. */
+  readonly peers: ProxiedPeers | null;
   /** Must not throw; if it does, the connection is cut and onFault is told. */
   readonly onRequest: (downstream: Downstream, head: RequestHead) => void;
   readonly onFault: (error: unknown) => void;
@@ -74,7 +77,7 @@ export class FrontApp {
         downstream.lacksCertificate = mustCertify && !hasCertificate(response);
         // Read for each request: a reload may have changed it.
         const { addresses } = options;
-        const peer = addresses === null ? NOT_ASKED : addresses.readPeer(response);
+        const peer = addresses === null ? NOT_ASKED : addresses.readPeer(response, options.peers);
         options.onRequest(downstream, copyHead(request, addresses, peer));
       } catch (error) {
         downstream.cut();

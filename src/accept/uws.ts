@@ -29,6 +29,12 @@ export interface CertifiedResponse extends HttpResponse {
   getX509Certificate?(): string;
 }
 
+/** As getX509Certificate(). */
+export interface PortedResponse extends HttpResponse {
+  /** Of the other end of the connection. */
+  getRemotePort?(): number;
+}
+
 /** Whether a connection's client certificate can be asked for: the calls came with the same releases. */
 export function canReadCertificates(): boolean {
   const app = uWS.App();

@@ -59,7 +59,7 @@ export function checkConsistency(
       if (isRecord(limit)) checkLimit([...path, 'limits', index], limit, problems);
     }
   }
-  checkListen(file['listen'], problems);
+  checkListen(file, problems);
   checkAdmin(file['admin'], problems);
   checkAddresses(file, problems);
   checkUsage(file, problems);
@@ -216,9 +216,19 @@ function checkAdmin(admin: unknown, problems: Problems): void {
   problems.refuse(['admin'], new Refusal('an address', { reason }));
 }
 
-function checkListen(listen: unknown, problems: Problems): void {
-  if (!isRecord(listen) || !isRecord(listen['tls'])) return;
+function checkListen(file: Readonly<Record<string, unknown>>, problems: Problems): void {
+  const { listen, trusted_proxies: trusted } = file;
+  if (!isRecord(listen)) return;
+  const protocol = listen['proxy_protocol'] ?? 'off';
+  const hasProxies = Array.isArray(trusted) && trusted.length > 0;
+  if (protocol !== 'off' && !hasProxies) {
+    problems.refuseKey(
+      ['listen', 'proxy_protocol'],
+      'is believed of trusted_proxies alone, and there are none',
+    );
+  }
   const { tls } = listen;
+  if (!isRecord(tls)) return;
   if (Object.hasOwn(tls, 'client_auth') && !Object.hasOwn(tls, 'client_ca')) {
     problems.refuseKey(['listen', 'tls', 'client_auth'], 'has no meaning without client_ca');
   }

@@ -21,6 +21,7 @@ import type {
   ProviderConfig,
   ProviderTls,
   PublicListen,
+  PublicTls,
   RetryConfig,
   UsageConfig,
   WeirConfig,
@@ -100,14 +101,22 @@ function noteTiers(document: Document, consumers: readonly ConsumerConfig[]): vo
 }
 
 function formatListen(listen: PublicListen): string | object {
-  if (listen.tls === null) return formatAddress(listen);
-  const { cert, key, clientCa, clientAuth } = listen.tls;
-  const tls = {
+  const { host, port, tls, proxyProtocol } = listen;
+  if (tls === null && proxyProtocol === 'off') return formatAddress(listen);
+  return {
+    host,
+    port,
+    ...(tls === null ? {} : { tls: describePublicTls(tls) }),
+    ...(proxyProtocol === 'off' ? {} : { proxy_protocol: proxyProtocol }),
+  };
+}
+
+function describePublicTls({ cert, key, clientCa, clientAuth }: PublicTls): object {
+  return {
     cert: escapeVariables(cert),
     key: escapeVariables(key),
     ...(clientCa === null ? {} : { client_ca: escapeVariables(clientCa), client_auth: clientAuth }),
   };
-  return { host: listen.host, port: listen.port, tls };
 }
 
 function formatAdmin({ host, port, token }: AdminListen, hide: Hide): string | object {

@@ -34,6 +34,9 @@ export const listen = z
       host: host().prefault(PUBLIC_HOST_DEFAULT).describe('Address or name to listen on.'),
       port,
       tls: tls.optional(),
+      proxy_protocol: choice(['off', 'v1', 'v2', 'either'])
+        .prefault('off')
+        .describe('The header that trusted_proxies put in front of each connection, and must.'),
     }),
   ])
   .prefault(`${PUBLIC_HOST_DEFAULT}:8080`)
@@ -57,7 +60,7 @@ export const trustedProxies = z
   .array(networks())
   .prefault([])
   .describe(
-    'Proxies whose x-forwarded-for is believed: addresses, networks such as 10.0.0.0/8, loopback, private.',
+    'Proxies whose x-forwarded-for, and PROXY protocol, is believed: addresses, networks such as 10.0.0.0/8, loopback, private.',
   );
 
 export const log = mapping({

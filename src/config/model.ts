@@ -16,6 +16,8 @@ export interface ListenAddress {
 export interface PublicListen extends ListenAddress {
   /** Paths of PEM files; null serves clear text. */
   readonly tls: PublicTls | null;
+  /** What trusted proxies put in front of each connection. */
+  readonly proxyProtocol: 'off' | 'v1' | 'v2' | 'either';
 }
 
 export interface PublicTls {

@@ -76,6 +76,7 @@ function toListen(listen: ParsedFile['listen'], directory: string): PublicListen
           clientAuth: tls.client_auth ?? 'require',
         }
       : null,
+    proxyProtocol: 'proxy_protocol' in listen ? listen.proxy_protocol : 'off',
   };
 }
 

@@ -36,6 +36,7 @@ export function startDemoUpstream(options: DemoUpstreamOptions): DemoUpstream {
   const listener = new Listener({
     tls: null,
     addresses: null,
+    peers: null,
     onRequest(downstream: Downstream, head: RequestHead): void {
       inFlight += 1;
       new DemoRequest(downstream, head, wheel, onDone, options.onFault).start();

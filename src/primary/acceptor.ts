@@ -11,20 +11,23 @@ export type AcceptMode = 'acceptor' | 'reuseport';
 
 /**
  * @throws OperatorError when the configuration asks for an acceptor and the binary has none, or TLS is to be served by
- *   one, which ends the process in native code (uNetworking/uWebSockets.js#1119).
+ *   one, which ends the process in native code (uNetworking/uWebSockets.js#1119), or the PROXY protocol is to be spoken
+ *   with it, or by a release that can't.
  */
 export function chooseAcceptMode(config: Pick<WeirConfig, 'accept' | 'listen'>): AcceptMode {
+  const isProxied = config.listen.proxyProtocol !== 'off';
+  if (isProxied) checkProxyProtocol();
   if (config.accept === 'reuseport') {
     return 'reuseport';
   }
   const canShard = createProbe().canShard;
   const hasTls = config.listen.tls !== null;
   if (config.accept === 'auto') {
-    return canShard && !hasTls ? 'acceptor' : 'reuseport';
+    return canShard && !hasTls && !isProxied ? 'acceptor' : 'reuseport';
   }
-  if (hasTls) {
+  if (hasTls || isProxied) {
     throw new OperatorError(
-      'accept: acceptor does not work with listen.tls; use reuseport or auto',
+      `accept: acceptor does not work with listen.${hasTls ? 'tls' : 'proxy_protocol'}; use reuseport or auto`,
     );
   }
   if (!canShard) {
@@ -33,6 +36,22 @@ export function chooseAcceptMode(config: Pick<WeirConfig, 'accept' | 'listen'>):
     );
   }
   return 'acceptor';
+}
+
+/**
+ * Header and request are read by two different sockets; several workers can listen with Node's own, and can tell
+ * connections of it apart, only where both Node and the binary are new enough.
+ *
+ * @throws OperatorError
+ */
+function checkProxyProtocol(): void {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const canSharePort = major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
+  if (!canSharePort || !canReadCertificates()) {
+    throw new OperatorError(
+      `listen.proxy_protocol needs Node 22.12 or newer; this is ${process.versions.node}. Use off, and a balancer that writes x-forwarded-for`,
+    );
+  }
 }
 
 /** @throws OperatorError where clients must show certificates and this binary can't tell whether they did. */
@@ -83,6 +102,7 @@ function createProbe(): Listener {
   return new Listener({
     tls: null,
     addresses: null,
+    peers: null,
     onRequest: (downstream) => downstream.cut(),
     onFault: () => {},
     onConnections: () => {},

@@ -6,6 +6,7 @@ import { statSync } from 'node:fs';
 import type { PublicListen, PublicTls } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { wallClockMs } from '../core/clock.js';
+import { OperatorError } from '../core/errors.js';
 import type { Logger } from '../observe/logger.js';
 import { checkClientAuth } from './acceptor.js';
 import { type PublicCertificate, readPublicCertificate } from './public-certificate.js';
@@ -46,7 +47,7 @@ export class CertificateKeeper {
   }
 
   /**
-   * Reads the files now, for whoever asks for a reload.
+   * Reads the files now.
    *
    * @returns what is wrong with them; null: nothing, whether they have changed or not.
    */
@@ -70,6 +71,12 @@ export class CertificateKeeper {
     this.#warnOfEnd();
     distribute();
     return null;
+  }
+
+  /** For a reload: where the files are bad, nothing of it happens. @throws OperatorError */
+  demand(): void {
+    const problem = this.look();
+    if (problem !== null) throw new OperatorError(`listen.tls: ${problem}`);
   }
 
   /** A worker found them otherwise: they were changed between two reads, or it has too many former ones open. */

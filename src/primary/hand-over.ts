@@ -10,13 +10,19 @@ import type { HeldChange, HeldWatch } from '../limits/hand-over.js';
 import type { Logger } from '../observe/logger.js';
 import type { Gate } from '../worker/gate.js';
 import type { LimitKeeper } from './limit-keeper.js';
+import type { LimitsElsewhere } from './limits-elsewhere.js';
 import type { SupervisorLink } from './supervisor-link.js';
 import type { WorkerSet } from './worker-set.js';
 
 export interface HandOverParts {
-  readonly link: SupervisorLink;
-  readonly limits: LimitKeeper;
-  readonly workers: WorkerSet;
+  readonly link: Pick<SupervisorLink, 'send' | 'ask'>;
+  readonly limits: Pick<LimitKeeper, 'stopSaving' | 'restore'> & {
+    readonly elsewhere: Pick<
+      LimitsElsewhere,
+      'copy' | 'takeOver' | 'reserve' | 'apply' | 'reclaim'
+    >;
+  };
+  readonly workers: Pick<WorkerSet, 'stopListening' | 'pauseForHandOver'>;
   readonly gate: Gate;
   readonly logger: Logger;
 }
@@ -38,6 +44,8 @@ export class HandOver {
   #onGiven: ((payload: string | null) => void) | null = null;
   #timer: NodeJS.Timeout | null = null;
   #watch: HeldWatch | null = null;
+  /** Until the buckets are there. They come with what servers before this one ask and tell, which must not come first. */
+  #taking: Promise<void> | null = null;
 
   constructor(parts: HandOverParts) {
     this.#parts = parts;
@@ -87,8 +95,9 @@ export class HandOver {
     this.settle(this.#watch?.collect() ?? []);
   }
 
-  /** The server before this one asks for one of its exchanges. */
-  onAsk(payload: unknown): LimitAnswer | null {
+  /** A server before this one asks for one of its exchanges. */
+  async onAsk(payload: unknown): Promise<LimitAnswer | null> {
+    await this.#taking;
     if (!isAsked(payload)) return null;
     const { consumer, model, need } = payload.ask;
     const answer = this.#parts.limits.elsewhere.reserve(consumer, model, need);
@@ -100,6 +109,12 @@ export class HandOver {
 
   /** The server comes, and its workers stand still. Resolves when they may go on, with or without the buckets. */
   async take(): Promise<void> {
+    this.#taking = this.#takeBuckets();
+    await this.#taking;
+    this.#taking = null;
+  }
+
+  async #takeBuckets(): Promise<void> {
     const { link, limits, logger } = this.#parts;
     const payload = await new Promise<string | null>((resolve) => {
       const timer = setTimeout(() => resolve(null), 2 * BOUNDS.handOverMs);
@@ -119,18 +134,20 @@ export class HandOver {
     this.#onGiven?.(payload);
   }
 
-  onTell(payload: unknown): void {
+  async onTell(payload: unknown): Promise<void> {
+    await this.#taking;
     if (isTold(payload)) {
       for (const change of payload.changes) this.#parts.limits.elsewhere.apply(change);
     }
   }
 
-  onAlone(): void {
+  async onAlone(): Promise<void> {
+    await this.#taking;
     this.#parts.limits.elsewhere.reclaim();
   }
 }
 
-function takeOver(limits: LimitKeeper, payload: string, logger: Logger): boolean {
+function takeOver(limits: HandOverParts['limits'], payload: string, logger: Logger): boolean {
   try {
     const { buckets, unknown } = limits.elsewhere.takeOver(Buffer.from(payload, 'base64'));
     logger.info({ buckets, unknown }, 'limits taken over from the server before');

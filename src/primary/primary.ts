@@ -23,7 +23,6 @@ import type { Readiness } from './admin.js';
 import { AdminSide } from './admin-side.js';
 import { type CertificateKeeper, openCertificate } from './certificate-keeper.js';
 import { CheckKeeper } from './check-keeper.js';
-import { widenInlining } from './compiler.js';
 import { WatchKeeper } from './config-watch.js';
 import { findPort } from './endpoint.js';
 import { type Kept, planNext, startFirst } from './generation-plan.js';
@@ -114,6 +113,7 @@ export class Primary {
       onReserve: async (ask) => (await this.handOver?.reserve(ask)) ?? null,
       onSettled: (changes) => this.handOver?.settle(changes),
       onCountTokens: (body, model) => this.#tokenCounter.count(body, model),
+      onWarning: (worker, message) => this.logger.warn({ worker }, message),
       onCertificateRefused: (index, problem) => this.#certificate?.onRefused(index, problem),
       onEnded: (index) => {
         this.#limits.reclaim(index);
@@ -169,7 +169,6 @@ export class Primary {
         await this.#limits.restore();
         this.#gate.open();
       }
-      widenInlining();
       await this.#startWorkers(mode, port);
       await this.#checks.adopt(config.providers, new Set(), this.#targets.table);
       if (isSuccessor) {
@@ -205,7 +204,6 @@ export class Primary {
 
   /** Reads the configuration anew and turns to it; what is wrong with it is in the result and in the log. */
   reload(cause: string): Promise<ReloadResult> {
-    if (!this.#isDraining) this.#certificate?.look();
     if (this.#reloader !== null) return this.#reloader.request(cause);
     const problems = [this.#readiness.reason];
     return Promise.resolve({ outcome: 'busy', generation: 0, problems });
@@ -332,7 +330,10 @@ export class Primary {
     const workers = this.#workers;
     return new Reloader({
       generations,
-      load: this.#options.loadConfig,
+      load: () => {
+        this.#certificate?.demand();
+        return this.#options.loadConfig();
+      },
       refuse: () => (this.#readiness.ready ? null : `the server is ${this.#readiness.reason}`),
       plan: (config, number) =>
         planNext(config, number, this.#kept, (changed) => this.#adopt(config, number, changed)),

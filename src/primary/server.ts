@@ -66,9 +66,9 @@ export async function runServer(options: ServerOptions): Promise<void> {
     onAdminConnection: (socket) => primary.takeAdminConnection(socket),
     onHandOver: () => void primary.giveOver(),
     onTakeOver: (payload) => primary.handOver?.onTakeOver(payload),
-    onAsk: (payload) => primary.handOver?.onAsk(payload) ?? null,
-    onTell: (payload) => primary.handOver?.onTell(payload),
-    onAlone: () => primary.handOver?.onAlone(),
+    onAsk: async (payload) => (await primary.handOver?.onAsk(payload)) ?? null,
+    onTell: (payload) => void primary.handOver?.onTell(payload),
+    onAlone: () => void primary.handOver?.onAlone(),
     onOrphaned: () => stop('the supervisor is gone'),
   });
   try {

@@ -15,8 +15,8 @@ export interface SupervisorEvents {
   onAdminConnection(socket: Socket): void;
   onHandOver(): void;
   onTakeOver(payload: string | null): void;
-  /** Another server asks; what is returned is its answer. */
-  onAsk(payload: unknown): unknown;
+  /** Another server asks; what is returned is its answer. Never rejects. */
+  onAsk(payload: unknown): Promise<unknown>;
   onTell(payload: unknown): void;
   onAlone(): void;
   /** The supervisor is gone. */
@@ -80,11 +80,11 @@ export class SupervisorLink {
       case 'take-over':
         events.onTakeOver(message.payload);
         break;
-      case 'ask': {
-        const payload = events.onAsk(message.payload);
-        this.send({ kind: 'answer', to: message.from, id: message.id, payload });
+      case 'ask':
+        void events.onAsk(message.payload).then((payload) => {
+          this.send({ kind: 'answer', to: message.from, id: message.id, payload });
+        });
         break;
-      }
       case 'answer':
         this.#asked.get(message.id)?.(message.payload);
         break;

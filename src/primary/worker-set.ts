@@ -1,5 +1,5 @@
 /** The worker threads: starts them, waits until all listen, passes messages, and ends them in the order that works. */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import type { LimitAnswer, LimitAsk } from '../admit/deputy.js';
 import { BOUNDS } from '../core/bounds.js';
 import { decodeMessage, encodeMessage } from '../core/wire.js';
@@ -15,12 +15,14 @@ import type {
   ToWorker,
   WorkerStart,
 } from '../worker/messages.js';
+import { takeThread } from './threads.js';
 
 export interface WorkerSetEvents {
   onLog(lines: Uint8Array, lineCount: number, onTaken: () => void): void;
   /** A worker asks for the tokens of a prompt; null: they can't be had. */
   onCountTokens(body: Uint8Array, model: string): Promise<number | null>;
   /** A worker could not take up a changed certificate. */
+  onWarning(index: number, message: string): void;
   onCertificateRefused(index: number, problem: string): void;
   /** After a hand-over: a worker asks for units of limits, or tells what became of them. */
   onReserve(ask: LimitAsk): Promise<LimitAnswer | null>;
@@ -64,7 +66,8 @@ interface Scrape {
 
 export class WorkerSet {
   readonly #events: WorkerSetEvents;
-  readonly #members: Member[] = [];
+  /** By index; there is none for one that died before it was started. */
+  readonly #members = new Map<number, Member>();
   readonly #scrapes = new Map<number, Scrape>();
   #lastScrape = 0;
   #drainTimeoutMs = Number.POSITIVE_INFINITY;
@@ -75,30 +78,28 @@ export class WorkerSet {
 
   /** Of workers that live, those that are still starting included. */
   get living(): number[] {
-    return [...this.#members.keys()].filter((index) => this.#members[index]?.isAlive === true);
+    return [...this.#members.keys()].filter((index) => this.#members.get(index)?.isAlive === true);
   }
 
   /** A worker that is still starting takes it when it has started. */
   prepare(generation: GenerationStart): void {
     const message: PrepareGeneration = { kind: 'prepare', generation };
-    for (const { isAlive, worker } of this.#members) {
+    for (const { isAlive, worker } of this.#members.values()) {
       if (isAlive) worker.postMessage(message);
     }
   }
 
   tellAll(message: ToWorker): void {
-    for (const member of this.#members) this.#send(member, message);
+    for (const member of this.#members.values()) this.#send(member, message);
   }
 
   /** Addresses whose new connections are closed from now on. */
   tellCrowded(addresses: readonly string[]): void {
-    for (const member of this.#members) {
-      this.#send(member, { kind: 'crowded', addresses });
-    }
+    this.tellAll({ kind: 'crowded', addresses });
   }
 
   get isAnyAlive(): boolean {
-    return this.#members.some((member) => member.isAlive);
+    return this.#all().some((member) => member.isAlive);
   }
 
   /** Asks every worker for its histograms and waits a bounded time; a late worker's last known ones stand. */
@@ -135,11 +136,11 @@ export class WorkerSet {
   async drain(timeoutMs: number, lingerMs: number = BOUNDS.lingerMs): Promise<number> {
     this.#drainTimeoutMs = Math.min(this.#drainTimeoutMs, timeoutMs);
     await this.stopListening();
-    for (const member of this.#members) {
+    for (const member of this.#members.values()) {
       this.#sendDrain(member, this.#drainTimeoutMs, lingerMs, 'draining');
     }
-    await Promise.all(this.#members.map((member) => member.exited));
-    return this.#members.reduce((sum, member) => sum + member.cut, 0);
+    await Promise.all(this.#all().map((member) => member.exited));
+    return this.#all().reduce((sum, member) => sum + member.cut, 0);
   }
 
   /** New connections get what the files of `listen.tls` hold now. */
@@ -149,7 +150,7 @@ export class WorkerSet {
 
   /** Resolves when no worker listens, or after a bounded time. */
   async stopListening(): Promise<void> {
-    for (const member of this.#members) {
+    for (const member of this.#members.values()) {
       member.isAskedToEnd = true;
       this.#send(member, { kind: 'stop-listening' });
     }
@@ -158,7 +159,7 @@ export class WorkerSet {
 
   /** Resolves when all stand still at the gate, to false where they do not within the bound. */
   pauseForHandOver(): Promise<boolean> {
-    for (const member of this.#members) {
+    for (const member of this.#members.values()) {
       this.#send(member, { kind: 'hand-over' });
     }
     return this.#untilAll(({ paused }) => paused, BOUNDS.pauseMs);
@@ -166,7 +167,7 @@ export class WorkerSet {
 
   /** Ends one worker, whose exchanges are cut. @returns false where its thread does not end within the bound. */
   async retire(index: number): Promise<boolean> {
-    const member = this.#members[index];
+    const member = this.#members.get(index);
     if (member === undefined) return true;
     member.isAskedToEnd = true;
     this.#sendDrain(member, 0, 0, 'worker_failed');
@@ -179,6 +180,10 @@ export class WorkerSet {
     return hasEnded;
   }
 
+  #all(): Member[] {
+    return [...this.#members.values()];
+  }
+
   #sendDrain(member: Member, timeoutMs: number, lingerMs: number, reason: ClosingReason): void {
     this.#send(member, { kind: 'drain', timeoutMs, lingerMs, reason });
   }
@@ -188,7 +193,7 @@ export class WorkerSet {
     const late = new Promise<false>((resolve) => {
       timer = setTimeout(() => resolve(false), timeoutMs);
     });
-    const all = this.#members.map((member) => Promise.race([pick(member), member.exited]));
+    const all = this.#all().map((member) => Promise.race([pick(member), member.exited]));
     const isInTime = await Promise.race([Promise.all(all).then(() => true), late]);
     clearTimeout(timer);
     return isInTime;
@@ -197,10 +202,11 @@ export class WorkerSet {
   /** Resolves when the worker listens, or can be handed connections. One in the place of another has its index. */
   start(start: WorkerStart): Promise<ListeningWorker> {
     return new Promise((resolve, reject) => {
-      const worker = new Worker(new URL('../worker/worker.js', import.meta.url), {
-        workerData: start,
-        name: `weir-worker-${start.index}`,
-      });
+      const { worker, failure, release } = takeThread(start.index);
+      if (failure !== null) {
+        reject(failure);
+        return;
+      }
       const timer = setTimeout(() => {
         reject(new Error(`worker ${start.index} did not listen within ${BOUNDS.workerReadyMs} ms`));
       }, BOUNDS.workerReadyMs);
@@ -228,7 +234,8 @@ export class WorkerSet {
       const { log } = start;
       const state = { isAlive: true, isAskedToEnd: false, cut: 0 };
       const member: Member = { worker, log, exited, deaf, paused, ...state };
-      this.#members[start.index] = member;
+      this.#members.set(start.index, member);
+      release();
       worker.on('error', (error) => {
         reject(error);
         this.#events.onFault(start.index, error.message, error.stack ?? '', false);
@@ -246,6 +253,7 @@ export class WorkerSet {
           this.#onMessage(start.index, member, message);
         }
       });
+      worker.postMessage(start);
     });
   }
 
@@ -290,6 +298,9 @@ export class WorkerSet {
         });
         break;
       }
+      case 'warning':
+        this.#events.onWarning(index, message.message);
+        break;
       case 'settled':
         this.#events.onSettled(message.changes);
         break;

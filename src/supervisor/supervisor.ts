@@ -242,8 +242,9 @@ export class Supervisor {
     this.#sayAlone();
   }
 
+  /** During a hand-over the server that goes is one more before the next, though it does not drain yet. */
   #sayAlone(): void {
-    if (this.#draining.size === 0) this.#tellServing({ kind: 'alone' });
+    if (this.#draining.size === 0 && this.#handOver === null) this.#tellServing({ kind: 'alone' });
   }
 
   #onSuccessorLost(fields: { readonly pid: number; readonly code: number | null }): void {

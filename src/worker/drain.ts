@@ -2,25 +2,30 @@
  * Ends a worker in the one order that works (T-2 of the platform's pitfalls): stop listening, wait until nothing is in
  * flight or the time is over, close the app, close the providers' connections, and let the thread end by itself.
  */
-import type { Listener } from '../accept/listener.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs } from '../core/clock.js';
 import type { ToWorker } from './messages.js';
 import type { WorkerRuntime } from './runtime.js';
 
+/** What clients connect to: a Listener, or what stands in front of one. */
+export interface Door {
+  stopListening(): void;
+  close(): void;
+}
+
 type DrainOrder = Extract<ToWorker, { kind: 'drain' }>;
 
 /** @param onDrained told how many exchanges had to be cut; called once, after everything is closed. */
 export class Drain {
-  readonly #listener: Listener;
+  readonly #door: Door;
   readonly #runtime: WorkerRuntime;
   readonly #onDrained: (cut: number) => void;
   #deadlineMs: number | null = null;
   #quietSinceMs: number | null = null;
   #lingerMs: number = BOUNDS.lingerMs;
 
-  constructor(listener: Listener, runtime: WorkerRuntime, onDrained: (cut: number) => void) {
-    this.#listener = listener;
+  constructor(door: Door, runtime: WorkerRuntime, onDrained: (cut: number) => void) {
+    this.#door = door;
     this.#runtime = runtime;
     this.#onDrained = onDrained;
   }
@@ -35,7 +40,7 @@ export class Drain {
       return;
     }
     this.#runtime.beginDraining();
-    this.#listener.stopListening();
+    this.#door.stopListening();
     const timer = setInterval(() => {
       if (this.#isOver(nowMs())) {
         clearInterval(timer);
@@ -60,7 +65,7 @@ export class Drain {
   #end(): void {
     const cut = this.#runtime.inFlight;
     this.#runtime.isClosing = true;
-    this.#listener.close();
+    this.#door.close();
     this.#runtime.closeProviders();
     this.#runtime.log.close();
     this.#onDrained(cut);

@@ -83,7 +83,9 @@ export class Generation implements Stages {
   readonly number: number;
   readonly config: WeirConfig;
   readonly gate: ExchangeGate;
-  /** Tells who a request is from; null where nobody asks. */
+  /** Knows which addresses are trusted proxies'. */
+  readonly proxies: ClientAddresses;
+  /** The same, for who a request is from; null where nobody asks. */
   readonly addresses: ClientAddresses | null;
   readonly keys: Stages['keys'];
   readonly bodies: BodyInspector;
@@ -105,7 +107,8 @@ export class Generation implements Stages {
     this.number = start.number;
     this.config = config;
     this.gate = host.gate;
-    this.addresses = asksForAddress(config) ? new ClientAddresses(config.trustedProxies) : null;
+    this.proxies = new ClientAddresses(config.trustedProxies);
+    this.addresses = asksForAddress(config) ? this.proxies : null;
     this.bodies = host.bodies;
     this.deadlines = deadlines;
     const redact = createRedact(listSecrets(config));

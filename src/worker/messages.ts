@@ -97,6 +97,8 @@ export type ToPrimary =
     }
   /** The answer to `reload-certificate` where it could not be done. */
   | { readonly kind: 'certificate-refused'; readonly problem: string }
+  /** What the operator should know of, and nobody else is told. */
+  | { readonly kind: 'warning'; readonly message: string }
   /** Takes from limits that another server keeps; answered by `reserved`. */
   | { readonly kind: 'reserve'; readonly id: number; readonly ask: LimitAsk }
   | { readonly kind: 'settled'; readonly changes: readonly HeldChange[] }

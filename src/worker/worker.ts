@@ -1,14 +1,17 @@
-/** The entry of a worker thread: builds the runtime, listens, answers the primary. */
-import { parentPort, workerData } from 'node:worker_threads';
+/** A worker at work: builds the runtime, listens, answers the primary. Loaded by thread.ts when it is known what with. */
+import { parentPort } from 'node:worker_threads';
 import { Listener } from '../accept/listener.js';
+import { ProxiedPeers, ProxyFront } from '../accept/proxy-front.js';
+import { createRefusalLog } from '../accept/refusal-log.js';
 import { nowMs } from '../core/clock.js';
 import { decodeMessage, encodeMessage } from '../core/wire.js';
 import { runExchange } from '../pipeline.js';
 import { DeputyClient } from './deputy-client.js';
 import { Drain } from './drain.js';
 import { Gate } from './gate.js';
-import type { PrepareGeneration, ToPrimary, ToWorker, WorkerStart } from './messages.js';
+import type { PrepareGeneration, ToPrimary, ToWorker } from './messages.js';
 import { WorkerRuntime } from './runtime.js';
+import { getStart, onMessages } from './thread-start.js';
 
 const port = parentPort;
 if (port === null) {
@@ -20,28 +23,49 @@ const send = (message: ToPrimary): void => {
   port.postMessage(bytes, transfer);
 };
 
-const start = workerData as WorkerStart;
+const start = getStart();
 const { config } = start.generation;
 const runtime = new WorkerRuntime(start, send);
+const { proxyProtocol } = config.listen;
+const peers = proxyProtocol === 'off' ? null : new ProxiedPeers();
+const onConnections = (delta: number): void => runtime.onConnections(delta);
+const admitsConnection = (readAddress: () => string): boolean =>
+  runtime.connectionGate.admits(readAddress);
 const listener = new Listener({
   tls: config.listen.tls,
+  peers,
   get addresses() {
     return runtime.current.addresses;
   },
   onRequest: (downstream, head) => runExchange(runtime.current, downstream, head),
   onFault: (error) => runtime.onFault(null, error),
-  onConnections: (delta) => runtime.onConnections(delta),
-  admitsConnection: (readAddress) => runtime.connectionGate.admits(readAddress),
+  onConnections: peers === null ? onConnections : () => {},
+  admitsConnection: peers === null ? admitsConnection : () => true,
 });
+
+const front =
+  proxyProtocol === 'off' || peers === null
+    ? null
+    : new ProxyFront(listener, peers, {
+        versions: proxyProtocol,
+        isTrusted: (address) => runtime.current.proxies.find(address)?.isTrusted === true,
+        onConnections,
+        admitsConnection,
+        onRefused: createRefusalLog((message) => send({ kind: 'warning', message })),
+        sharesPort: true,
+      });
+/** What clients connect to. */
+const door = front ?? listener;
 
 process.on('uncaughtException', (error) => runtime.onFault(null, error));
 
 const gate = new Gate(start.gate);
-const drain = new Drain(listener, runtime, (cut) => {
+const drain = new Drain(door, runtime, (cut) => {
   send({ kind: 'drained', cut });
   port.close();
 });
-port.on('message', (sent: Uint8Array | PrepareGeneration) => {
+onMessages((received) => {
+  const sent = received as Uint8Array | PrepareGeneration;
   const message = sent instanceof Uint8Array ? (decodeMessage(sent) as ToWorker) : sent;
   switch (message.kind) {
     case 'log-taken':
@@ -76,7 +100,7 @@ port.on('message', (sent: Uint8Array | PrepareGeneration) => {
       runtime.discard(message.number);
       break;
     case 'stop-listening':
-      listener.stopListening();
+      door.stopListening();
       send({ kind: 'not-listening' });
       break;
     case 'hand-over':
@@ -92,7 +116,9 @@ port.on('message', (sent: Uint8Array | PrepareGeneration) => {
 });
 
 if (start.port !== null) {
-  listener.listen(config.listen.host, start.port);
+  const { host } = config.listen;
+  if (front === null) listener.listen(host, start.port);
+  else await front.listen({ host, port: start.port });
 }
 send({
   kind: 'listening',

@@ -20,7 +20,7 @@ export function providerOf(fields: string, env: NodeJS.ProcessEnv = {}) {
 }
 
 export const FULL = `
-listen: { host: "::", port: "\${PORT}", tls: { cert: cert.pem, key: /keys/key.pem, client_ca: ca.pem, client_auth: request } }
+listen: { host: "::", port: "\${PORT}", tls: { cert: cert.pem, key: /keys/key.pem, client_ca: ca.pem, client_auth: request }, proxy_protocol: either }
 admin: { host: "::1", port: 9090, token: an-admin-token-of-24-ch }
 trusted_proxies: [loopback, 10.0.0.0/8, "2001:db8::1"]
 workers: 3

@@ -11,6 +11,9 @@ import { Changes } from './changes.js';
 import { type MetricSample, parseMetrics } from './metrics-text.js';
 import { REPOSITORY } from './need.js';
 
+/** Where several gateways start at a time on a machine with much else to do; no test is about this. */
+const READY_MS_MAX = 30_000;
+
 export type LogLine = Readonly<Record<string, unknown>>;
 /** What a configuration file may say; checked by the gateway, not here. */
 export type ConfigText = Readonly<Record<string, unknown>>;
@@ -196,7 +199,7 @@ export class Gateway {
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const gateway = spawnGateway(options);
   try {
-    await gateway.waitUntilReady(options.readyMs ?? 10_000);
+    await gateway.waitUntilReady(options.readyMs ?? READY_MS_MAX);
   } catch (error) {
     await gateway.kill();
     throw error;

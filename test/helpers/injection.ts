@@ -34,11 +34,12 @@ if (threadId >= 2) setInterval(look, 100).unref();
   return ['--import', scratch.write('throw-when-there.mjs', text)];
 }
 
-/** The second worker throws before Weir's code in it runs. */
-export function injectAtStart(scratch: ScratchFolder): string[] {
+/** The second worker throws, or ends without a word, before Weir's code in it runs. */
+export function injectAtStart(scratch: ScratchFolder, action: 'throw' | 'exit'): string[] {
+  const does = action === 'throw' ? "throw new Error('injected at start')" : 'process.exit(3)';
   const text = `
 import { threadId } from 'node:worker_threads';
-if (threadId === 2) throw new Error('injected at start');
+if (threadId === 2) ${does};
 `;
-  return ['--import', scratch.write('throw-at-start.mjs', text)];
+  return ['--import', scratch.write(`${action}-at-start.mjs`, text)];
 }

@@ -107,9 +107,9 @@ export const EDGES: Readonly<Record<string, Edges>> = {
 const CONFINED: readonly { readonly module: string; readonly parts: readonly string[] }[] = [
   { module: 'uWebSockets.js', parts: ['accept'] },
   { module: 'undici', parts: ['upstream'] },
-  // primary tries out the port and the certificate before it starts; config asks isIP() only; the supervisor holds the
-  // admin port.
-  { module: 'node:net', parts: ['upstream', 'primary', 'config', 'supervisor'] },
+  // accept reads the PROXY protocol in front of uWebSockets.js; primary tries out the port and the certificate before it
+  // starts; config asks isIP() only; the supervisor holds the admin port.
+  { module: 'node:net', parts: ['accept', 'upstream', 'primary', 'config', 'supervisor'] },
   { module: 'node:dns', parts: ['upstream'] },
   { module: 'node:tls', parts: ['upstream', 'primary'] },
   // Vocabularies and price lists cost tens of megabytes; admit knows which threads may load them.

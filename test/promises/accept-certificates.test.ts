@@ -11,6 +11,7 @@ import { renderStream, startLoadUpstream } from '../helpers/load.js';
 import type { MockUpstream } from '../helpers/mock-upstream.js';
 import { hasProgram, skipUnless } from '../helpers/need.js';
 import { pollUntil } from '../helpers/poll.js';
+import { postReload, turnTo, writeConfig } from '../helpers/reload.js';
 import { askTls, shakeHands, type TlsReply } from '../helpers/tls-client.js';
 
 /** The binaries for Node 22 and later tell whether a client has shown a certificate. */
@@ -144,7 +145,11 @@ describe('certificates', { skip: skipUnless(hasProgram('openssl'), 'openssl') },
       for (const [at, spoil] of bad.entries()) {
         spoil();
         gateway.child.kill('SIGHUP');
-        await pollUntil(() => countLogs(/was not reloaded/) > at, 5000, 'the complaint');
+        await pollUntil(() => countLogs(/was not reloaded/) > 2 * at, 5000, 'the complaint');
+        // Whoever asks is told, not the log alone.
+        const { status, problems } = await postReload(gateway);
+        assert.deepEqual([status, problems.length], [422, 1]);
+        assert.match(String(problems[0]), /^listen\.tls: .*served\.(?:crt|key)/);
         const reply = await askTls({ port: gateway.port });
         assert.deepEqual([reply.status, reply.fingerprint], [200, good]);
       }
@@ -158,6 +163,28 @@ describe('certificates', { skip: skipUnless(hasProgram('openssl'), 'openssl') },
           return next;
         })(),
       );
+    });
+
+    it('P-29 other-settings-of-tls-are-half-taken-up', async () => {
+      const { host, port } = { host: '127.0.0.1', port: 0 };
+      const own = proxyConfig(upstream.baseUrl);
+      const good = { ...own, listen: { host, port, tls: files } };
+      const { fingerprint } = await askTls({ port: gateway.port });
+      for (const [tls, path] of [
+        [{ ...files, cert: made[0]?.cert, key: made[0]?.key }, 'cert'],
+        [{ ...files, client_ca: files.cert }, 'client_ca'],
+      ] as const) {
+        // Another field of the same file, which a reload could change by itself.
+        writeConfig(gateway, { ...good, drain_timeout: '7s', listen: { host, port, tls } });
+        const { status, problems } = await postReload(gateway);
+        assert.equal(status, 422);
+        assert.match(problems.join('\n'), new RegExp(`listen\\.tls\\.${path}: .*can’t change`));
+        assert.doesNotMatch(problems.join('\n'), /drain_timeout/);
+        const reply = await askTls({ port: gateway.port });
+        assert.deepEqual([reply.status, reply.fingerprint], [200, fingerprint]);
+      }
+      const back = await turnTo(gateway, good);
+      assert.deepEqual(back.changes, []);
     });
 
     it('changes-one-after-another-leave-it-unable-to-drain', async () => {

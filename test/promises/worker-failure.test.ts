@@ -54,7 +54,7 @@ async function readiness(gateway: Gateway): Promise<{ status: number; body: LogL
   return { status: response.status, body: (await response.json()) as LogLine };
 }
 
-describe('worker failure', { concurrency: true }, () => {
+describe('worker failure', { concurrency: 2 }, () => {
   const scratch = new ScratchFolder();
   after(() => scratch.remove());
 
@@ -62,6 +62,7 @@ describe('worker failure', { concurrency: true }, () => {
     const upstream = await startLoadUpstream(SHAPE);
     const gateway = await startGateway({
       config: proxyConfig(upstream.baseUrl, CONSUMERS),
+      readyMs: 30_000,
       nodeArgs: injectOnSignal(scratch, 'throw'),
     });
     try {
@@ -126,6 +127,7 @@ describe('worker failure', { concurrency: true }, () => {
     const upstream = await startLoadUpstream(SHAPE);
     const gateway = await startGateway({
       config: proxyConfig(upstream.baseUrl),
+      readyMs: 30_000,
       nodeArgs: injectWhenThere(scratch, join(scratch.path, 'now')),
     });
     try {
@@ -147,17 +149,20 @@ import { threadId } from 'node:worker_threads';
 const channel = new BroadcastChannel('weir-test');
 channel.unref();
 if (threadId === 0) process.on('SIGUSR2', () => channel.postMessage('now'));
-if (threadId === 2) channel.onmessage = () => {
-  setImmediate(() => { for (;;); });
-  throw new Error('injected defect');
-};
+if (threadId === 2) {
+  channel.onmessage = () => { throw new Error('injected defect'); };
+  // Once the worker has told of it.
+  process.on('uncaughtException', () => setImmediate(() => { for (;;); }));
+}
 `;
     const gateway = await startGateway({
       config: proxyConfig(upstream.baseUrl),
+      readyMs: 30_000,
       nodeArgs: ['--import', scratch.write('throw-and-hang.mjs', text)],
     });
     try {
       process.kill(gateway.pid, 'SIGUSR2');
+      await gateway.waitForLog(({ msg }) => /worker 1: injected defect/.test(String(msg)), 10_000);
       await gateway.waitForLog((line) => line['msg'] === 'worker 1 does not end', 10_000);
       const died = await gateway.waitForLog((line) => 'delay_ms' in line, 10_000);
       assert.equal(died['signal'], 'SIGKILL');

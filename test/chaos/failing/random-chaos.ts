@@ -1,5 +1,7 @@
 /** Targets are killed, frozen, made to fail and restored at random; several may be down at a time. */
 import { pause } from '../../helpers/changes.js';
+import type { Gateway } from '../../helpers/gateway.js';
+import { sumMetric } from '../../helpers/metrics-text.js';
 import type { SeededRandom } from '../../helpers/seeded-random.js';
 import { type Figure, told } from '../scenario.js';
 import { PACE, type Scene } from './scene.js';
@@ -18,7 +20,8 @@ const PAUSE_MS_MIN = 100;
 const PAUSE_MS_MAX = 1200;
 
 export async function runRandomChaos(scene: Scene, seconds: number): Promise<Figure[]> {
-  const { callers, targets, options } = scene;
+  const { callers, targets, options, gateway } = scene;
+  const refusedBefore = await countRefused(gateway);
   const random = scene.random.fork();
   await callers.hold();
   callers.beginPart('c', PACE);
@@ -57,9 +60,17 @@ export async function runRandomChaos(scene: Scene, seconds: number): Promise<Fig
       'random chaos: answers cut after they had begun',
       String(addUp(tallies, (tally) => tally.cut)),
     ),
+    told(
+      'random chaos: further attempts that the budget refused',
+      String((await countRefused(gateway)) - refusedBefore),
+    ),
     told('random chaos: errors by status', tellErrors(tallies)),
     told('of those asked while at least one target was well', tellErrors(served)),
   ];
+}
+
+async function countRefused(gateway: Gateway): Promise<number> {
+  return sumMetric(await gateway.metrics(), 'weir_retry_budget_refused_total');
 }
 
 async function disturb(target: SimulatedTarget, random: SeededRandom): Promise<string> {

@@ -34,7 +34,7 @@ test('addresses of one /64 are several callers, or those of two are one', () => 
 test('an address that the system does not tell lets a caller go without limits', () => {
   const response = { getRemoteAddressAsText: () => new ArrayBuffer(0) };
   type Response = Parameters<ClientAddresses['readPeer']>[0];
-  const peer = strangers.readPeer(response as unknown as Response);
+  const peer = strangers.readPeer(response as unknown as Response, null);
   assert.equal(peer.caller, 'unknown');
   assert.equal(peer.isTrusted, false);
 });

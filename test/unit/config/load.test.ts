@@ -34,7 +34,7 @@ const NO_ATTEMPTS = {
 test('defaults of the smallest file', () => {
   assert.deepEqual(parse(MINIMAL), {
     file: '/etc/weir/w.yaml',
-    listen: { host: '0.0.0.0', port: 8080, tls: null },
+    listen: { host: '0.0.0.0', port: 8080, tls: null, proxyProtocol: 'off' },
     admin: { host: '127.0.0.1', port: 8081, token: null },
     trustedProxies: [],
     workers: availableParallelism(),
@@ -100,6 +100,7 @@ test('every field', () => {
       clientCa: '/etc/weir/ca.pem',
       clientAuth: 'request',
     },
+    proxyProtocol: 'either',
   });
   assert.deepEqual(config.admin, { host: '::1', port: 9090, token: 'an-admin-token-of-24-ch' });
   assert.deepEqual(config.trustedProxies, ['loopback', '10.0.0.0/8', '2001:db8::1']);

@@ -71,6 +71,13 @@ const FIFTH_LINE: Record<string, string[]> = {
   'listen: { port: 1, tls: { cert: a, key: b, client_auth: request } }': [
     '5:44: listen.tls.client_auth: has no meaning without client_ca',
   ],
+  'listen: { port: 1, proxy_protocol: v2 }': [
+    '5:20: listen.proxy_protocol: is believed of trusted_proxies alone, and there are none',
+  ],
+  'listen: { port: 1, proxy_protocol: v3 }': [
+    '5:20: listen.proxy_protocol: is believed of trusted_proxies alone, and there are none',
+    '5:36: listen.proxy_protocol: expected one of off, v1, v2, either; got "v3". Did you mean "v1" or "v2"?',
+  ],
   'trusted_proxies: [everyone]': [
     '5:19: trusted_proxies[0]: expected an address, a network such as 10.0.0.0/8, or loopback or private; got "everyone"',
   ],
