@@ -11,6 +11,7 @@ import type { Usage } from './core/usage.js';
 import type { RequestBody } from './inspect/body.js';
 import type { BodyEdit } from './inspect/usage-request.js';
 import type { Reservation } from './limits/reservation.js';
+import type { ExchangeTrace } from './observe/exchange-trace.js';
 import type { Meter } from './relay/meter.js';
 import type { Target } from './route/models.js';
 
@@ -90,6 +91,10 @@ export interface RequestHead {
   readonly hasAnthropicVersion: boolean;
   /** `x-weir-timeout`, as sent; of several all, with commas in between; null where there is none. */
   readonly timeout: string | null;
+  /** As sent; of several all, with commas in between, which is none that is valid; null where there is none. */
+  readonly traceparent: string | null;
+  /** `x-weir-debug`, as sent; of several the first; null where there is none. */
+  readonly debug: string | null;
   /** A `connection` header says something else than `keep-alive` or `close`. */
   readonly namesHops: boolean;
   /** All values are ASCII. */
@@ -110,6 +115,11 @@ export class Exchange {
   readonly dialect: DialectName;
   /** When the head had been read. All times are those of core/clock.ts. */
   readonly startedMs: number;
+
+  /** observe: what a trace is told of it; null where it is not sampled, as nearly all are. */
+  trace: ExchangeTrace | null = null;
+  /** authenticate: who asks may see the timeline in the answer's headers. */
+  isDebugged = false;
 
   /** relay: when the whole exchange must be over, a moment of core/clock.ts; 0: whenever it is. */
   deadlineMs = 0;

@@ -17,6 +17,8 @@ const USAGE = `Weir, an AI gateway.
                                   print or sum the usage records; weir usage --help tells more
   weir demo-upstream [--listen HOST:PORT]
                                   serve the built-in simulated LLM alone
+  weir top [--admin URL] [--token-file FILE] [--once]
+                                  show live what a running server does; --once prints one table
   weir --version | --help
 
 SIGHUP reads the configuration anew.
@@ -31,6 +33,10 @@ async function run(args: readonly string[]): Promise<number | null> {
   if (command === 'demo-upstream') {
     const { runDemoUpstream } = await import('./demo-upstream/command.js');
     return runDemoUpstream(args.slice(1));
+  }
+  if (command === 'top') {
+    const { runTop } = await import('./top/command.js');
+    return runTop(args.slice(1));
   }
   if (command === 'usage') {
     const { runUsage } = await import('./usage/command.js');

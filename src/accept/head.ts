@@ -14,10 +14,12 @@ import {
   CONTENT_LENGTH,
   CONTENT_TYPE,
   CREDENTIAL,
+  DEBUG,
   findHeaderName,
   HOST,
   ILLEGAL,
   TIMEOUT,
+  TRACEPARENT,
   TRANSFER_ENCODING,
 } from '../core/header-roles.js';
 import type { RequestHead } from '../exchange.js';
@@ -69,6 +71,8 @@ export function describeHead(
   let contentEncoding: string | null = null;
   let hasAnthropicVersion = false;
   let timeout: string | null = null;
+  let traceparent: string | null = null;
+  let debug: string | null = null;
   let namesHops = false;
   let isAscii = true;
   let isText = true;
@@ -122,6 +126,12 @@ export function describeHead(
       case TIMEOUT:
         timeout = timeout === null ? value : `${timeout}, ${value}`;
         break;
+      case TRACEPARENT:
+        traceparent = traceparent === null ? value : `${traceparent}, ${value}`;
+        break;
+      case DEBUG:
+        debug ??= value;
+        break;
       default:
     }
   }
@@ -140,6 +150,8 @@ export function describeHead(
     lastCredential,
     hasAnthropicVersion,
     timeout,
+    traceparent,
+    debug,
     namesHops,
     isAscii,
     isSound: isText && isFramed && isOnce && isBounded,

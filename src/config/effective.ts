@@ -23,6 +23,7 @@ import type {
   PublicListen,
   PublicTls,
   RetryConfig,
+  TracesConfig,
   UsageConfig,
   WeirConfig,
 } from './model.js';
@@ -61,6 +62,8 @@ export function describeConfig(config: WeirConfig, hide: Hide): object {
       access: config.log.access ? 'on' : 'off',
       client: config.log.client ? 'on' : 'off',
     },
+    ...(config.traces === null ? {} : { traces: formatTraces(config.traces, hide) }),
+    ...(config.debugToken === null ? {} : { debug_token: hide(config.debugToken, HIDDEN_TOKEN) }),
     retry: {
       attempts: config.retry.attemptsMax,
       backoff: formatDuration(config.retry.backoffMs),
@@ -122,6 +125,19 @@ function describePublicTls({ cert, key, clientCa, clientAuth }: PublicTls): obje
 function formatAdmin({ host, port, token }: AdminListen, hide: Hide): string | object {
   if (token === null) return formatAddress({ host, port });
   return { host, port, token: hide(token, HIDDEN_TOKEN) };
+}
+
+function formatTraces(traces: TracesConfig, hide: Hide): object {
+  const { endpoint, headers, sample, followsParent, content, service } = traces;
+  const shown = headers.map(([name, value]) => [escapeVariables(name), hide(value, HIDDEN)]);
+  return {
+    endpoint: escapeVariables(endpoint),
+    ...(headers.length === 0 ? {} : { headers: Object.fromEntries(shown) as object }),
+    sample,
+    parent: followsParent ? 'on' : 'off',
+    content: content ? 'on' : 'off',
+    service: escapeVariables(service),
+  };
 }
 
 function formatProvider(provider: ProviderConfig, hide: Hide): object {

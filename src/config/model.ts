@@ -260,6 +260,22 @@ export interface ClientsConfig {
   readonly exchangesMax: number | null;
 }
 
+/** Where traces go, and of which exchanges. */
+export interface TracesConfig {
+  /** The whole URL that spans are posted to. */
+  readonly endpoint: string;
+  /** Name and value of each header that goes along; the values are secret. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** Of exchanges that no caller decides about; from 0 to 1. */
+  readonly sample: number;
+  /** A caller's `traceparent` decides, where there is one. */
+  readonly followsParent: boolean;
+  /** Spans show what was asked and answered. */
+  readonly content: boolean;
+  /** What the server is called in traces. */
+  readonly service: string;
+}
+
 /** Records of what every exchange has used, in files. */
 export interface UsageConfig {
   readonly dir: string;
@@ -307,6 +323,10 @@ export interface WeirConfig {
     /** The access log has the client's address. */
     readonly client: boolean;
   };
+  /** null: nothing is traced. */
+  readonly traces: TracesConfig | null;
+  /** Secret: beside the admin port's token, it opens `x-weir-debug`. null: there is none. */
+  readonly debugToken: string | null;
   readonly retry: RetryConfig;
   readonly providers: readonly ProviderConfig[];
   readonly models: readonly ModelConfig[];

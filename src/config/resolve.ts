@@ -16,6 +16,7 @@ import type {
   ProviderTls,
   PublicListen,
   RetryConfig,
+  TracesConfig,
   UsageConfig,
   WeirConfig,
 } from './model.js';
@@ -45,6 +46,8 @@ export function resolveConfig(file: string, parsed: ParsedFile): WeirConfig {
     drainTimeoutMs: parsed.drain_timeout,
     upgradeDrainTimeoutMs: parsed.upgrade_drain_timeout,
     log: parsed.log,
+    traces: toTraces(parsed.traces),
+    debugToken: parsed.debug_token ?? null,
     retry,
     providers: Object.entries(parsed.providers).map(([name, entry]) =>
       toProvider(name, entry, directory),
@@ -83,6 +86,19 @@ function toListen(listen: ParsedFile['listen'], directory: string): PublicListen
 function toAdmin(admin: ParsedFile['admin']): AdminListen {
   const token = 'token' in admin ? (admin.token ?? null) : null;
   return { host: admin.host, port: admin.port, token };
+}
+
+function toTraces(traces: ParsedFile['traces']): TracesConfig | null {
+  if (traces === undefined || traces.endpoint === null) return null;
+  const { endpoint, headers = {}, sample, parent, content, service } = traces;
+  return {
+    endpoint,
+    headers: Object.entries(headers),
+    sample,
+    followsParent: parent,
+    content,
+    service,
+  };
 }
 
 function toProvider(name: string, entry: ParsedProvider, directory: string): ProviderConfig {

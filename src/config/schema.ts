@@ -19,7 +19,8 @@ import { admin, listen, log, trustedProxies } from './listen-schema.js';
 import { clients, overload, priority } from './overload-schema.js';
 import { provider } from './provider-schema.js';
 import { mapping, named, PERIOD_MS_MAX, TIMEOUT_MS_MAX } from './schema-parts.js';
-import { consumerKey } from './secrets.js';
+import { adminToken, consumerKey } from './secrets.js';
+import { traces } from './traces-schema.js';
 import { usage } from './usage-schema.js';
 
 /** Beyond it a typing error is likelier than a limit, and sums would lose precision. */
@@ -223,6 +224,12 @@ export const fileSchema = mapping({
   overload,
   clients: clients.prefault({}),
   usage: usage.optional(),
+  traces: traces.optional(),
+  debug_token: adminToken()
+    .optional()
+    .describe(
+      'Whoever sends it as x-weir-debug gets an exchange’s timeline in the answer’s headers.',
+    ),
   trusted_proxies: trustedProxies,
 });
 

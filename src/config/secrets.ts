@@ -41,6 +41,42 @@ export function adminToken(): z.ZodType<string | null> {
   });
 }
 
+const HEADER_VALUE = /^[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?$/;
+
+/** The value of a header that may hold a credential. */
+export function headerValue(): z.ZodType<string> {
+  return field({
+    json: [],
+    refusal: new Refusal('a header value of visible ASCII characters', { isSecret: true }),
+    read: (value) => (typeof value === 'string' && HEADER_VALUE.test(value) ? { value } : null),
+  });
+}
+
+const TRACES_PATH = '/v1/traces';
+
+/** Where spans are posted to; null where it is empty. It may be mistaken for a place for credentials. */
+export function traceEndpoint(): z.ZodType<string | null> {
+  const expected = 'an http:// or https:// URL';
+  return field({
+    json: [{ type: 'string', pattern: '^(https?://[^#@\\s]+)?$' }],
+    refusal: new Refusal(expected),
+    read: (value) => {
+      if (value === '') return { value: null };
+      if (typeof value !== 'string') return null;
+      if (value.includes('@')) {
+        return new Refusal(expected, {
+          reason: 'must not hold a user name or password (not shown); use headers',
+        });
+      }
+      const url = parseUrl(value);
+      if (url === null || url.hash !== '') return null;
+      return {
+        value: url.pathname === '/' ? `${url.origin}${TRACES_PATH}${url.search}` : url.href,
+      };
+    },
+  });
+}
+
 /** A consumer's key, plain or as its digest; read as the SHA-256 in lower-case hex. */
 export function consumerKey(): z.ZodType<string> {
   const expected = 'a key of visible ASCII characters, or sha256: and 64 hex digits';

@@ -31,6 +31,11 @@ export const ANTHROPIC_VERSION = 12;
 export const TIMEOUT = 13;
 /** Tells where the request came from, of proxies before Weir or of whoever claims to be one. */
 export const FORWARDED = 14;
+/** Of W3C Trace Context. */
+export const TRACEPARENT = 15;
+export const TRACESTATE = 16;
+/** `x-weir-debug`: a token; not passed on, as all of `x-weir-…`. */
+export const DEBUG = 17;
 
 const ROLES: ReadonlyMap<string, number> = new Map([
   ['accept-encoding', ACCEPT_ENCODING],
@@ -52,10 +57,13 @@ const ROLES: ReadonlyMap<string, number> = new Map([
   ['proxy-connection', HOP_BY_HOP],
   ['te', HOP_BY_HOP],
   ['trailer', HOP_BY_HOP],
+  ['traceparent', TRACEPARENT],
+  ['tracestate', TRACESTATE],
   ['transfer-encoding', TRANSFER_ENCODING],
   ['upgrade', HOP_BY_HOP],
   ['x-api-key', CREDENTIAL],
   ['x-portkey-custom-host', HOP_BY_HOP],
+  ['x-weir-debug', DEBUG],
   ['x-weir-timeout', TIMEOUT],
   ...[
     'cf-connecting-ip',

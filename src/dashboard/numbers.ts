@@ -38,3 +38,19 @@ function trim(value: number): string {
   if (value >= 100) return Math.round(value).toLocaleString('en-US');
   return String(Number(value.toPrecision(3)));
 }
+
+const PERIODS: readonly (readonly [ms: number, name: string])[] = [
+  [86_400_000, 'd'],
+  [3_600_000, 'h'],
+  [60_000, 'm'],
+  [1000, 's'],
+];
+
+/** From `requests/60000/600/*`: kind, period, amount, models. */
+export function describeLimit(limit: string): string {
+  const [kind = '', per = '', , ...models] = limit.split('/');
+  const [step, unit] = PERIODS.find(([ms]) => Number(per) % ms === 0) ?? [1, 'ms'];
+  const period = per === '-' ? '' : ` per ${Number(per) / step}${unit}`;
+  const only = models.join('/') === '*' ? '' : ` of ${models.join('/')}`;
+  return `${kind.replaceAll('_', ' ')}${period}${only}`;
+}

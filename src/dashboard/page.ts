@@ -2,7 +2,7 @@
 import type { LiveLimit, LiveSample, LiveShape } from '../observe/live-sample.js';
 import { drawHeat, PercentileChart, TimeChart } from './charts.js';
 import { ExchangeTables } from './exchanges.js';
-import { formatBytes, formatCount, formatDollars, formatMs } from './numbers.js';
+import { describeLimit, formatBytes, formatCount, formatDollars, formatMs } from './numbers.js';
 import { compare, compareRoutes, type Rates } from './rates.js';
 import { authorize, readLive } from './stream.js';
 import { type Cell, SortedTable } from './tables.js';
@@ -287,22 +287,6 @@ function describe(limits: readonly LiveLimit[]): Cell[][] {
       { text: formatCount(refused), order: refused, tone: refused > 0 ? 'warn' : undefined },
     ];
   });
-}
-
-const PERIODS: readonly (readonly [ms: number, name: string])[] = [
-  [86_400_000, 'd'],
-  [3_600_000, 'h'],
-  [60_000, 'm'],
-  [1000, 's'],
-];
-
-/** From `requests/60000/600/*`: kind, period, amount, models. */
-function describeLimit(limit: string): string {
-  const [kind = '', per = '', , ...models] = limit.split('/');
-  const [step, unit] = PERIODS.find(([ms]) => Number(per) % ms === 0) ?? [1, 'ms'];
-  const period = per === '-' ? '' : ` per ${Number(per) / step}${unit}`;
-  const only = models.join('/') === '*' ? '' : ` of ${models.join('/')}`;
-  return `${kind.replaceAll('_', ' ')}${period}${only}`;
 }
 
 /** A consumer that is not among those nearest to empty is asked for by name. */

@@ -5,6 +5,7 @@
 import { collectDefaultMetrics, type Metric, Registry } from 'prom-client';
 import type { ErrorCode } from '../core/errors.js';
 import { ATTEMPT_OUTCOMES } from '../upstream/attempt-outcomes.js';
+import { ComputedMetric, type Labels, type Sample } from './computed-metric.js';
 import {
   attemptSlot,
   type CounterLayout,
@@ -17,6 +18,7 @@ import { OVERLOAD_METRICS, type OverloadSample } from './overload-metrics.js';
 import { PROVIDER_METRICS } from './provider-metrics.js';
 import { RELOAD_METRICS, type ReloadSample } from './reload-metrics.js';
 import { mergeTargets, TARGET_METRICS, type TargetSample } from './target-metrics.js';
+import { addTraceMetrics, type TraceSample } from './trace-metrics.js';
 import { USAGE_METRICS, type UsageSample } from './usage-metrics.js';
 
 export interface MetricsSource {
@@ -34,6 +36,7 @@ export interface MetricsSource {
   /** null: no usage records are written. */
   readonly readUsage: () => UsageSample | null;
   readonly readReloads: () => ReloadSample;
+  readonly readTraces: () => TraceSample;
   /** Lines that the primary's sink could not write. */
   readonly readLogLinesLost: () => number;
   readonly build: { readonly version: string; readonly node: string; readonly uws: string };
@@ -72,31 +75,6 @@ const TOKEN_TYPES = [
 const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;
 /** Shown from the start even at 0, because a rate can't be taken over a series that was not there yet. */
 const SHOWN_AT_ZERO: readonly string[] = ['2xx', '4xx', '5xx'];
-
-type Labels = Readonly<Record<string, string | number>>;
-
-interface Sample {
-  readonly labels: Labels;
-  readonly value: number;
-  readonly metricName?: string;
-}
-
-/** What prom-client's registry asks of a metric. Its own classes keep state, which the workers have already. */
-class ComputedMetric {
-  readonly aggregator = 'sum';
-
-  constructor(
-    readonly type: 'counter' | 'gauge' | 'histogram',
-    readonly name: string,
-    readonly help: string,
-    private readonly collect: () => readonly Sample[],
-  ) {}
-
-  async get() {
-    const { name, help, type, aggregator } = this;
-    return { name, help, type, aggregator, values: this.collect() };
-  }
-}
 
 const LOOP_LOOK_MS = 250;
 
@@ -291,6 +269,7 @@ export function createMetrics(source: MetricsSource): Metrics {
   for (const [name, type, help, collect] of RELOAD_METRICS) {
     add(type, name, help, () => collect(source.readReloads()));
   }
+  addTraceMetrics(add, source.readTraces);
   add('gauge', 'weir_build_info', 'Always 1; the labels say what runs.', () => [
     { labels: { ...source.build }, value: 1 },
   ]);

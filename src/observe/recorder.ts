@@ -156,13 +156,18 @@ function describeUsage({ usage, costNanoDollars, isPriced, isEstimated }: Settle
 }
 
 /** Every credential that the configuration holds, so that none of them gets into a line. */
-export function listSecrets(config: Pick<WeirConfig, 'providers' | 'admin' | 'usage'>): string[] {
+export function listSecrets(
+  config: Pick<WeirConfig, 'providers' | 'admin' | 'usage'> &
+    Partial<Pick<WeirConfig, 'traces' | 'debugToken'>>,
+): string[] {
+  const { debugToken = null, traces = null } = config;
   const ofProviders = config.providers.flatMap(({ apiKey, proxyUrl }) => [
     ...(apiKey === null ? [] : [apiKey]),
     ...(proxyUrl === null ? [] : listProxySecrets(proxyUrl)),
   ]);
-  const tokens = [config.admin.token, config.usage?.deliver?.token ?? null];
-  return [...tokens.filter((token) => token !== null), ...ofProviders];
+  const ofTraces = (traces?.headers ?? []).map(([, value]) => value);
+  const tokens = [config.admin.token, debugToken, config.usage?.deliver?.token ?? null];
+  return [...tokens.filter((token) => token !== null), ...ofTraces, ...ofProviders];
 }
 
 /** The URL, and in all forms in which they are sent or may be repeated, what stands before the `@` of it. */

@@ -3,6 +3,7 @@ import type { WeirConfig } from '../config/model.js';
 import { readColumn, readCounters } from '../observe/counters.js';
 import type { Trail } from '../observe/exchange-trail.js';
 import { HistogramStore } from '../observe/histograms.js';
+import type { Logger } from '../observe/logger.js';
 import { createMetrics, type Metrics } from '../observe/metrics.js';
 import type { OverloadSample } from '../observe/overload-metrics.js';
 import type { ReloadSample } from '../observe/reload-metrics.js';
@@ -14,12 +15,14 @@ import { createLimitsApi } from './limits-api.js';
 import type { ReloadResult } from './reload.js';
 import { createReloadApi } from './reload-api.js';
 import { createTargetsApi } from './targets-api.js';
+import { TraceKeeper } from './trace-keeper.js';
 import type { WorkerSet } from './worker-set.js';
 
 export interface AdminSideHost {
   /** The one in force: a reload brings another. */
   readonly readConfig: () => WeirConfig;
   readonly version: string;
+  readonly logger: Logger;
   readonly kept: Kept;
   readonly workers: WorkerSet;
   readonly isReady: () => Readiness;
@@ -31,6 +34,7 @@ export interface AdminSideHost {
 
 export class AdminSide {
   readonly server: AdminServer;
+  readonly traces: TraceKeeper;
   readonly #host: AdminSideHost;
   readonly #histograms = new HistogramStore();
   readonly #exchanges = new ExchangeLog();
@@ -39,6 +43,8 @@ export class AdminSide {
 
   constructor(host: AdminSideHost) {
     this.#host = host;
+    this.traces = new TraceKeeper(host.version, host.logger);
+    this.traces.adopt(host.readConfig(), 1);
     this.#metrics = this.#createMetrics();
     this.#dashboard = this.#createDashboard();
     const { limits, targets } = host.kept;
@@ -69,7 +75,7 @@ export class AdminSide {
 
   async close(): Promise<void> {
     this.#dashboard.stop();
-    await this.server.close();
+    await Promise.all([this.server.close(), this.traces.close()]);
   }
 
   /** What a worker remembers of exchanges that failed or were slow. */
@@ -102,6 +108,7 @@ export class AdminSide {
       readTargets: () => targets.readSamples(),
       readOverload,
       readReloads,
+      readTraces: () => this.traces.readSample(),
       readUsage: () => usage?.readSample() ?? null,
       readLogLinesLost,
       build: { version, node: process.versions.node, uws: process.versions.modules },

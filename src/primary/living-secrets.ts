@@ -1,5 +1,4 @@
 /** Keeps out of the log what any configuration holds of which exchanges still run: an old key is no less secret. */
-import type { WeirConfig } from '../config/model.js';
 import { listSecrets } from '../observe/recorder.js';
 import { createRedact, type Redact } from '../observe/redact.js';
 
@@ -9,7 +8,7 @@ export class LivingSecrets {
 
   readonly redact: Redact = (text) => this.#redact(text);
 
-  add(generation: number, config: Pick<WeirConfig, 'admin' | 'providers' | 'usage'>): void {
+  add(generation: number, config: Parameters<typeof listSecrets>[0]): void {
     this.#byGeneration.set(generation, listSecrets(config));
     this.#build();
   }

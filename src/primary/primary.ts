@@ -108,6 +108,7 @@ export class Primary {
     this.#workers = new WorkerSet({
       onLog: (lines, lineCount, onTaken) => this.#sink.writeBatch(lines, lineCount, onTaken),
       onTrail: (trail) => this.#adminSide.onTrail(trail),
+      onTraces: (message, onTaken) => this.#adminSide.traces.take(message, onTaken),
       onFault: (index, message, stack, isContained) =>
         this.#onFault(index, message, stack, isContained),
       onReserve: async (ask) => (await this.handOver?.reserve(ask)) ?? null,
@@ -142,6 +143,7 @@ export class Primary {
     this.#adminSide = new AdminSide({
       readConfig: () => this.#config,
       version: options.version,
+      logger: this.logger,
       kept: this.#kept,
       workers: this.#workers,
       isReady: () => countMissing(this.#readiness, this.#care.missing, this.#config.workers),
@@ -157,9 +159,7 @@ export class Primary {
     const { config, link } = this.#options;
     const startedMs = nowMs();
     this.#certificate = openCertificate(config.listen.tls, this.logger, this.#workers);
-    for (const provider of config.providers) {
-      checkTlsFiles(provider);
-    }
+    for (const provider of config.providers) checkTlsFiles(provider);
     const mode = chooseAcceptMode(config);
     const port = await findPort(config.listen, link?.inheritance ?? null);
     const admin = await (link?.listenAdmin(config.admin) ?? this.#adminSide.server.listen());
@@ -351,6 +351,7 @@ export class Primary {
     this.#secrets.add(number, config);
     this.logger.level = config.log.level;
     this.#resources.adopt(config);
+    this.#adminSide.traces.adopt(config, number);
     this.#logWarnings();
     void this.#tokenCounter.warmFor(config);
     this.#watch.follow(config);

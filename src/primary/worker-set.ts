@@ -16,6 +16,7 @@ import type {
   WorkerStart,
 } from '../worker/messages.js';
 import { takeThread } from './threads.js';
+import type { TraceMessage } from './trace-keeper.js';
 
 export interface WorkerSetEvents {
   onLog(lines: Uint8Array, lineCount: number, onTaken: () => void): void;
@@ -31,6 +32,8 @@ export interface WorkerSetEvents {
   onGeneration(index: number, report: GenerationReport): void;
   /** Exchanges that failed or were slow. */
   onTrail(trail: Trail): void;
+  /** Traced exchanges; `onTaken` when the worker need not answer for them any more. */
+  onTraces(message: TraceMessage, onTaken: () => void): void;
   /** A defect in a worker: something was thrown where nothing may be. Contained: it cost one exchange and no more. */
   onFault(index: number, message: string, stack: string, isContained: boolean): void;
   /** A worker's thread has ended, as it should or not. */
@@ -281,6 +284,9 @@ export class WorkerSet {
         }
         break;
       }
+      case 'traces':
+        this.#events.onTraces(message, () => this.#send(member, { kind: 'traces-taken' }));
+        break;
       case 'count-tokens': {
         const { id, body, model } = message;
         void this.#events.onCountTokens(body, model).then((tokens) => {

@@ -3,6 +3,7 @@ import { type AnswerHead, createHead } from '../core/answer-head.js';
 import type { GatewayError } from '../core/errors.js';
 import { ALLOWED_METHODS } from '../core/methods.js';
 import type { Exchange } from '../exchange.js';
+import { formatDebugLines } from './debug-lines.js';
 
 /** For the header `server-timing` (W3C Server Timing): what Weir added, in milliseconds to three places. */
 export function formatTiming(addedMs: number): string {
@@ -46,11 +47,12 @@ export function formatOwnLines(id: string, addedMs: number, closes: boolean): st
   return closes ? `${own}connection: close\r\n` : own;
 }
 
-/** Nothing where there could be no more than one attempt. */
-export function tellAttempts({ attemptsMade, target }: Exchange): string {
-  return attemptsMade === 0 || target === null
-    ? ''
-    : formatAttemptLines(attemptsMade, target.provider);
+/** Of the attempts nothing where there could be no more than one; the timeline for who may see it. */
+export function tellAttempts(exchange: Exchange): string {
+  const { attemptsMade, target, isDebugged } = exchange;
+  const lines =
+    attemptsMade === 0 || target === null ? '' : formatAttemptLines(attemptsMade, target.provider);
+  return isDebugged ? lines + formatDebugLines(exchange) : lines;
 }
 
 /** What some errors say beside their body. Names and values in turn. */

@@ -12,9 +12,9 @@ import { BOUNDS } from '../core/bounds.js';
 import { nowMs } from '../core/clock.js';
 import { GatewayError } from '../core/errors.js';
 import type { Ended, Exchange, Phase, RequestHead } from '../exchange.js';
+import { lookInto } from './answer-watch.js';
 import { ExchangeDeadline } from './exchange-deadline.js';
 import { endsEvent, KeepAlive } from './keep-alive.js';
-import { Meter } from './meter.js';
 import { createLocalHead, formatOwnLines, tellAttempts } from './own-lines.js';
 import type { RelayedCall, RelayedHead, RelayHost } from './relay-host.js';
 
@@ -120,13 +120,7 @@ export class Relay implements DownstreamObserver {
     this.#head = head;
     this.#isBodiless =
       exchange.head.method === 'HEAD' || head.status === 204 || head.status === 304;
-    if (exchange.isMetered && !this.#isBodiless && !head.isEncoded && head.status < 300) {
-      exchange.meter = new Meter(
-        head.isEventStream,
-        head.contentLength,
-        exchange.usageEdit !== null,
-      );
-    }
+    if (!this.#isBodiless) lookInto(exchange, head);
     const keepAliveMs = head.isEventStream ? (exchange.target?.keepAliveMs ?? 0) : 0;
     if (keepAliveMs > 0 && !this.#isBodiless && !head.isEncoded && this.#bodyBytes(head) < 0) {
       this.#keepAlive = new KeepAlive(this.#host.deadlines, keepAliveMs, this);
@@ -134,8 +128,9 @@ export class Relay implements DownstreamObserver {
   }
 
   onUpstreamData(chunk: Buffer): void {
-    const { meter } = this.#exchange;
+    const { meter, trace } = this.#exchange;
     this.#exchange.responseBytes += chunk.length;
+    trace?.answer?.take(chunk);
     if (meter === null) {
       this.#pieces.push(chunk);
     } else {

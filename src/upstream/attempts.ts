@@ -147,8 +147,8 @@ export class Attempts extends WaitingAttempt implements UpstreamObserver, HedgeO
       this.#relay.onUpstreamEnd();
       return;
     }
-    if (exchange.attemptsMade > 1) {
-      // The access log tells of it, and is written as the exchange ends.
+    if (exchange.attemptsMade > 1 || exchange.trace !== null) {
+      // The access log and a trace tell of it, and are written as the exchange ends.
       this.report('ok', true);
     }
     const wasBegun = exchange.firstByteMs > 0;

@@ -14,6 +14,8 @@ import { readRetryAfterMs } from './retry-after.js';
 /** Before the call is made. */
 export function beginDirect({ reports }: AttemptParts, exchange: Exchange, target: Target): void {
   exchange.isDirect = true;
+  const model = target.model ?? exchange.model;
+  exchange.trace?.beginAttempt(target.provider, model, exchange.readyMs);
   reports.beginDirect(target, exchange.readyMs);
 }
 
@@ -25,6 +27,9 @@ export function endDirect(parts: AttemptParts, exchange: Exchange, atMs: number)
     const isAnswered = upstreamStatus > 0;
     const retryAfterMs = refusalLines === '' ? -1 : readRetryAfterMs(refusalLines, wallClockMs());
     parts.reports.endDirect(target, outcome, isAnswered, retryAfterMs, atMs);
+    const { trace, sentMs, headMs, readyMs } = exchange;
+    const end = { sentMs, headMs, status: upstreamStatus, outcome, endedMs: atMs };
+    trace?.endAttempt(target.provider, readyMs, end);
   }
 }
 

@@ -46,7 +46,9 @@ export abstract class ReportedAttempt {
     this.isReported = false;
     this.head = null;
     this.held = null;
-    this.parts.reports.begin(this.exchange, this.target, atMs);
+    const { exchange, target } = this;
+    this.parts.reports.begin(exchange, target, atMs);
+    exchange.trace?.beginAttempt(target.provider, target.model ?? exchange.model, atMs);
   }
 
   /** @param isAnswered the provider said it itself. */
@@ -61,7 +63,15 @@ export abstract class ReportedAttempt {
       const { reports } = this.parts;
       const { exchange, target, startedMs } = this;
       reports.end(exchange, target, startedMs, outcome, isAnswered, retryAfterMs, atMs);
+      if (exchange.trace !== null) this.#trace(outcome, atMs);
     }
+  }
+
+  #trace(outcome: AttemptOutcome, endedMs: number): void {
+    const { exchange, target, startedMs, sentMs, head, headMs } = this;
+    const answered = head === null ? { headMs: 0, status: 0 } : { headMs, status: head.status };
+    const end = { ...answered, sentMs, outcome, endedMs };
+    exchange.trace?.endAttempt(target.provider, startedMs, end);
   }
 
   /** The hedge, made because this one was slow, is the one that answers. */

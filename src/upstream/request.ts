@@ -8,12 +8,15 @@ import {
   CONNECTION,
   CONTENT_LENGTH,
   CREDENTIAL,
+  DEBUG,
   FORWARDED,
   findHeaderName,
   HOP_BY_HOP,
   HOST,
   OWN,
   TIMEOUT,
+  TRACEPARENT,
+  TRACESTATE,
   TRANSFER_ENCODING,
 } from '../core/header-roles.js';
 import type { Exchange, RequestHead } from '../exchange.js';
@@ -63,6 +66,7 @@ export function writeRequest(
     template,
     identity?.keyHeaders ?? NO_NAMES,
     exchange.asksUsage,
+    exchange.trace,
   );
   const target = head.query === '' ? path : `${path}?${head.query}`;
   if (body === null || (body.totalBytes === 0 && body.upload === null)) {
@@ -76,6 +80,7 @@ export function writeRequest(
       bodyBytes: 0,
     };
   }
+  exchange.trace?.keepRequest(body);
   const isRenamed = model !== null && exchange.model !== null && model !== exchange.model;
   const rename = isRenamed ? renameModel(body, model, patches) : null;
   const pieces = patchBody(body.bytes, rename, exchange.usageEdit);
@@ -97,12 +102,16 @@ const NO_PIECES: readonly Uint8Array[] = [];
 /** What was used stands in the answer, and must be read there. */
 const UNENCODED = 'identity';
 
-/** @param asksUnencoded the provider shall not compress its answer. */
+/**
+ * @param asksUnencoded the provider shall not compress its answer.
+ * @param trace null: what the caller sends of a trace is passed on as it is.
+ */
 function writeHeaders(
   head: RequestHead,
   { credentialLine, tellsClient }: RequestTemplate,
   keyHeaders: readonly string[],
   asksUnencoded: boolean,
+  trace: Exchange['trace'],
 ): string {
   const { headers, isAscii } = head;
   const named = head.namesHops ? namedByConnection(headers) : null;
@@ -124,6 +133,7 @@ function writeHeaders(
       case HOP_BY_HOP:
       case OWN:
       case TIMEOUT:
+      case DEBUG:
       // Where a client sits is no provider’s business, and what a stranger writes there no one’s.
       case FORWARDED:
         continue;
@@ -138,6 +148,13 @@ function writeHeaders(
           isEncodingSaid = true;
         }
         break;
+      case TRACEPARENT:
+        // The attempt is the parent of what the provider does.
+        if (trace !== null) continue;
+        break;
+      case TRACESTATE:
+        if (trace !== null && !trace.isContinued) continue;
+        break;
       default:
     }
     // Piece by piece to the whole, because V8 would copy a line that is put together first.
@@ -145,6 +162,9 @@ function writeHeaders(
   }
   // Last, so that nothing that the caller sends, `connection: authorization` included, takes it away (P-04).
   lines += credentialLine;
+  if (trace !== null) {
+    lines += trace.formatLine();
+  }
   if (tellsClient && head.clientAddress !== '') {
     lines += `\r\nx-forwarded-for: ${head.clientAddress}`;
   }

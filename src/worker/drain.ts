@@ -68,6 +68,7 @@ export class Drain {
     this.#door.close();
     this.#runtime.closeProviders();
     this.#runtime.log.close();
+    this.#runtime.traces.flush();
     this.#onDrained(cut);
   }
 }

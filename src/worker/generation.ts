@@ -9,6 +9,7 @@ import type { Estimator } from '../admit/estimate.js';
 import type { TokenCountClient } from '../admit/exact-count-client.js';
 import { dropLimitLines } from '../admit/limit-lines.js';
 import { createPriceList, type PriceList } from '../admit/prices.js';
+import { DebugGuard } from '../authenticate/debug-guard.js';
 import { createKeyTable } from '../authenticate/keys.js';
 import type { WeirConfig } from '../config/model.js';
 import { wallClockMs } from '../core/clock.js';
@@ -29,6 +30,7 @@ import type { ExchangeTrail } from '../observe/exchange-trail.js';
 import type { WorkerHistograms } from '../observe/histograms.js';
 import { listSecrets, Recorder } from '../observe/recorder.js';
 import { createRedact } from '../observe/redact.js';
+import { type TraceDestination, Tracer } from '../observe/tracer.js';
 import type { ExchangeGate } from '../overload/exchange-gate.js';
 import type { Stages } from '../pipeline.js';
 import { FirstTokenWatch } from '../relay/first-token.js';
@@ -57,6 +59,7 @@ export interface GenerationHost {
   readonly startedWallMs: number;
   readonly deadlines: Deadlines;
   readonly log: LineDestination;
+  readonly traces: TraceDestination;
   readonly usage: UsageRingWriter | null;
   readonly histograms: WorkerHistograms;
   readonly trail: ExchangeTrail;
@@ -95,6 +98,9 @@ export class Generation implements Stages {
   readonly attempts: AttemptParts;
   readonly #host: GenerationHost;
   readonly #recorder: Recorder;
+  /** null: nothing is traced. */
+  readonly #tracer: Tracer | null;
+  readonly #debugGuard: DebugGuard;
   /** null: none are written. */
   readonly #usage: UsageRecords | null;
   readonly #providers: readonly Provider[];
@@ -118,6 +124,9 @@ export class Generation implements Stages {
       : null;
     this.#recorder = new Recorder(layout, column, host.histograms, writeLine, host.trail);
     this.keys = createKeyTable(config.consumers);
+    const { traces } = config;
+    this.#tracer = traces === null ? null : new Tracer(traces, start.number, host.traces, redact);
+    this.#debugGuard = new DebugGuard([config.admin.token, config.debugToken]);
     const models = new ModelTable(config);
     this.modelList = new ModelList(models, host.startedWallMs);
     const prices = createPriceList(config, start.prices);
@@ -186,9 +195,12 @@ export class Generation implements Stages {
     return this.#host.createId();
   }
 
-  onBegun(): void {
+  onBegun(exchange: Exchange): void {
     this.#host.running += 1;
     this.#recorder.begin();
+    this.#tracer?.begin(exchange);
+    const { debug } = exchange.head;
+    if (debug !== null) exchange.isDebugged = this.#debugGuard.isTrusted(debug);
   }
 
   onEnded(exchange: Exchange, endedMs: number): void {
@@ -198,6 +210,8 @@ export class Generation implements Stages {
     this.admission.settle(exchange, endedMs);
     this.#host.running -= 1;
     this.#recorder.end(exchange, endedMs);
+    const { trace } = exchange;
+    if (trace !== null) this.#tracer?.end(exchange, trace, endedMs);
     this.#usage?.write(exchange, endedMs);
     if (this.#recorder.inFlight === 0) {
       this.#host.onQuiet(this);

@@ -81,6 +81,13 @@ export type ToPrimary =
   | { readonly kind: 'paused' }
   /** Lines that stand in the worker's log memory. */
   | ({ readonly kind: 'log' } & SentLines)
+  /** Of traced exchanges, packed by core/wire.ts; `lost` are spans that could not be sent. */
+  | {
+      readonly kind: 'traces';
+      readonly count: number;
+      readonly lost: number;
+      readonly records: Uint8Array;
+    }
   | {
       readonly kind: 'histograms';
       readonly request: number;
@@ -117,6 +124,8 @@ export type ToWorker =
   /** null: nobody answered. */
   | { readonly kind: 'reserved'; readonly id: number; readonly answer: LimitAnswer | null }
   | { readonly kind: 'log-taken'; readonly bytes: number }
+  /** The oldest message of `traces` that held records need not be answered for any more. */
+  | { readonly kind: 'traces-taken' }
   | { readonly kind: 'histograms'; readonly request: number }
   /** null: they could not be counted in time. */
   | { readonly kind: 'tokens-counted'; readonly id: number; readonly tokens: number | null }

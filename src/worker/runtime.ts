@@ -6,6 +6,7 @@ import { Estimator } from '../admit/estimate.js';
 import { TokenCountClient } from '../admit/exact-count-client.js';
 import { BOUNDS } from '../core/bounds.js';
 import { Deadlines } from '../core/deadlines.js';
+import { encodeMessage } from '../core/wire.js';
 import { mayNameModel } from '../dialects/registry.js';
 import type { Exchange } from '../exchange.js';
 import { BodyInspector } from '../inspect/body.js';
@@ -14,6 +15,7 @@ import { CounterColumn, createCounterLayout } from '../observe/counters.js';
 import { ExchangeTrail } from '../observe/exchange-trail.js';
 import { WorkerHistograms } from '../observe/histograms.js';
 import { LogBatch } from '../observe/log-batch.js';
+import { TraceBatch } from '../observe/trace-batch.js';
 import { ConnectionGate } from '../overload/connection-gate.js';
 import { ExchangeGate } from '../overload/exchange-gate.js';
 import { limitToMemory } from '../overload/memory-share.js';
@@ -38,6 +40,7 @@ export class WorkerRuntime implements GenerationHost {
   readonly trail = new ExchangeTrail();
   readonly column: CounterColumn;
   readonly log: LogBatch;
+  readonly traces: TraceBatch;
   /** Of usage records; null: none are written. */
   readonly usage: UsageRingWriter | null;
   readonly deadlines = new Deadlines();
@@ -91,6 +94,12 @@ export class WorkerRuntime implements GenerationHost {
     this.gate = new ExchangeGate({ index, readings, config, countInFlight: () => this.running });
     const limitBytes = (bytesMax: number): number =>
       limitToMemory(bytesMax, readings.readProcess().memoryLimitBytes, config.workers);
+    this.traces = new TraceBatch({
+      send: (records, lost) => {
+        const { bytes } = encodeMessage(records);
+        send({ kind: 'traces', count: records.length, lost, records: bytes });
+      },
+    });
     this.usage = start.usage === null ? null : new UsageRingWriter(start.usage);
     let inspectedBytes = 0;
     let keptBytes = 0;

@@ -71,6 +71,9 @@ onMessages((received) => {
     case 'log-taken':
       runtime.log.acknowledge(message.bytes);
       break;
+    case 'traces-taken':
+      runtime.traces.acknowledge();
+      break;
     case 'histograms':
       runtime.sendHistograms(message.request);
       break;

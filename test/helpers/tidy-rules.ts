@@ -38,7 +38,7 @@ export const EDGES: Readonly<Record<string, Edges>> = {
   'config/model': { uses: ['core'] },
   // limits: which rates can be counted, the table alone knows.
   config: { uses: ['core', 'config/model', 'limits'] },
-  exchange: { uses: ['core', 'config/model'], types: [...WAY, 'dialects', 'limits'] },
+  exchange: { uses: ['core', 'config/model'], types: [...WAY, 'dialects', 'limits', 'observe'] },
   accept: stage('accept'),
   inspect: stage('inspect'),
   authenticate: stage('authenticate'),
@@ -48,16 +48,25 @@ export const EDGES: Readonly<Record<string, Edges>> = {
   // Pure tables: counters are laid out by how an attempt can end.
   'upstream/attempt-outcomes': { uses: ['upstream/failure-classes'] },
   'upstream/failure-classes': { uses: ['core'] },
-  relay: stage('relay', 'dialects'),
+  // observe: what a trace is told of an answer, by its shape alone.
+  relay: { ...stage('relay', 'dialects'), types: [...WAY.slice(0, -1), 'dialects', 'observe'] },
   dialects: { uses: GROUND },
   limits: { uses: GROUND },
   // Of targets it knows what the configuration says; who asks and who tells it is others' business.
   health: { uses: ['core', 'config/model'] },
   // Runs in a browser; all that it shares with the server is the shape of what it is told.
-  dashboard: { uses: [], types: ['observe'] },
+  dashboard: { uses: ['dashboard/rates', 'dashboard/numbers'], types: ['observe'] },
+  // Plain figures and words, which a terminal shows as well as a page.
+  'dashboard/rates': { uses: [], types: ['observe'] },
+  'dashboard/numbers': { uses: [] },
+  // Runs beside a server and asks its admin port; it loads nothing that a server needs.
+  top: { uses: ['core', 'dashboard/rates', 'dashboard/numbers'], types: ['observe'] },
   observe: { uses: [...GROUND, 'upstream/attempt-outcomes', 'overload'] },
   // Of a worker it knows numbers only: how late its loop is, how many exchanges run.
   overload: { uses: ['core', 'config/model'] },
+  // A thread of its own that turns records into spans and posts them: nothing of it runs where exchanges do.
+  'trace-export': { uses: ['core', 'config/model', 'trace-export/messages'], types: ['observe'] },
+  'trace-export/messages': { uses: ['config/model'] },
   // config: the command finds its files by the configuration, and reads durations as that does.
   usage: { uses: [...GROUND, 'config'], types: ['observe', 'route'] },
   pipeline: { uses: [...GROUND, ...WAY, 'dialects', 'limits', 'observe', 'overload'] },
@@ -90,6 +99,7 @@ export const EDGES: Readonly<Record<string, Edges>> = {
       'worker',
       'demo-upstream',
       'supervisor/protocol',
+      'trace-export/messages',
     ],
   },
   // It loads nothing that a server needs, so that nothing that befalls a server can befall it.
@@ -98,6 +108,7 @@ export const EDGES: Readonly<Record<string, Edges>> = {
   main: {
     uses: [
       ...['core', 'config', 'config/model', 'demo-upstream', 'observe', 'primary', 'supervisor'],
+      'top',
       'usage',
     ],
   },
@@ -113,6 +124,8 @@ const CONFINED: readonly { readonly module: string; readonly parts: readonly str
   { module: 'node:dns', parts: ['upstream'] },
   { module: 'node:tls', parts: ['upstream', 'primary'] },
   // Vocabularies and price lists cost tens of megabytes; admit knows which threads may load them.
+  // It costs tens of megabytes and opens sockets of its own.
+  { module: '@opentelemetry', parts: ['trace-export'] },
   { module: 'gpt-tokenizer', parts: ['admit'] },
   { module: '@pydantic/genai-prices', parts: ['admit'] },
   { module: 'node:https', parts: [] },

@@ -44,6 +44,8 @@ test('defaults of the smallest file', () => {
     drainTimeoutMs: 60_000,
     upgradeDrainTimeoutMs: 600_000,
     log: { level: 'info', access: true, client: false },
+    traces: null,
+    debugToken: null,
     retry: { attemptsMax: 3, backoffMs: 100, backoffMsMax: 5000, budgetPercent: 20 },
     providers: [
       {

@@ -55,6 +55,10 @@ function createBench(models: Readonly<Record<string, readonly string[]>>): Bench
       lastOkWallMs: 1_790_000_000_500,
       counts: { ok: 3, refused: 2, busy: 1, failed: 0 },
     }),
+    readTraces: () => ({
+      exported: 6,
+      lost: { worker_full: 1, queue_full: 2, export_failed: 3, exporter_failed: 4 },
+    }),
     readLogLinesLost: () => 5,
     build: { version: '0.1.0', node: process.version, uws: '20.0' },
   });
