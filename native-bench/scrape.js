@@ -10,6 +10,9 @@ const { Tally } = await import(`${DIST}observe/tally.js`);
 const layouts = await import(`${DIST}observe/tally-layout.js`);
 const { TallyReader } = await import(`${DIST}observe/tally-reader.js`);
 
+const { sampleOverload } = await import(`${DIST}observe/overload-metrics.js`);
+const { createReadingsBuffer, Readings } = await import(`${DIST}overload/readings.js`);
+
 const CONSUMERS = Number(process.argv[2] ?? 1000);
 const TARGETS = Number(process.argv[3] ?? 100);
 const WORKERS = 8;
@@ -78,6 +81,7 @@ const metrics = createMetrics({
     ...{ generation: 1, generationsLiving: 1, lastOkWallMs: 1.79e12 },
     counts: { ok: 1, refused: 0, busy: 0, failed: 0 },
   }),
+  readOverload: () => sampleOverload(new Readings(createReadingsBuffer(WORKERS)), WORKERS),
   readTraces: () => ({
     exported: 0,
     lost: { worker_full: 0, queue_full: 0, export_failed: 0, exporter_failed: 0 },

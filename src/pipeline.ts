@@ -17,6 +17,7 @@ import { Exchange, type RequestHead } from './exchange.js';
 import type { BodyInspector, InspectOutcome } from './inspect/body.js';
 import { checkTarget } from './inspect/target.js';
 import { readTimeoutMs } from './inspect/timeout.js';
+import type { ExchangeGate } from './overload/exchange-gate.js';
 import { Relay } from './relay/relay.js';
 import type { RelayHost } from './relay/relay-host.js';
 import type { ModelList } from './route/model-list.js';
@@ -30,6 +31,9 @@ export interface Stages extends RelayHost {
   createId(): string;
   onBegun(exchange: Exchange): void;
   readonly keys: KeyTable;
+  readonly gate: ExchangeGate;
+  /** Exchanges that run in this worker, those of earlier configurations too. */
+  readonly workerInFlight: number;
   readonly bodies: BodyInspector;
   readonly modelList: ModelList;
   readonly admission: Admission;
@@ -54,6 +58,11 @@ export function runExchange(stages: Stages, downstream: Downstream, head: Reques
       relay.limitTime(readTimeoutMs(head.timeout));
     }
     exchange.identity = stages.keys.identify(head);
+    const overload = stages.gate.check(stages.workerInFlight, exchange.identity.consumerIndex);
+    if (overload !== null) {
+      relay.refuse(overload);
+      return;
+    }
     stages.admission.prepare(exchange);
     const listed = stages.modelList.answer(exchange);
     if (listed !== null) {

@@ -60,7 +60,7 @@ export class ClientAddresses {
       const port = (response as PortedResponse).getRemotePort?.() ?? 0;
       return this.find(proxied.find(port) ?? '') ?? UNKNOWN;
     }
-    return this.find(Buffer.from(response.getRemoteAddressAsText()).toString('latin1')) ?? UNKNOWN;
+    return this.find(readPeerText(response)) ?? UNKNOWN;
   }
 
   /**
@@ -111,6 +111,20 @@ export class ClientAddresses {
 export function nameCaller(address: IpAddress): string {
   const [high, low] = address.words;
   return formatIp(isIpv4(address) ? address : { words: [high, low, 0, 0] });
+}
+
+/** What the other end of a connection is told apart by; the same as `readPeer`, where nothing else needs addresses. */
+export function readCaller(response: HttpResponse): string {
+  return nameCallerText(readPeerText(response));
+}
+
+export function nameCallerText(text: string): string {
+  const address = parseIp(text);
+  return address === null ? UNKNOWN.caller : nameCaller(address);
+}
+
+function readPeerText(response: HttpResponse): string {
+  return Buffer.from(response.getRemoteAddressAsText()).toString('latin1');
 }
 
 /** Some proxies write the port too: `192.0.2.1:4711`, `[2001:db8::1]:4711`. */

@@ -4,7 +4,7 @@
  */
 import type { HttpResponse, TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import type { RequestHead } from '../exchange.js';
-import { type ClientAddresses, NOT_ASKED } from './caller-address.js';
+import { type ClientAddresses, NOT_ASKED, readCaller } from './caller-address.js';
 import { Downstream } from './downstream.js';
 import { copyHead } from './head.js';
 import type { ProxiedPeers } from './proxy-front.js';
@@ -30,6 +30,11 @@ export interface FrontAppOptions {
   readonly onFault: (error: unknown) => void;
   /** +1 for each connection opened, -1 for each closed. */
   readonly onConnections: (delta: number) => void;
+  /**
+   * Whether a connection that was just opened, and counted, may stay; one that may not is closed at once. It may ask for
+   * the client's address, as caller-address.ts names it, before it returns. Left out: all may.
+   */
+  readonly admitsConnection?: (readAddress: () => string) => boolean;
 }
 
 /**
@@ -57,9 +62,12 @@ export class FrontApp {
     this.app = tls === null ? uWS.App() : createTlsApp(tls);
     const mustCertify = tls !== null && tls.clientCa !== null && tls.clientAuth === 'require';
     // biome-ignore lint/suspicious/useIterableCallbackReturn: it is uWebSockets.js's filter, not an array's
-    this.app.filter((_response, delta) => {
+    this.app.filter((response, delta) => {
       this.#count(Number(delta));
       options.onConnections(Number(delta));
+      if (Number(delta) > 0 && options.admitsConnection?.(() => readCaller(response)) === false) {
+        response.close();
+      }
     });
     this.app.any('/*', (response, request) => {
       // The Downstream attaches onAborted; nothing may come before it (U-1).

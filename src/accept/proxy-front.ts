@@ -8,6 +8,7 @@ import { Buffer } from 'node:buffer';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { ListenAddress } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
+import { nameCallerText } from './caller-address.js';
 import { type ProxyVersions, readProxyHeader, readStranger } from './proxy-header.js';
 
 /** What answers; see Listener. */
@@ -23,6 +24,8 @@ export interface ProxyFrontOptions {
   readonly isTrusted: (address: string) => boolean;
   /** +1 for each connection opened, -1 for each closed. */
   readonly onConnections: (delta: number) => void;
+  /** Whether a connection that was just opened, and counted, may stay. It is told apart by who made it: the balancer. */
+  readonly admitsConnection: (readAddress: () => string) => boolean;
   /** A connection was closed because of what it began with. */
   readonly onRefused: (peer: string, reason: string) => void;
   /** Whether further sockets may listen on the same port; off only in tests, for releases of Node that can't. */
@@ -87,7 +90,7 @@ export class ProxyFront {
     this.#keep(outer);
     this.#options.onConnections(1);
     outer.once('close', () => this.#options.onConnections(-1));
-    if (peer === undefined) {
+    if (peer === undefined || !this.#options.admitsConnection(() => nameCallerText(peer))) {
       outer.destroy();
       return;
     }

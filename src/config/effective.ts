@@ -9,12 +9,14 @@ import type {
   AdminListen,
   BreakerConfig,
   CallersConfig,
+  ClientsConfig,
   ConsumerConfig,
   HealthCheckConfig,
   LimitConfig,
   ModelConfig,
   ModelRetry,
   ModelTimeouts,
+  OverloadConfig,
   PriceConfig,
   ProviderConfig,
   ProviderTls,
@@ -75,6 +77,8 @@ export function describeConfig(config: WeirConfig, hide: Hide): object {
       ? {}
       : { consumers: byName(config.consumers, (consumer) => formatConsumer(consumer, hide)) }),
     ...(config.callers === null ? {} : { callers: formatCallers(config.callers) }),
+    overload: config.overload === null ? 'off' : formatOverload(config.overload),
+    ...formatClients(config.clients),
     ...(config.usage === null ? {} : { usage: formatUsage(config.usage, hide) }),
   };
 }
@@ -256,7 +260,29 @@ function formatConsumer(consumer: ConsumerConfig, hide: Hide): object {
   return {
     keys: consumer.keyDigests.map((digest) => hide(digest, `sha256:${digest}`)),
     limits: consumer.limits.map(formatLimit),
+    ...(consumer.priority === 'normal' ? {} : { priority: consumer.priority }),
   };
+}
+
+function formatOverload(overload: OverloadConfig): object {
+  const { memoryLimitBytes } = overload;
+  return {
+    loop_lag: formatDuration(overload.loopLagMs),
+    heap: overload.heapPercent,
+    memory: overload.memoryPercent,
+    ...(memoryLimitBytes === null ? {} : { memory_limit: formatSize(memoryLimitBytes) }),
+    descriptors: overload.descriptorsPercent,
+    retry_after: formatDuration(overload.retryAfterMs),
+  };
+}
+
+function formatClients(clients: ClientsConfig): object {
+  const bounded = Object.entries({
+    connections: clients.connectionsMax,
+    connections_per_address: clients.connectionsPerAddressMax,
+    exchanges: clients.exchangesMax,
+  }).filter(([, max]) => max !== null);
+  return bounded.length === 0 ? {} : { clients: Object.fromEntries(bounded) };
 }
 
 function formatCallers({ by, slots, limits }: CallersConfig): object {

@@ -217,6 +217,9 @@ export interface ConcurrencyLimit {
 
 export type LimitConfig = MeteredLimit | ConcurrencyLimit;
 
+/** Who is refused first when the gateway has too much to do: the last of these. */
+export type Priority = 'high' | 'normal' | 'low';
+
 export interface ConsumerConfig {
   readonly name: string;
   /** SHA-256 of each key, lower-case hex. The keys themselves are gone once the file is loaded. */
@@ -224,6 +227,8 @@ export interface ConsumerConfig {
   readonly tier: string | null;
   /** The tier's limits and the consumer's own. */
   readonly limits: readonly LimitConfig[];
+  /** The consumer's own, else the tier's, else normal. */
+  readonly priority: Priority;
 }
 
 /** Limits for consumers that nobody configured: each caller has buckets of its own. */
@@ -234,6 +239,25 @@ export interface CallersConfig {
   readonly slots: number;
   /** At least one. */
   readonly limits: readonly LimitConfig[];
+}
+
+/** From where on new work is refused. */
+export interface OverloadConfig {
+  /** How long one round of a worker's event loop may take. */
+  readonly loopLagMs: number;
+  readonly heapPercent: number;
+  readonly memoryPercent: number;
+  /** null: what the cgroup or the machine has. */
+  readonly memoryLimitBytes: number | null;
+  readonly descriptorsPercent: number;
+  readonly retryAfterMs: number;
+}
+
+/** Of the whole gateway, at the same time; null: not bounded. */
+export interface ClientsConfig {
+  readonly connectionsMax: number | null;
+  readonly connectionsPerAddressMax: number | null;
+  readonly exchangesMax: number | null;
 }
 
 /** Where traces go, and of which exchanges. */
@@ -314,6 +338,9 @@ export interface WeirConfig {
   readonly consumers: readonly ConsumerConfig[] | null;
   /** null: callers are not told apart. */
   readonly callers: CallersConfig | null;
+  /** null: nothing is refused for it. */
+  readonly overload: OverloadConfig | null;
+  readonly clients: ClientsConfig;
   /** null: no records are written. */
   readonly usage: UsageConfig | null;
   /** What was understood but is not acted upon by this version; logged at start. */

@@ -10,6 +10,7 @@ import type {
   LimitConfig,
   ModelConfig,
   ModelTimeouts,
+  OverloadConfig,
   PriceConfig,
   ProviderConfig,
   ProviderTls,
@@ -55,6 +56,12 @@ export function resolveConfig(file: string, parsed: ParsedFile): WeirConfig {
     models: Object.entries(parsed.models).map(([name, entry]) => toModel(name, entry, retry)),
     consumers: toConsumers(parsed),
     callers: toCallers(parsed.callers),
+    overload: toOverload(parsed.overload),
+    clients: {
+      connectionsMax: parsed.clients.connections ?? null,
+      connectionsPerAddressMax: parsed.clients.connections_per_address ?? null,
+      exchangesMax: parsed.clients.exchanges ?? null,
+    },
     usage: toUsage(parsed, directory),
   };
   return { ...config, warnings: describeUnenforced(config) };
@@ -223,12 +230,14 @@ function toConsumers(parsed: ParsedFile): ConsumerConfig[] | null {
   const tiers = new Map(Object.entries(parsed.tiers ?? {}));
   return Object.entries(parsed.consumers).map(([name, entry]) => {
     const tier = entry.tier ?? null;
-    const inherited = tier === null ? [] : (tiers.get(tier)?.limits ?? []);
+    const found = tier === null ? undefined : tiers.get(tier);
+    const inherited = found?.limits ?? [];
     return {
       name,
       keyDigests: entry.keys,
       tier,
       limits: [...inherited, ...entry.limits].map(toLimit),
+      priority: entry.priority ?? found?.priority ?? 'normal',
     };
   });
 }
@@ -237,6 +246,18 @@ function toCallers(callers: ParsedFile['callers']): CallersConfig | null {
   if (callers === undefined) return null;
   const { by, slots, limits } = callers;
   return { by, slots, limits: limits.map(toLimit) };
+}
+
+function toOverload(overload: ParsedFile['overload']): OverloadConfig | null {
+  if (overload === null) return null;
+  return {
+    loopLagMs: overload.loop_lag,
+    heapPercent: overload.heap,
+    memoryPercent: overload.memory,
+    memoryLimitBytes: overload.memory_limit ?? null,
+    descriptorsPercent: overload.descriptors,
+    retryAfterMs: overload.retry_after,
+  };
 }
 
 function toUsage(

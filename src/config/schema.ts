@@ -16,6 +16,7 @@ import {
   workerCount,
 } from './fields.js';
 import { admin, listen, log, metrics, trustedProxies } from './listen-schema.js';
+import { clients, overload, priority } from './overload-schema.js';
 import { provider } from './provider-schema.js';
 import { mapping, named, PERIOD_MS_MAX, TIMEOUT_MS_MAX } from './schema-parts.js';
 import { adminToken, consumerKey } from './secrets.js';
@@ -163,6 +164,7 @@ const limits = z.array(limit);
 
 const tier = mapping({
   limits: limits.prefault([]).describe('Limits of each consumer of this tier.'),
+  priority: priority.optional(),
 }).describe('Limits that several consumers share the values of, each with buckets of its own.');
 
 const consumer = mapping({
@@ -172,6 +174,7 @@ const consumer = mapping({
     .describe('Keys, plain or as sha256:<hex>; any of them identifies the consumer.'),
   tier: text('the name of a tier').optional().describe('A name under `tiers`.'),
   limits: limits.prefault([]).describe('Limits beside those of the tier.'),
+  priority: priority.optional(),
 }).describe('Who calls: a team, an app, a person.');
 
 const callers = mapping({
@@ -219,6 +222,8 @@ export const fileSchema = mapping({
     .optional()
     .describe('Who may call. Left out: nobody is asked for a key.'),
   callers: callers.optional(),
+  overload,
+  clients: clients.prefault({}),
   usage: usage.optional(),
   traces: traces.optional(),
   debug_token: adminToken()

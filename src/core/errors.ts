@@ -65,7 +65,7 @@ export const ERRORS = {
   upstream_malformed: row(502, 'server_error', 'api_error', 'The provider’s answer is not valid HTTP.', { isRetryable: true, isBilled: true }),
   queue_full: row(503, 'server_error', 'overloaded_error', 'All connections to the provider are busy and the queue for them is full.', { isRetryable: true }),
   queue_timeout: row(503, 'server_error', 'overloaded_error', 'No connection to the provider became free in time.', { isRetryable: true }),
-  overloaded: row(503, 'server_error', 'overloaded_error', 'The gateway holds as many bytes of request bodies as it may, or tells as many callers apart (`callers.slots`).', { isRetryable: true }),
+  overloaded: row(503, 'server_error', 'overloaded_error', 'The gateway has more to do than it can, too little memory or too few descriptors left ([overload.md](overload.md)), holds as many bytes of request bodies as it may, or tells as many callers apart (`callers.slots`).', { isRetryable: true }),
   draining: row(503, 'server_error', 'overloaded_error', 'The gateway is shutting down.', { isRetryable: true, closes: true }),
   connect_timeout: row(504, 'server_error', 'timeout_error', 'Connecting to the provider took longer than `timeouts.connect`.', { isRetryable: true }),
   first_byte_timeout: row(504, 'server_error', 'timeout_error', 'The provider sent no answer within `timeouts.first_byte`.', { isRetryable: true, isBilled: true }),
@@ -86,11 +86,18 @@ export class GatewayError extends Error {
   readonly retryAfterMs: number | null;
   /** What the system or TLS called it, such as `ENOTFOUND`; null where it is not known. */
   readonly systemCode: string | null;
+  /** Made once and answered many times, so that what its answers have in common is worth keeping. */
+  readonly isShared: boolean;
 
   constructor(
     code: ErrorCode,
     message: string,
-    detail: { param?: string; retryAfterMs?: number; systemCode?: string } = {},
+    detail: {
+      param?: string;
+      retryAfterMs?: number;
+      systemCode?: string;
+      isShared?: boolean;
+    } = {},
   ) {
     super(message);
     this.name = 'GatewayError';
@@ -98,6 +105,7 @@ export class GatewayError extends Error {
     this.param = detail.param ?? null;
     this.retryAfterMs = detail.retryAfterMs ?? null;
     this.systemCode = detail.systemCode ?? null;
+    this.isShared = detail.isShared ?? false;
   }
 
   get row(): ErrorRow {

@@ -58,6 +58,17 @@ const DECLARED_JSON: Kind = { scans: 'json', isDeclared: true };
 const PERHAPS_JSON: Kind = { scans: 'json', isDeclared: false };
 const EMPTY = Buffer.alloc(0);
 
+/** Of all bodies that one worker holds at a time. */
+export interface BodyBytesMax {
+  readonly collectedBytesMax: number;
+  readonly uploadingBytesMax: number;
+}
+
+const BODY_BYTES_MAX: BodyBytesMax = {
+  collectedBytesMax: BOUNDS.bodyCollectTotalBytesMax,
+  uploadingBytesMax: BOUNDS.streamedUploadsTotalBytesMax,
+};
+
 /** One worker's intake of bodies. */
 export class BodyInspector {
   readonly #collectBudget: ByteBudget;
@@ -66,14 +77,18 @@ export class BodyInspector {
   /** For bodies in one piece, one after the other. */
   readonly #scan = createJsonScan();
 
-  constructor(onHeldBytes: (bytes: number) => void, mayNameModel: (path: string) => boolean) {
+  constructor(
+    onHeldBytes: (bytes: number) => void,
+    mayNameModel: (path: string) => boolean,
+    { collectedBytesMax, uploadingBytesMax }: BodyBytesMax = BODY_BYTES_MAX,
+  ) {
     let collected = 0;
     let uploading = 0;
-    this.#collectBudget = new ByteBudget(BOUNDS.bodyCollectTotalBytesMax, (held) => {
+    this.#collectBudget = new ByteBudget(collectedBytesMax, (held) => {
       collected = held;
       onHeldBytes(collected + uploading);
     });
-    this.#uploadBudget = new ByteBudget(BOUNDS.streamedUploadsTotalBytesMax, (held) => {
+    this.#uploadBudget = new ByteBudget(uploadingBytesMax, (held) => {
       uploading = held;
       onHeldBytes(collected + uploading);
     });

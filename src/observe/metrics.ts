@@ -23,6 +23,7 @@ import {
 } from './exposition.js';
 import { createHistogramFamilies } from './histogram-metrics.js';
 import { createLimitFamilies, type LimitSample } from './limit-metrics.js';
+import { OVERLOAD_METRICS, type OverloadSample } from './overload-metrics.js';
 import { PROVIDER_METRICS } from './provider-metrics.js';
 import { RELOAD_METRICS, type ReloadSample } from './reload-metrics.js';
 import type { TallyReader } from './tally-reader.js';
@@ -43,6 +44,7 @@ export interface MetricsSource {
   readonly readLimitTableFull: () => number;
   /** By Target.index. */
   readonly readTargets: () => readonly TargetSample[];
+  readonly readOverload: () => OverloadSample;
   /** null: no usage records are written. */
   readonly readUsage: () => UsageSample | null;
   readonly readReloads: () => ReloadSample;
@@ -234,6 +236,8 @@ export function createMetrics(source: MetricsSource): Metrics {
       })),
     );
   }
+  for (const [name, type, figure, help] of OVERLOAD_METRICS)
+    add(type, name, help, () => source.readOverload()[figure]);
   for (const [name, type, figure, help] of source.readUsage() === null ? [] : USAGE_METRICS) {
     add(type, name, help, () => plain(source.readUsage()?.[figure] ?? 0));
   }

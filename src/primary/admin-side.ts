@@ -5,6 +5,7 @@ import type { Trail } from '../observe/exchange-trail.js';
 import { HistogramStore } from '../observe/histograms.js';
 import type { Logger } from '../observe/logger.js';
 import { createMetrics, type Metrics } from '../observe/metrics.js';
+import type { OverloadSample } from '../observe/overload-metrics.js';
 import type { ReloadSample } from '../observe/reload-metrics.js';
 import { type AdminServer, createAdminServer, type Readiness } from './admin.js';
 import { createDashboard, type Dashboard } from './dashboard.js';
@@ -25,6 +26,7 @@ export interface AdminSideHost {
   readonly kept: Kept;
   readonly workers: WorkerSet;
   readonly isReady: () => Readiness;
+  readonly readOverload: () => OverloadSample;
   readonly readReloads: () => ReloadSample;
   readonly readLogLinesLost: () => number;
   readonly reload: (cause: string) => Promise<ReloadResult>;
@@ -92,7 +94,7 @@ export class AdminSide {
   }
 
   #createMetrics(): Metrics {
-    const { version, kept, readReloads, readLogLinesLost, readConfig } = this.#host;
+    const { version, kept, readOverload, readReloads, readLogLinesLost, readConfig } = this.#host;
     const { limits, targets, places, counters, tallies, usage } = kept;
     return createMetrics({
       readLayout: () => places.layout,
@@ -102,6 +104,7 @@ export class AdminSide {
       readLimits: () => limits.readSamples(),
       readLimitTableFull: () => limits.tableFullCount,
       readTargets: () => targets.readSamples(),
+      readOverload,
       readReloads,
       readTraces: () => this.traces.readSample(),
       readUsage: () => usage?.readSample() ?? null,

@@ -30,11 +30,14 @@ import { Generations } from './generations.js';
 import { HandOver } from './hand-over.js';
 import { LimitKeeper } from './limit-keeper.js';
 import { LivingSecrets } from './living-secrets.js';
+import { countMissing } from './readiness.js';
 import { sayReady } from './ready-line.js';
 import { Reloader, type ReloadResult } from './reload.js';
 import { logReload } from './reload-log.js';
+import { ResourceWatch } from './resource-watch.js';
 import type { SupervisorLink } from './supervisor-link.js';
 import { TargetKeeper } from './target-keeper.js';
+import { Watchdog } from './watchdog.js';
 import { WorkerCare } from './worker-care.js';
 import { type ListeningWorker, WorkerSet } from './worker-set.js';
 
@@ -57,9 +60,11 @@ export class Primary {
   readonly #workers: WorkerSet;
   readonly #adminSide: AdminSide;
   readonly logger: Logger;
+  readonly #watchdog: Watchdog;
   readonly #secrets = new LivingSecrets();
   readonly #limits: LimitKeeper;
   readonly #targets: TargetKeeper;
+  readonly #resources: ResourceWatch;
   /** null: the public port serves no TLS, or nothing runs yet. */
   #certificate: CertificateKeeper | null = null;
   /** What lasts from one configuration to the next. */
@@ -87,8 +92,10 @@ export class Primary {
     this.#config = config;
     this.#secrets.add(1, config);
     this.logger = createLogger(config.log.level, this.#sink, this.#secrets.redact);
+    this.#watchdog = new Watchdog(this.logger, this.#sink);
     this.#limits = new LimitKeeper(config, this.logger);
     this.#targets = new TargetKeeper(config, this.logger);
+    this.#resources = new ResourceWatch(config, this.logger);
     this.#checks = new CheckKeeper(this.logger);
     this.#watch = new WatchKeeper(this.logger, () => void this.reload('the file has changed'));
     const limits = this.#limits;
@@ -108,6 +115,7 @@ export class Primary {
       onCertificateRefused: (index, problem) => this.#certificate?.onRefused(index, problem),
       onEnded: (index) => {
         this.#limits.reclaim(index);
+        this.#resources.reclaim(index);
         reclaimTargetLoad(targetLoad, places.targetsMax, index);
         resetGauges(places.layout, counters, index);
         this.#adminSide.retireWorker(index);
@@ -135,7 +143,8 @@ export class Primary {
       logger: this.logger,
       kept: this.#kept,
       workers: this.#workers,
-      isReady: () => this.#describeReadiness(),
+      isReady: () => countMissing(this.#readiness, this.#care.missing, this.#config.workers),
+      readOverload: () => this.#resources.readSample(),
       readReloads: () => this.#reloader?.readSample() ?? NO_RELOADS,
       readLogLinesLost: () => this.#sink.linesLost,
       reload: (cause) => this.reload(cause),
@@ -170,6 +179,7 @@ export class Primary {
     this.#limits.startSaving();
     this.#kept.usage?.start();
     this.#targets.startLooking();
+    this.#resources.start(port, (addresses) => this.#workers.tellCrowded(addresses));
     this.#certificate?.start();
     this.#adminSide.start();
     void this.#tokenCounter.warmFor(config);
@@ -212,7 +222,7 @@ export class Primary {
     }
     this.#isDraining = true;
     this.logger.info({ reason, timeout_ms: drainTimeoutMs }, 'draining');
-    const watchdog = this.#startWatchdog(drainTimeoutMs + BOUNDS.watchdogMs);
+    const watchdog = this.#watchdog.start(drainTimeoutMs + BOUNDS.watchdogMs);
     this.#stopAccepting('draining');
     const cut = await this.#workers.drain(drainTimeoutMs);
     await this.#end(cut);
@@ -228,7 +238,7 @@ export class Primary {
     this.#isHandingOver = true;
     const { upgradeDrainTimeoutMs } = this.#config;
     this.logger.info({ timeout_ms: upgradeDrainTimeoutMs }, 'handing over to another server');
-    const watchdog = this.#startWatchdog(upgradeDrainTimeoutMs + BOUNDS.watchdogMs);
+    const watchdog = this.#watchdog.start(upgradeDrainTimeoutMs + BOUNDS.watchdogMs);
     this.#stopAccepting('another server has taken over');
     await handOver.give();
     const cut = await this.#workers.drain(upgradeDrainTimeoutMs, BOUNDS.upgradeLingerMs);
@@ -252,6 +262,7 @@ export class Primary {
     this.#acceptor?.close();
     await this.#tokenCounter.close();
     this.#targets.stop();
+    this.#resources.stop();
     await Promise.all([this.#limits.stop(), this.#kept.usage?.stop()]);
     await this.#adminSide.close();
     if (cut > 0) {
@@ -268,21 +279,13 @@ export class Primary {
 
   /** Takes back a start that failed, so that nothing is left running. */
   async #abandon(): Promise<void> {
-    const watchdog = this.#startWatchdog(BOUNDS.watchdogMs);
+    const watchdog = this.#watchdog.start(BOUNDS.watchdogMs);
     this.#gate.open();
     this.#acceptor?.stop();
     await this.#workers.drain(0);
     this.#acceptor?.close();
     await this.#adminSide.close();
     clearTimeout(watchdog);
-  }
-
-  #startWatchdog(ms: number): NodeJS.Timeout {
-    return setTimeout(() => {
-      this.logger.fatal('the workers did not end in time; killing the process');
-      this.#sink.flushSync();
-      process.kill(process.pid, 'SIGKILL');
-    }, ms).unref();
   }
 
   async #startWorkers(mode: AcceptMode, port: number): Promise<void> {
@@ -300,6 +303,7 @@ export class Primary {
       // A worker that takes another's place counts its exchanges from the beginning, so its ids begin otherwise.
       idPrefix: randomBytes(5).toString('hex'),
       startedWallMs,
+      readings: this.#resources.buffer,
       log: createLogMemory(),
       usage: this.#kept.usage?.openRing(index) ?? null,
       port: mode === 'acceptor' ? null : port,
@@ -343,6 +347,7 @@ export class Primary {
     this.#config = config;
     this.#secrets.add(number, config);
     this.logger.level = config.log.level;
+    this.#resources.adopt(config);
     this.#adminSide.traces.adopt(config, number);
     this.#logWarnings();
     void this.#tokenCounter.warmFor(config);
@@ -378,20 +383,10 @@ export class Primary {
   /** Whoever does not answer any more can't be waited for: what the limits know is saved, and the process ends as it is. */
   async #die(reason: string): Promise<void> {
     this.logger.fatal(reason);
-    const watchdog = this.#startWatchdog(BOUNDS.watchdogMs);
+    const watchdog = this.#watchdog.start(BOUNDS.watchdogMs);
     await Promise.all([this.#limits.stop(), this.#kept.usage?.stop()]);
     clearTimeout(watchdog);
     this.#sink.flushSync();
     process.kill(process.pid, 'SIGKILL');
-  }
-
-  #describeReadiness(): Readiness {
-    const configured = this.#config.workers;
-    const { missing } = this.#care;
-    if (missing === 0 || !this.#readiness.ready) return this.#readiness;
-    const workers = { serving: configured - missing, configured };
-    return missing < configured
-      ? { ...this.#readiness, workers }
-      : { ready: false, reason: 'every worker is being replaced', workers };
   }
 }

@@ -96,6 +96,11 @@ export class WorkerSet {
     for (const member of this.#members.values()) this.#send(member, message);
   }
 
+  /** Addresses whose new connections are closed from now on. */
+  tellCrowded(addresses: readonly string[]): void {
+    this.tellAll({ kind: 'crowded', addresses });
+  }
+
   get isAnyAlive(): boolean {
     return this.#all().some((member) => member.isAlive);
   }

@@ -1,4 +1,5 @@
 /** What Weir adds to the head of an answer. */
+import { type AnswerHead, createHead } from '../core/answer-head.js';
 import type { GatewayError } from '../core/errors.js';
 import { ALLOWED_METHODS } from '../core/methods.js';
 import type { Exchange } from '../exchange.js';
@@ -68,3 +69,23 @@ export function listErrorHeaders({ code, retryAfterMs }: GatewayError): string[]
         String(Math.ceil(retryAfterMs)),
       ];
 }
+
+/** The head of a JSON answer of Weir's own. */
+export function createLocalHead(status: string, error: GatewayError | null): AnswerHead {
+  const known = error?.isShared === true ? sharedHeads.get(error) : undefined;
+  if (known !== undefined) {
+    return known;
+  }
+  const head = createHead(status, [
+    'content-type',
+    'application/json',
+    ...(error === null ? [] : listErrorHeaders(error)),
+  ]);
+  if (error?.isShared === true) {
+    sharedHeads.set(error, head);
+  }
+  return head;
+}
+
+/** Each goes with its error. */
+const sharedHeads = new WeakMap<GatewayError, AnswerHead>();

@@ -7,7 +7,7 @@
  */
 
 import type { DownstreamObserver } from '../accept/downstream.js';
-import { type AnswerHead, createHead } from '../core/answer-head.js';
+import type { AnswerHead } from '../core/answer-head.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs } from '../core/clock.js';
 import { GatewayError } from '../core/errors.js';
@@ -15,7 +15,7 @@ import type { Ended, Exchange, Phase, RequestHead } from '../exchange.js';
 import { lookInto } from './answer-watch.js';
 import { ExchangeDeadline } from './exchange-deadline.js';
 import { endsEvent, KeepAlive } from './keep-alive.js';
-import { formatOwnLines, listErrorHeaders, tellAttempts } from './own-lines.js';
+import { createLocalHead, formatOwnLines, tellAttempts } from './own-lines.js';
 import type { RelayedCall, RelayedHead, RelayHost } from './relay-host.js';
 
 const EMPTY = Buffer.alloc(0);
@@ -308,11 +308,7 @@ export class Relay implements DownstreamObserver {
     exchange.status = status;
     exchange.firstByteMs = nowMs();
     const begunMs = exchange.readyMs > 0 ? exchange.readyMs : exchange.startedMs;
-    const plain = createHead(this.#host.formatStatus(status), [
-      'content-type',
-      'application/json',
-      ...(error === null ? [] : listErrorHeaders(error)),
-    ]);
+    const plain = createLocalHead(this.#host.formatStatus(status), error);
     const own =
       formatOwnLines(exchange.id, exchange.firstByteMs - begunMs, false) + tellAttempts(exchange);
     const limits = this.#host.formatLimits(exchange);

@@ -39,7 +39,7 @@ export class Drain {
     if (hasBegun) {
       return;
     }
-    this.#runtime.isDraining = true;
+    this.#runtime.beginDraining();
     this.#door.stopListening();
     const timer = setInterval(() => {
       if (this.#isOver(nowMs())) {

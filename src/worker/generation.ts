@@ -11,6 +11,7 @@ import { dropLimitLines } from '../admit/limit-lines.js';
 import { createPriceList, type PriceList } from '../admit/prices.js';
 import { DebugGuard } from '../authenticate/debug-guard.js';
 import { createKeyTable } from '../authenticate/keys.js';
+import type { WeirConfig } from '../config/model.js';
 import { wallClockMs } from '../core/clock.js';
 import type { Deadlines } from '../core/deadlines.js';
 import type { GatewayError } from '../core/errors.js';
@@ -32,6 +33,7 @@ import { createRedact } from '../observe/redact.js';
 import { Tally } from '../observe/tally.js';
 import { TallyLayout, viewTally } from '../observe/tally-layout.js';
 import { type TraceDestination, Tracer } from '../observe/tracer.js';
+import type { ExchangeGate } from '../overload/exchange-gate.js';
 import type { Stages } from '../pipeline.js';
 import { FirstTokenWatch } from '../relay/first-token.js';
 import { Balancers } from '../route/balancers.js';
@@ -69,6 +71,9 @@ export interface GenerationHost {
   readonly estimator: Estimator;
   readonly tokenCounts: TokenCountClient;
   readonly providers: ProviderPool;
+  readonly gate: ExchangeGate;
+  /** Exchanges that run, of all generations. */
+  running: number;
   readonly isDraining: boolean;
   readonly isClosing: boolean;
   readonly closingReason: string;
@@ -81,6 +86,8 @@ export interface GenerationHost {
 
 export class Generation implements Stages {
   readonly number: number;
+  readonly config: WeirConfig;
+  readonly gate: ExchangeGate;
   /** Knows which addresses are trusted proxies'. */
   readonly proxies: ClientAddresses;
   /** The same, for who a request is from; null where nobody asks. */
@@ -106,6 +113,8 @@ export class Generation implements Stages {
     const layout = createCounterLayout(config, start.places);
     this.#host = host;
     this.number = start.number;
+    this.config = config;
+    this.gate = host.gate;
     this.proxies = new ClientAddresses(config.trustedProxies);
     this.addresses = asksForAddress(config) ? this.proxies : null;
     this.bodies = host.bodies;
@@ -171,6 +180,10 @@ export class Generation implements Stages {
     return this.#recorder.inFlight;
   }
 
+  get workerInFlight(): number {
+    return this.#host.running;
+  }
+
   get isDraining(): boolean {
     return this.#host.isDraining;
   }
@@ -188,6 +201,7 @@ export class Generation implements Stages {
   }
 
   onBegun(exchange: Exchange): void {
+    this.#host.running += 1;
     this.#recorder.begin();
     this.#tracer?.begin(exchange);
     const { debug } = exchange.head;
@@ -199,6 +213,7 @@ export class Generation implements Stages {
       endDirect(this.attempts, exchange, endedMs);
     }
     this.admission.settle(exchange, endedMs);
+    this.#host.running -= 1;
     this.#recorder.end(exchange, endedMs);
     const { trace } = exchange;
     if (trace !== null) this.#tracer?.end(exchange, trace, endedMs);

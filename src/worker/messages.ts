@@ -41,6 +41,8 @@ export interface WorkerStart {
   /** Set for the whole server at its start; begins every exchange's id. */
   readonly idPrefix: string;
   readonly startedWallMs: number;
+  /** How busy the process and its workers are; see overload/readings.ts. */
+  readonly readings: SharedArrayBuffer;
   /** This worker's alone: its log lines on their way to the primary. */
   readonly log: SharedArrayBuffer;
   /** This worker's alone: its usage records on their way to the primary; null: there are none. */
@@ -130,6 +132,8 @@ export type ToWorker =
   | { readonly kind: 'histograms'; readonly request: number }
   /** null: they could not be counted in time. */
   | { readonly kind: 'tokens-counted'; readonly id: number; readonly tokens: number | null }
+  /** Addresses that have as many connections as they may have. */
+  | { readonly kind: 'crowded'; readonly addresses: readonly string[] }
   /** Read the files of `listen.tls` again, for new connections. */
   | { readonly kind: 'reload-certificate' }
   /** What is in force has changed; who had no request since would not notice. */

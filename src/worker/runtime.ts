@@ -16,6 +16,10 @@ import { ExchangeTrail } from '../observe/exchange-trail.js';
 import { WorkerHistograms } from '../observe/histograms.js';
 import { LogBatch } from '../observe/log-batch.js';
 import { TraceBatch } from '../observe/trace-batch.js';
+import { ConnectionGate } from '../overload/connection-gate.js';
+import { ExchangeGate } from '../overload/exchange-gate.js';
+import { limitToMemory } from '../overload/memory-share.js';
+import { Readings } from '../overload/readings.js';
 import { KeptBodies } from '../upstream/kept-bodies.js';
 import { UsageRingWriter } from '../usage/ring.js';
 import type { DeputyClient } from './deputy-client.js';
@@ -40,8 +44,11 @@ export class WorkerRuntime implements GenerationHost {
   /** Of usage records; null: none are written. */
   readonly usage: UsageRingWriter | null;
   readonly deadlines = new Deadlines();
+  readonly gate: ExchangeGate;
+  readonly connectionGate: ConnectionGate;
   readonly providers = new ProviderPool(this.deadlines);
-  isDraining = false;
+  /** Exchanges that run, of all generations. */
+  running = 0;
   isClosing = false;
   closingReason: ClosingReason = 'draining';
   /** Who keeps the limits once another server has taken over. */
@@ -56,6 +63,7 @@ export class WorkerRuntime implements GenerationHost {
   /** Not in force any more; exchanges of theirs still run. */
   readonly #old = new Set<Generation>();
   #connections = 0;
+  #isDraining = false;
   #lastId = 0;
   /** An id without its last digit: V8 takes long to write a whole number in base 36. */
   #idStem = '';
@@ -71,6 +79,7 @@ export class WorkerRuntime implements GenerationHost {
     this.#idPrefix = `${start.idPrefix}${start.index.toString(36).padStart(2, '0')}`;
     this.#countConnections = (delta) => {
       this.#connections += delta;
+      this.connectionGate.setOpen(this.#connections);
       column.add(layout.fixed.connectionsOpen, delta);
       column.add(layout.fixed.connectionsTotal, Math.max(delta, 0));
     };
@@ -79,6 +88,12 @@ export class WorkerRuntime implements GenerationHost {
       send: (batch) => send({ kind: 'log', ...batch }),
       countDropped: () => column.add(layout.fixed.logLinesDropped, 1),
     });
+    const readings = new Readings(start.readings);
+    const { index } = start;
+    this.connectionGate = new ConnectionGate({ index, readings, config });
+    this.gate = new ExchangeGate({ index, readings, config, countInFlight: () => this.running });
+    const limitBytes = (bytesMax: number): number =>
+      limitToMemory(bytesMax, readings.readProcess().memoryLimitBytes, config.workers);
     this.traces = new TraceBatch({
       send: (records, lost) => {
         const { bytes } = encodeMessage(records);
@@ -88,11 +103,18 @@ export class WorkerRuntime implements GenerationHost {
     this.usage = start.usage === null ? null : new UsageRingWriter(start.usage);
     let inspectedBytes = 0;
     let keptBytes = 0;
-    this.bodies = new BodyInspector((heldBytes) => {
-      inspectedBytes = heldBytes;
-      column.set(layout.fixed.bodyBytesHeld, inspectedBytes + keptBytes);
-    }, mayNameModel);
-    const keptBudget = new ByteBudget(BOUNDS.keptBodiesTotalBytesMax, (heldBytes) => {
+    this.bodies = new BodyInspector(
+      (heldBytes) => {
+        inspectedBytes = heldBytes;
+        column.set(layout.fixed.bodyBytesHeld, inspectedBytes + keptBytes);
+      },
+      mayNameModel,
+      {
+        collectedBytesMax: limitBytes(BOUNDS.bodyCollectTotalBytesMax),
+        uploadingBytesMax: limitBytes(BOUNDS.streamedUploadsTotalBytesMax),
+      },
+    );
+    const keptBudget = new ByteBudget(limitBytes(BOUNDS.keptBodiesTotalBytesMax), (heldBytes) => {
       keptBytes = heldBytes;
       column.set(layout.fixed.bodyBytesHeld, inspectedBytes + keptBytes);
     });
@@ -142,6 +164,8 @@ export class WorkerRuntime implements GenerationHost {
     const before = this.#current;
     this.#next = null;
     this.#current = next;
+    this.gate.adopt(next.config);
+    this.connectionGate.adopt(next.config);
     this.#old.add(before);
     this.onQuiet(before);
   }
@@ -152,6 +176,15 @@ export class WorkerRuntime implements GenerationHost {
       sum += inFlight;
     }
     return sum;
+  }
+
+  /** The worker wants its connections to end: it drains, or what they hold is needed. */
+  get isDraining(): boolean {
+    return this.#isDraining || this.gate.closesConnections;
+  }
+
+  beginDraining(): void {
+    this.#isDraining = true;
   }
 
   get connections(): number {

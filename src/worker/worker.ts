@@ -29,6 +29,8 @@ const runtime = new WorkerRuntime(start, send);
 const { proxyProtocol } = config.listen;
 const peers = proxyProtocol === 'off' ? null : new ProxiedPeers();
 const onConnections = (delta: number): void => runtime.onConnections(delta);
+const admitsConnection = (readAddress: () => string): boolean =>
+  runtime.connectionGate.admits(readAddress);
 const listener = new Listener({
   tls: config.listen.tls,
   peers,
@@ -38,6 +40,7 @@ const listener = new Listener({
   onRequest: (downstream, head) => runExchange(runtime.current, downstream, head),
   onFault: (error) => runtime.onFault(null, error),
   onConnections: peers === null ? onConnections : () => {},
+  admitsConnection: peers === null ? admitsConnection : () => true,
 });
 
 const front =
@@ -47,6 +50,7 @@ const front =
         versions: proxyProtocol,
         isTrusted: (address) => runtime.current.proxies.find(address)?.isTrusted === true,
         onConnections,
+        admitsConnection,
         onRefused: createRefusalLog((message) => send({ kind: 'warning', message })),
         sharesPort: true,
       });
@@ -76,6 +80,9 @@ onMessages((received) => {
     case 'tokens-counted':
       runtime.tokenCounts.onCounted(message.id, message.tokens);
       break;
+    case 'crowded':
+      runtime.connectionGate.setCrowded(message.addresses);
+      break;
     case 'reload-certificate':
       try {
         listener.reloadCertificate();
@@ -100,7 +107,7 @@ onMessages((received) => {
       send({ kind: 'not-listening' });
       break;
     case 'hand-over':
-      runtime.isDraining = true;
+      runtime.beginDraining();
       runtime.deputy = new DeputyClient(send);
       send({ kind: 'paused' });
       gate.wait();

@@ -55,11 +55,13 @@ models:
     hedge: 2s
     retry: { attempts: 5, backoff: 7ms }
 tiers:
-  gold: { limits: [{ requests: 6, per: 1m }, { concurrency: 2 }] }
+  gold: { limits: [{ requests: 6, per: 1m }, { concurrency: 2 }], priority: high }
 consumers:
   one: { keys: [wk-one, "sha256:${'AB'.repeat(32)}"], tier: gold, limits: [{ cost: 0.5, per: 1d, burst: 2 }, { output_tokens: 9, per: 1s, models: [wide], enforce: stream }] }
-  two: { keys: [wk-two] }
+  two: { keys: [wk-two], priority: low }
 callers: { by: user, limits: [{ requests: 60, per: 1m }, { concurrency: 8, models: [wide] }] }
+overload: { loop_lag: 20ms, heap: 80, memory: 85, memory_limit: 1.5gb, descriptors: 95, retry_after: 2s }
+clients: { connections: 500, connections_per_address: 50, exchanges: 100 }
 usage: { flush_every: 2s, segment: 8mb, keep: 1d, keep_size: 100mb, users: on, deliver: { url: "https://bill.test/usage/", token: bill-secret, format: msgpack, every: 3s, batch: 50, timeout: 4s, retry_max: 1m } }
 `;
 

@@ -27,7 +27,7 @@ export function together(amount: number): ConcurrencyLimit {
 }
 
 export function consumer(name: string, limits: readonly LimitConfig[]): ConsumerConfig {
-  return { name, keyDigests: [], tier: null, limits };
+  return { name, keyDigests: [], tier: null, priority: 'normal', limits };
 }
 
 export function need(requests: number, tokens: number, costNanoDollars = 0): Need {

@@ -9,6 +9,7 @@ import {
 } from '../../src/observe/counters.js';
 import type { LimitSample } from '../../src/observe/limit-metrics.js';
 import { createMetrics, type Metrics } from '../../src/observe/metrics.js';
+import { sampleOverload } from '../../src/observe/overload-metrics.js';
 import { Tally } from '../../src/observe/tally.js';
 import {
   createTallyMemory,
@@ -18,6 +19,7 @@ import {
   viewTally,
 } from '../../src/observe/tally-layout.js';
 import { TallyReader } from '../../src/observe/tally-reader.js';
+import { createReadingsBuffer, Readings } from '../../src/overload/readings.js';
 import { createRoutesConfig } from './observe-config.js';
 import { createExchange } from './stage-fakes.js';
 
@@ -97,6 +99,7 @@ export function createMetricsScene(options: MetricsSceneOptions = {}): MetricsSc
       lastOkWallMs: 1_790_000_000_500,
       counts: { ok: 1, refused: 0, busy: 0, failed: 0 },
     }),
+    readOverload: () => sampleOverload(new Readings(createReadingsBuffer(WORKERS)), WORKERS),
     readTraces: () => ({
       exported: 1,
       lost: { worker_full: 0, queue_full: 0, export_failed: 0, exporter_failed: 0 },

@@ -19,7 +19,11 @@ export function parseMetrics(text: string): MetricSample[] {
         escaped === 'n' ? '\n' : escaped,
       );
     }
-    samples.push({ name: match[1] ?? '', labels, value: Number(match[3]) });
+    samples.push({
+      name: match[1] ?? '',
+      labels,
+      value: Number(match[3]?.replace('Inf', 'Infinity')),
+    });
   }
   return samples;
 }

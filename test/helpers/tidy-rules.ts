@@ -61,20 +61,22 @@ export const EDGES: Readonly<Record<string, Edges>> = {
   'dashboard/numbers': { uses: [] },
   // Runs beside a server and asks its admin port; it loads nothing that a server needs.
   top: { uses: ['core', 'dashboard/rates', 'dashboard/numbers'], types: ['observe'] },
-  observe: { uses: [...GROUND, 'upstream/attempt-outcomes'] },
+  observe: { uses: [...GROUND, 'upstream/attempt-outcomes', 'overload'] },
+  // Of a worker it knows numbers only: how late its loop is, how many exchanges run.
+  overload: { uses: ['core', 'config/model'] },
   // A thread of its own that turns records into spans and posts them: nothing of it runs where exchanges do.
   'trace-export': { uses: ['core', 'config/model', 'trace-export/messages'], types: ['observe'] },
   'trace-export/messages': { uses: ['config/model'] },
   // config: the command finds its files by the configuration, and reads durations as that does.
   usage: { uses: [...GROUND, 'config'], types: ['observe', 'route'] },
-  pipeline: { uses: [...GROUND, ...WAY, 'dialects', 'limits', 'observe'] },
+  pipeline: { uses: [...GROUND, ...WAY, 'dialects', 'limits', 'observe', 'overload'] },
   // The built-in simulated provider listens as the gateway does, and shares nothing else with it.
   'demo-upstream': { uses: ['core', 'accept', 'config/model'], types: ['exchange'] },
   worker: {
     uses: [
       ...GROUND,
       ...WAY,
-      ...['config', 'dialects', 'health', 'limits', 'observe', 'pipeline', 'usage'],
+      ...['config', 'dialects', 'health', 'limits', 'observe', 'overload', 'pipeline', 'usage'],
       'upstream/attempt-outcomes',
     ],
   },
@@ -90,6 +92,7 @@ export const EDGES: Readonly<Record<string, Edges>> = {
       'health',
       'limits',
       'observe',
+      'overload',
       'route',
       'upstream',
       'usage',

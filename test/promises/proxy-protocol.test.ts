@@ -77,6 +77,7 @@ async function startFront(versions: ProxyVersions): Promise<Scene> {
       scene.open += delta;
     },
     onRefused: (peer, reason) => refused.push(`${peer}: ${reason}`),
+    admitsConnection: () => true,
     sharesPort: false,
   });
   const scene = { echo, front, port: 0, refused, open: 0 };

@@ -3,7 +3,7 @@ import type { GatewayError } from '../../core/errors.js';
 import type { Dialect, ModelEntry } from '../dialect.js';
 
 export const openaiDialect: Dialect = {
-  formatError: (error) => JSON.stringify(describeError(error)),
+  formatError: (error) => (error.isShared ? formatShared(error) : formatError(error)),
   formatStreamError: (error) => `data: ${JSON.stringify(describeError(error))}\n\n`,
   formatStreamLength: (model, exchangeId, createdMs) => {
     const chunk = {
@@ -28,6 +28,19 @@ export const openaiDialect: Dialect = {
   }),
   credential: (apiKey) => ['authorization', `Bearer ${apiKey}`],
 };
+
+function formatError(error: GatewayError): string {
+  return JSON.stringify(describeError(error));
+}
+
+/** Each goes with its error. */
+const sharedTexts = new WeakMap<GatewayError, string>();
+
+function formatShared(error: GatewayError): string {
+  const text = sharedTexts.get(error) ?? formatError(error);
+  sharedTexts.set(error, text);
+  return text;
+}
 
 function describeError(error: GatewayError) {
   return {

@@ -4,6 +4,7 @@ import { conformance } from './conformance.js';
 import { crash } from './crash.js';
 import { failingTargets } from './failing-targets.js';
 import { fuzz } from './fuzz.js';
+import { overload } from './overload.js';
 import { reload } from './reload.js';
 import { slowClients } from './slow-clients.js';
 import { soak } from './soak.js';
@@ -14,6 +15,7 @@ export const SCENARIOS: readonly Scenario[] = [
   reload,
   upgrade,
   crash,
+  overload,
   conformance,
   slowClients,
   fuzz,

@@ -12,7 +12,7 @@ const LONG_KEY = 'k'.repeat(BOUNDS.keyBytesMax);
 
 function buildConsumer(name: string, ...keys: readonly string[]): ConsumerConfig {
   const keyDigests = keys.map((key) => createHash('sha256').update(key, 'latin1').digest('hex'));
-  return { name, keyDigests, tier: null, limits: [] };
+  return { name, keyDigests, tier: null, priority: 'normal', limits: [] };
 }
 
 const table = createKeyTable([

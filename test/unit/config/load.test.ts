@@ -14,6 +14,14 @@ const BREAKER = {
   ejectMsMax: 300_000,
   shareMaxPercent: 50,
 };
+const OVERLOAD = {
+  loopLagMs: 30,
+  heapPercent: 90,
+  memoryPercent: 90,
+  memoryLimitBytes: null,
+  descriptorsPercent: 90,
+  retryAfterMs: 1000,
+};
 const COUNTS_ALL = { models: null, enforce: 'request' } as const;
 
 const NO_ATTEMPTS = {
@@ -77,6 +85,8 @@ test('defaults of the smallest file', () => {
     ],
     consumers: null,
     callers: null,
+    overload: OVERLOAD,
+    clients: { connectionsMax: null, connectionsPerAddressMax: null, exchangesMax: null },
     usage: null,
     warnings: [],
   });
@@ -192,8 +202,9 @@ test('every field', () => {
           enforce: 'stream',
         },
       ],
+      priority: 'high',
     },
-    { name: 'two', keyDigests: [digest('wk-two')], tier: null, limits: [] },
+    { name: 'two', keyDigests: [digest('wk-two')], tier: null, limits: [], priority: 'low' },
   ]);
   assert.deepEqual(config.callers, {
     by: 'user',

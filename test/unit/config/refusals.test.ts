@@ -9,18 +9,18 @@ const WHOLE = 'expected a whole number from 1 to 1e15';
 const FIFTH_LINE: Record<string, string[]> = {
   'wrkers: 2': ['5:1: wrkers: unknown key. Did you mean "workers"?'],
   'zzzzzzzz: 2': [
-    '5:1: zzzzzzzz: unknown key; expected one of listen, admin, workers, accept, watch, state_dir, drain_timeout, upgrade_drain_timeout, log, metrics, retry, providers and 8 more',
+    '5:1: zzzzzzzz: unknown key; expected one of listen, admin, workers, accept, watch, state_dir, drain_timeout, upgrade_drain_timeout, log, metrics, retry, providers and 10 more',
   ],
   'constructor: 2': [
-    '5:1: constructor: unknown key; expected one of listen, admin, workers, accept, watch, state_dir, drain_timeout, upgrade_drain_timeout, log, metrics, retry, providers and 8 more',
+    '5:1: constructor: unknown key; expected one of listen, admin, workers, accept, watch, state_dir, drain_timeout, upgrade_drain_timeout, log, metrics, retry, providers and 10 more',
   ],
   '__proto__: { x: 1 }': [
     '5:1: "__proto__" cannot be used as a name',
-    '5:1: __proto__: unknown key; expected one of listen, admin, workers, accept, watch, state_dir, drain_timeout, upgrade_drain_timeout, log, metrics, retry, providers and 8 more',
+    '5:1: __proto__: unknown key; expected one of listen, admin, workers, accept, watch, state_dir, drain_timeout, upgrade_drain_timeout, log, metrics, retry, providers and 10 more',
   ],
   '"${A}": 1': [
     '5:1: a variable cannot stand in a name, only in a value',
-    '5:1: ["${A}"]: unknown key; expected one of listen, admin, workers, accept, watch, state_dir, drain_timeout, upgrade_drain_timeout, log, metrics, retry, providers and 8 more',
+    '5:1: ["${A}"]: unknown key; expected one of listen, admin, workers, accept, watch, state_dir, drain_timeout, upgrade_drain_timeout, log, metrics, retry, providers and 10 more',
   ],
   'models: {}': [
     '5:1: the key "models" is given twice; the first is in line 3',

@@ -9,9 +9,11 @@ import {
   statusSlot,
 } from '../../../src/observe/counters.js';
 import { createMetrics, type Metrics } from '../../../src/observe/metrics.js';
+import { sampleOverload } from '../../../src/observe/overload-metrics.js';
 import { Tally } from '../../../src/observe/tally.js';
 import { createTallyMemory, TallyLayout, viewTally } from '../../../src/observe/tally-layout.js';
 import { TallyReader } from '../../../src/observe/tally-reader.js';
+import { createReadingsBuffer, Readings } from '../../../src/overload/readings.js';
 import { type Family, parseExposition } from '../../helpers/exposition.js';
 import { createRoutesConfig } from '../../helpers/observe-config.js';
 import { createExchange } from '../../helpers/stage-fakes.js';
@@ -47,6 +49,7 @@ function createBench(models: Readonly<Record<string, readonly string[]>>): Bench
     readConsumerNames: () => ['team', NASTY],
     readLimits: () => [],
     readLimitTableFull: () => 3,
+    readOverload: () => sampleOverload(new Readings(createReadingsBuffer(1)), 1),
     readTargets: () => TARGETS,
     readUsage: () => null,
     readReloads: () => ({

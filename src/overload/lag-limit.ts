@@ -1,0 +1,89 @@
+/**
+ * How many exchanges a worker runs at a time while its event loop is too slow. Work in progress is what is bounded, not
+ * arrivals: a stream that was let in costs time until it ends, which may be minutes, so a bound on arrivals would learn
+ * too late what it has done, and swing.
+ *
+ * There is no bound until the loop has been late for a while. Then it is set a little below what runs, and from there it
+ * goes down while the loop is late, and up while it is not and somebody was refused: faster the more idle time the loop
+ * has, for being late tells nothing before there is none left. It never goes further below what runs than one step,
+ * so it can't run away from streams that take their time to end. Pure: whoever calls it has the clock.
+ */
+import { BOUNDS } from '../core/bounds.js';
+
+/** What was seen in one interval of BOUNDS.lagIntervalMs or a bit more. */
+export interface LoopInterval {
+  /** How much work one round of the loop held, on the mean. */
+  readonly lagMs: number;
+  /** Share of the time in which the loop did not wait for anything, 0 to 1. */
+  readonly busyShare: number;
+  /** The most exchanges that ran at a time. */
+  readonly inFlightMax: number;
+  /** Somebody was refused because of the limit. */
+  readonly wasBinding: boolean;
+}
+
+export const NO_LIMIT = 2 ** 31 - 1;
+
+/**
+ * In a row, before anything is done: half a second. A long garbage collection, a huge body, or a hundred clients that come at
+ * once to a worker whose code is not compiled yet is no overload; all of that is over by then.
+ */
+const LATE_INTERVALS_MIN = 5;
+/** So many times what a round may take, an interval counts for two: it is as long as its rounds, and what waits grows. */
+const VERY_LATE = 10;
+/** In a row without a refusal and not late, until there is no limit any more: 2 seconds. */
+const CALM_INTERVALS = 20;
+const FIRST_STEP = 0.9;
+/** Down at most so much in an interval: where a round takes twice what it may, or longer. */
+const DOWN_SHARE = 0.2;
+/** Up by so much of the limit in an interval: with a loop that is all busy, and more with one that is not. */
+const UP_SHARE = 0.005;
+const UP_SHARE_OF_IDLE = 0.08;
+
+export class LagLimit {
+  readonly #targetMs: number;
+  #limit = NO_LIMIT;
+  #lateIntervals = 0;
+  #calmIntervals = 0;
+
+  constructor(targetMs: number) {
+    this.#targetMs = targetMs;
+  }
+
+  /** Exchanges at a time; NO_LIMIT where the loop keeps up. A whole number, at least BOUNDS.exchangesKeptMin. */
+  get limit(): number {
+    return this.#limit === NO_LIMIT ? NO_LIMIT : Math.floor(this.#limit);
+  }
+
+  take(interval: LoopInterval): void {
+    const isLate = interval.lagMs > this.#targetMs;
+    const weight = interval.lagMs > VERY_LATE * this.#targetMs ? 2 : 1;
+    this.#lateIntervals = isLate ? this.#lateIntervals + weight : 0;
+    if (this.#limit === NO_LIMIT) {
+      if (this.#lateIntervals >= LATE_INTERVALS_MIN)
+        this.#setBelow(interval.inFlightMax, FIRST_STEP);
+    } else if (isLate) {
+      this.#calmIntervals = 0;
+      const excess = Math.min(1, (interval.lagMs - this.#targetMs) / this.#targetMs);
+      this.#setBelow(interval.inFlightMax, 1 - DOWN_SHARE * excess);
+    } else {
+      this.#rise(interval);
+    }
+  }
+
+  #rise({ lagMs, busyShare, wasBinding }: LoopInterval): void {
+    this.#calmIntervals = wasBinding ? 0 : this.#calmIntervals + 1;
+    if (this.#calmIntervals >= CALM_INTERVALS) {
+      this.#limit = NO_LIMIT;
+      this.#calmIntervals = 0;
+    } else if (wasBinding) {
+      const share = UP_SHARE + UP_SHARE_OF_IDLE * (1 - busyShare);
+      const room = 1 - lagMs / this.#targetMs;
+      this.#limit = Math.min(NO_LIMIT - 1, this.#limit + Math.max(1, this.#limit * share * room));
+    }
+  }
+
+  #setBelow(exchanges: number, share: number): void {
+    this.#limit = Math.min(this.#limit, Math.max(BOUNDS.exchangesKeptMin, exchanges * share));
+  }
+}
