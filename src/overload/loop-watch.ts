@@ -43,6 +43,8 @@ export class LoopWatch {
 
   constructor(watcher: LoopWatcher) {
     this.#watcher = watcher;
+    // Opens what it reads from, so that the number of open files does not depend on whether there was a request yet.
+    readThreadTime();
   }
 
   get isRunning(): boolean {

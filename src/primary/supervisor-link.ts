@@ -23,6 +23,12 @@ export interface SupervisorEvents {
   onOrphaned(): void;
 }
 
+const SUPERVISOR_GONE: FromSupervisor = {
+  kind: 'admin-refused',
+  code: '',
+  message: 'the supervisor is gone',
+};
+
 export class SupervisorLink {
   readonly inheritance: Inheritance;
   readonly #process: NodeJS.Process;
@@ -51,8 +57,7 @@ export class SupervisorLink {
   listen(events: SupervisorEvents): void {
     this.#process.on('disconnect', () => {
       if (this.#isClosed) return;
-      const message = 'the supervisor is gone';
-      this.#onAdmin?.({ kind: 'admin-refused', code: '', message });
+      this.#onAdmin?.(SUPERVISOR_GONE);
       events.onOrphaned();
     });
     this.#process.on('message', (value: unknown, socket: unknown) => {
@@ -117,7 +122,9 @@ export class SupervisorLink {
           reject(describeListenError('admin', { host, port }, error) ?? error);
         }
       };
-      this.send({ kind: 'listen-admin', host, port });
+      // It may have gone before anything was said to it, and then nothing more is heard of it.
+      if (this.#process.connected) this.send({ kind: 'listen-admin', host, port });
+      else this.#onAdmin(SUPERVISOR_GONE);
     });
   }
 
