@@ -270,7 +270,8 @@ export class Supervisor {
     this.#admin.direct(null);
     if (this.#isStopping) return;
     if (this.#listen === null) {
-      // Nothing has ever served here: it said why on stderr.
+      // Nothing has ever served here: it said why on stderr, if it could.
+      if (fields.signal !== null) this.#report('error', 'the server died before it served', fields);
       this.#isStopping = true;
       this.#exitCode = fields.code ?? 1;
       return;

@@ -46,8 +46,12 @@ describe('drain loop', () => {
         }
       }
     };
-    await Promise.all(Array.from({ length: AT_A_TIME }, work));
-    await upstream.stop();
+    try {
+      await Promise.all(Array.from({ length: AT_A_TIME }, work));
+    } finally {
+      next = ROUNDS;
+      await upstream.stop();
+    }
     context.diagnostic(`${ROUNDS} rounds in ${Math.round(performance.now() - startMs)} ms`);
     assert.deepEqual(complaints, []);
     assert.deepEqual(upstream.violations, []);
