@@ -2,7 +2,7 @@
 # Runs tests once more on what ships: Node 24 on Debian 13, where uWebSockets.js has the acceptor's
 # calls and another HTTP parser than on Node 20. Called by `npm run test:node24` and `.ci/run`; needs
 # root and Linux. Arguments are those of `npm test`; without any, everything on real sockets runs but what takes long
-# (soak, memory) and what tests no socket of ours more than the rest does (the SDKs, the browser).
+# (soak, memory) and what rests on nothing that differs there (the SDKs, the browser, Prometheus, tokens, usage, traces).
 #
 #   WEIR_CI_CACHE       where the Debian tree is kept (default /var/cache/weir-ci)
 #   WEIR_DEBIAN_MIRROR  where Debian comes from (default: where this machine's apt gets it)
@@ -20,7 +20,7 @@ suite=trixie
 # haproxy is a balancer in front.
 packages=openssl,iproute2,haproxy
 default_tests=(test/wire test/promises)
-left_out='^test/promises/(soak|memory|sdk|dashboard)-'
+left_out='^test/promises/(soak|memory|overload-memory|sdk|dashboard|metrics|usage|traces|top|timeouts-tokens|limits-(callers|tokens)|failure-classes|keys)[-.]'
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 

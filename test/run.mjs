@@ -22,7 +22,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const FILES_AT_A_TIME = 2;
 const ALONE = new RegExp(
   '^test/(chaos/|promises/(accept-spread|attempts-fallback|client-abort|drain-loop|first-byte|' +
-    'memory-|queue|soak-leaks|timeouts))',
+    'memory-|overload|queue|soak-leaks|timeouts))',
 );
 /** It streams for a minute with little to do, so that the others are done meanwhile. */
 const FIRST = /\/soak-streams\./;

@@ -26,6 +26,10 @@ export class ResourceWatch {
   /** What was last said of each worker. */
   readonly #said: string[];
   #timer: NodeJS.Timeout | null = null;
+  /** When descriptors were counted last, how many there were, and how many connections then. */
+  #countedMs = Number.NEGATIVE_INFINITY;
+  #descriptors = 0;
+  #connections = 0;
   #crowdLookMs = Number.NEGATIVE_INFINITY;
   #crowdTookMs = 0;
   #hasCrowd = false;
@@ -75,12 +79,18 @@ export class ResourceWatch {
   }
 
   #read(): void {
+    const now = nowMs();
+    if (now - this.#countedMs >= BOUNDS.descriptorsLookMs) {
+      this.#countedMs = now;
+      this.#descriptors = countDescriptors();
+      this.#connections = this.#readings.sumConnections(this.#config.workers);
+    }
     this.#readings.writeProcess({
       rssBytes: process.memoryUsage.rss(),
       memoryLimitBytes: this.#config.overload?.memoryLimitBytes ?? this.#memoryBytes,
-      descriptors: countDescriptors(),
+      descriptors: this.#descriptors,
       descriptorsMax: this.#descriptorsMax,
-      connections: this.#readings.sumConnections(this.#config.workers),
+      connections: this.#connections,
     });
   }
 
