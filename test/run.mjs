@@ -30,6 +30,9 @@ const FIRST = /\/soak-streams\./;
 /** The longest that one file may take; the longest honest one streams for a minute. */
 const FILE_TIMEOUT_MS = Number(process.env.WEIR_TEST_TIMEOUT_MS ?? 300_000);
 
+/** Of a failed file's failures, said again at the end of everything. */
+const FAILURE_LINES_MAX = 60;
+
 const requireAll = process.env.WEIR_REQUIRE_ALL === '1' || process.env.CI === 'true';
 const fixtures = resolve(root, process.env.WEIR_FIXTURES ?? '../shared/fixtures');
 const scratch = mkdtempSync(join(tmpdir(), 'weir-tests-'));
@@ -127,11 +130,19 @@ function runFile(source, options) {
       else if (text === '') problems.push('ended before its tests did');
       if (requireAll && counts.skipped.length > 0) problems.push('skipped what is required here');
       say(`\n# ${source} (${((Date.now() - startedMs) / 1000).toFixed(1)} s)`);
-      process.stdout.write(Buffer.concat(output));
+      const printed = Buffer.concat(output);
+      process.stdout.write(printed);
       if (problems.length > 0) say(`# FAILED ${source}: ${problems.join('; ')}`);
-      done({ source, counts, problems });
+      const failures = problems.length > 0 ? findFailures(printed.toString()) : '';
+      done({ source, counts, problems, failures });
     });
   });
+}
+
+/** What the reporter says again of the tests that failed; else the last that was printed. */
+function findFailures(printed) {
+  const at = printed.lastIndexOf('failing tests:');
+  return (at === -1 ? printed : printed.slice(at)).split('\n').slice(-FAILURE_LINES_MAX).join('\n');
 }
 
 async function runAll(sources, atATime, options) {
@@ -158,6 +169,8 @@ function summarize(results) {
       `${sum((c) => c.failed)} failed, ${skipped.length} skipped`,
   );
   if (skipped.length > 0) say(`# SKIPPED, so NOT tested:\n${skipped.join('\n')}`);
+  // A log of which only the end is kept must still tell why.
+  for (const { source, failures } of failed) say(`\n# ${source}\n${failures}`);
   for (const { source, problems } of failed) say(`# FAILED ${source}: ${problems.join('; ')}`);
   process.exitCode = failed.length > 0 ? 1 : 0;
 }

@@ -54,13 +54,16 @@ export class SpoolBounds {
     this.#timer = setInterval(() => this.lookSoon(), BOUNDS.usageBoundsMs);
   }
 
+  /** Once nothing is appended any more: resolves when the last look that was asked for is over. */
   async stop(): Promise<void> {
     if (this.#timer !== null) {
       clearInterval(this.#timer);
       this.#timer = null;
     }
-    this.#isAskedAgain = false;
-    await this.#looking;
+    // A look that was asked for during this one still counts: the last segments came after it had listed the files.
+    while (this.#looking !== null) {
+      await this.#looking;
+    }
   }
 
   onAppended(bytes: number, isNewSegment: boolean): void {
