@@ -10,7 +10,7 @@ WORKDIR /opt/weir
 # project's own `prepare` builds, and there is nothing to build so far.
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts
-COPY tsconfig.json ./
+COPY tsconfig.json tsconfig.page.json bundle.mjs ./
 COPY config ./config
 COPY src ./src
 RUN npm run build && npm prune --omit=dev --ignore-scripts

@@ -1,17 +1,20 @@
 /**
  * What /metrics costs: a scrape with many consumers and targets on all of which everything has happened, how long it holds
  * the primary's loop up at a stretch, and what an exchange costs the worker that counts it.
- * `node native-bench/scrape.js [consumers] [targets]`, after `npm run build`.
+ * `node native-bench/scrape.js [consumers] [targets]`.
  */
-const DIST = new URL('../dist/', import.meta.url).href;
-const counters = await import(`${DIST}observe/counters.js`);
-const { createMetrics } = await import(`${DIST}observe/metrics.js`);
-const { Tally } = await import(`${DIST}observe/tally.js`);
-const layouts = await import(`${DIST}observe/tally-layout.js`);
-const { TallyReader } = await import(`${DIST}observe/tally-reader.js`);
+import { fileURLToPath } from 'node:url';
+import { buildModules } from './modules.js';
 
-const { sampleOverload } = await import(`${DIST}observe/overload-metrics.js`);
-const { createReadingsBuffer, Readings } = await import(`${DIST}overload/readings.js`);
+const load = buildModules(fileURLToPath(new URL('..', import.meta.url)));
+const counters = await load('observe/counters.js');
+const { createMetrics } = await load('observe/metrics.js');
+const { Tally } = await load('observe/tally.js');
+const layouts = await load('observe/tally-layout.js');
+const { TallyReader } = await load('observe/tally-reader.js');
+
+const { sampleOverload } = await load('observe/overload-metrics.js');
+const { createReadingsBuffer, Readings } = await load('overload/readings.js');
 
 const CONSUMERS = Number(process.argv[2] ?? 1000);
 const TARGETS = Number(process.argv[3] ?? 100);

@@ -1,13 +1,16 @@
 /**
  * CPU of a usage record: for the worker that writes it, for the primary that takes it into a batch, and beside them that
- * of an access-log line. `node native-bench/usage-record.js`, after `npm run build`.
+ * of an access-log line. `node native-bench/usage-record.js`.
  */
-const DIST = new URL('../dist/', import.meta.url).href;
-const { createAccessLine } = await import(`${DIST}observe/access-line.js`);
-const { createRedact } = await import(`${DIST}observe/redact.js`);
-const { BatchGatherer } = await import(`${DIST}usage/batches.js`);
-const { createUsageRing, UsageRingWriter } = await import(`${DIST}usage/ring.js`);
-const { UsageRecords } = await import(`${DIST}usage/worker-records.js`);
+import { fileURLToPath } from 'node:url';
+import { buildModules } from './modules.js';
+
+const load = buildModules(fileURLToPath(new URL('..', import.meta.url)));
+const { createAccessLine } = await load('observe/access-line.js');
+const { createRedact } = await load('observe/redact.js');
+const { BatchGatherer } = await load('usage/batches.js');
+const { createUsageRing, UsageRingWriter } = await load('usage/ring.js');
+const { UsageRecords } = await load('usage/worker-records.js');
 
 const ROUNDS = 21;
 const RECORDS = 60_000;
@@ -69,7 +72,7 @@ function describe(exchange) {
     ...{ path: exchange.head.path, dialect: 'openai', model: exchange.model },
     ...{ targetModel: 'gpt-4o-mini', provider: 'openai', status: 200 },
     ...{ requestBytes: 5321, responseBytes: 1820, firstByteMs: 2.95, durationMs: 4.25 },
-    ...{ addedMs: 0.081, ended, error: null, attempts: null },
+    ...{ addedMs: 0.081, ended, end: '--', error: null, attempts: null, sample: null },
     usage: { ...exchange.settled.usage, costNanoDollars: 123_456, isEstimated: false },
   };
 }

@@ -190,12 +190,21 @@ export class Exchange {
   /** relay: what the provider's connection is doing; `reading` until the request is passed on. */
   phase: Phase = 'reading';
   sentMs = 0;
+  /**
+   * Of the time from readyMs to sentMs what went by without Weir: waiting for a connection, opening one, and calls
+   * before the one that was written last.
+   */
+  waitedMs = 0;
   headMs = 0;
   /** relay: looks for the first token of a stream; null elsewhere, and once it has come. */
   firstToken: FirstTokenWatch | null = null;
   /** When the provider sent it; 0: not yet, or it is no stream. */
   firstTokenMs = 0;
   firstByteMs = 0;
+  /** When that was read of the provider which the answer began with; 0: it began with something of Weir's own, or not. */
+  answerReadMs = 0;
+  /** relay: the provider has said all, so that only the client is waited for. */
+  isUpstreamDone = false;
   status: number | null = null;
   responseBytes = 0;
 
@@ -238,15 +247,18 @@ export class Exchange {
     }
   }
 
-  /**
-   * What Weir added: from the moment the request could be passed on until it was written, waiting for a connection
-   * included, and from the provider's head until the answer began. 0 while the provider has not answered.
-   */
+  /** From the moment the request could be passed on until it was written, without waiting. Only where it was. */
+  get addedBeforeMs(): number {
+    return this.sentMs - this.readyMs - this.waitedMs;
+  }
+
+  /** From the moment that was read which the answer began with until it began; 0 where it did not. */
+  get addedAfterMs(): number {
+    return this.answerReadMs > 0 ? this.firstByteMs - this.answerReadMs : 0;
+  }
+
+  /** What Weir added: before and after, waiting included. 0 while the provider has not answered. */
   get addedMs(): number {
-    if (this.headMs === 0) {
-      return 0;
-    }
-    const after = this.firstByteMs > 0 ? this.firstByteMs - this.headMs : 0;
-    return this.sentMs - this.readyMs + after;
+    return this.headMs === 0 ? 0 : this.sentMs - this.readyMs + this.addedAfterMs;
   }
 }

@@ -1,11 +1,9 @@
 /** What the measurements of the limit table share: the built modules of a checkout, plans, need. */
-import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { buildModules } from '../modules.js';
 
-/** @param {string} directory a checkout in which `npm run build` has been run */
+/** @param {string} directory a checkout in which `npm ci` has been run */
 export async function loadLimits(directory) {
-  const load = (/** @type {string} */ name) =>
-    import(pathToFileURL(join(resolve(directory), 'dist', name)).href);
+  const load = buildModules(directory);
   return {
     ...(await load('limits/plan.js')),
     ...(await load('limits/table.js')),

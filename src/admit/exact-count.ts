@@ -6,8 +6,8 @@
  * Never more than help: whatever goes wrong (too large, too many, too slow, no JSON, a thread that died) gives null,
  * and the estimate is used.
  */
-
-import { Piscina } from 'piscina';
+import { createRequire } from 'node:module';
+import type { Piscina } from 'piscina';
 import type { WeirConfig } from '../config/model.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs, toSharedMs } from '../core/clock.js';
@@ -32,7 +32,7 @@ const DEFAULTS: TokenCounterOptions = {
   heapBytesMax: BOUNDS.exactCountHeapBytesMax,
 };
 
-const TASK_FILE = new URL('./token-count-task.js', import.meta.url).href;
+const TASK_FILE = new URL('../admit/token-count-task.js', import.meta.url).href;
 const BYTES_PER_MB = 1024 * 1024;
 const EMPTY_BODY = new TextEncoder().encode('{"input":""}');
 
@@ -113,8 +113,10 @@ function withinMs(counted: Promise<number | null>, waitMs: number): Promise<numb
   });
 }
 
+/** The library is loaded with the first pool: few gateways ever need one, and each start would pay for it. */
 function createPool(options: TokenCounterOptions): Piscina<TokenCountTask, number | null> {
-  return new Piscina<TokenCountTask, number | null>({
+  const { Piscina: Pool } = createRequire(import.meta.url)('piscina') as typeof import('piscina');
+  return new Pool<TokenCountTask, number | null>({
     filename: TASK_FILE,
     minThreads: 0,
     maxThreads: options.threadsMax,

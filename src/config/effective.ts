@@ -61,6 +61,7 @@ export function describeConfig(config: WeirConfig, hide: Hide): object {
       level: config.log.level,
       access: config.log.access ? 'on' : 'off',
       client: config.log.client ? 'on' : 'off',
+      sample: config.log.sample,
     },
     metrics: { consumers: config.metrics.consumersMax },
     ...(config.traces === null ? {} : { traces: formatTraces(config.traces, hide) }),

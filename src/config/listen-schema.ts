@@ -1,7 +1,7 @@
 /** The schema of where Weir listens, and of what it logs. */
 import { z } from 'zod';
 import { PORT_MAX } from './address.js';
-import { address, choice, host, networks, onOff, text, wholeNumber } from './fields.js';
+import { address, amount, choice, host, networks, onOff, text, wholeNumber } from './fields.js';
 import { mapping } from './schema-parts.js';
 import { adminToken } from './secrets.js';
 
@@ -77,4 +77,7 @@ export const log = mapping({
     .describe('The least important lines that are written.'),
   access: onOff().prefault('on').describe('One line for every exchange.'),
   client: onOff().prefault('off').describe('The client’s address in that line.'),
+  sample: amount(1)
+    .prefault(1)
+    .describe('Share of the exchanges that ended well that have such a line; all others have one.'),
 });

@@ -322,6 +322,8 @@ export interface WeirConfig {
     readonly access: boolean;
     /** The access log has the client's address. */
     readonly client: boolean;
+    /** Share of the exchanges that ended well that have a line; above 0, up to 1. */
+    readonly sample: number;
   };
   readonly metrics: {
     /** Consumers with series of their own. */

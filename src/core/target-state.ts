@@ -9,13 +9,18 @@ export interface TargetHealth {
   isUsable(index: number, nowMs: number): boolean;
   /** From 0 to 1: the share of its usual weight; below 1 while its provider throttles. */
   weightFactor(index: number, nowMs: number): number;
-  /** An attempt is made: of a half-open target this is the trial. */
-  noteAttempt(index: number, nowMs: number): void;
+  /**
+   * An attempt is made: of a half-open target this is the trial.
+   * @returns false where the target is ejected, and the attempt not its trial.
+   */
+  noteAttempt(index: number, nowMs: number): boolean;
   /** An attempt ended well, as far as the target is concerned. */
   noteSuccess(index: number, nowMs: number): void;
   noteFailure(index: number, nowMs: number): void;
   /** @param untilMs when the provider said that it may be asked again; 0: it did not say. */
   noteThrottled(index: number, nowMs: number, untilMs: number): void;
+  /** An attempt that began while the target was ejected, and not as its trial, ended well: so the target is well. */
+  noteRevived(index: number, nowMs: number): void;
   /** An attempt ended without saying anything about the target: its caller left. Gives a trial back. */
   noteNothing(index: number, nowMs: number): void;
 }

@@ -124,6 +124,8 @@ function takeShape(next: LiveShape): void {
       [
         { label: 'whole', color: '--accent' },
         { label: 'first byte', color: '--good' },
+        { label: 'first token', color: '--token' },
+        { label: 'per token', color: '--faint' },
         { label: 'added by Weir', color: '--warn' },
       ],
       next.percentiles,
@@ -193,7 +195,8 @@ function at(curve: LiveSample['duration'], percentile: number): string {
   return curve === null || place < 0 ? '–' : formatMs(curve.values[place] ?? 0);
 }
 
-function drawCharts({ duration, firstByte, added }: LiveSample, { heatBoundsMs }: LiveShape): void {
+function drawCharts(sample: LiveSample, { heatBoundsMs }: LiveShape): void {
+  const { duration, firstByte, firstToken, outputToken, added } = sample;
   const seconds = rates.map(({ atMs }) => atMs / 1000);
   const column = (pick: (rate: Rates) => number): number[] => rates.map(pick);
   charts.requests.show(seconds, [
@@ -211,6 +214,8 @@ function drawCharts({ duration, firstByte, added }: LiveSample, { heatBoundsMs }
   percentileChart?.show([
     duration?.values ?? null,
     firstByte?.values ?? null,
+    firstToken?.values ?? null,
+    outputToken?.values ?? null,
     added?.values ?? null,
   ]);
   drawHeat(

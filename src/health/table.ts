@@ -108,7 +108,7 @@ export class HealthTable implements TargetHealth {
 
   /**
    * @returns false where the target is not closed and the trial is another's: both were told that it is usable, and
-   *   this one came second. It may go on all the same; its result is not counted.
+   *   this one came second, or nobody else is left. It may go on all the same; only that it went well is counted.
    */
   noteAttempt(index: number, nowMs: number): boolean {
     return stateOf(this.#low(index)) === CLOSED || this.#takeTrial(index, nowMs);
@@ -125,6 +125,11 @@ export class HealthTable implements TargetHealth {
     } else if (this.#hasTrial(index, low)) {
       this.#close(index, nowMs, turnOf(low), REASON.trialWell);
     }
+  }
+
+  noteRevived(index: number, nowMs: number): void {
+    const low = this.#low(index);
+    if (stateOf(low) !== CLOSED) this.#close(index, nowMs, turnOf(low), REASON.trialWell);
   }
 
   noteFailure(index: number, nowMs: number): void {

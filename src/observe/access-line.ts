@@ -6,6 +6,8 @@ import { BOUNDS } from '../core/bounds.js';
 import { wallClockMs } from '../core/clock.js';
 import type { ErrorCode } from '../core/errors.js';
 import type { AttemptRecord, DialectName, Ended } from '../exchange.js';
+import { COMPLETE } from './end-codes.js';
+import { PrintedBefore } from './printed-before.js';
 import type { Redact } from './redact.js';
 
 /** Texts remembered in their printed form; some 100 KB at the most. */
@@ -34,11 +36,15 @@ export interface AccessRecord {
   readonly durationMs: number;
   readonly addedMs: number | null;
   readonly ended: Ended;
+  /** The same in two letters of end-codes.ts. */
+  readonly end: string;
   readonly error: { readonly code: ErrorCode; readonly detail: string } | null;
   /** null where the first one did not fail and there was no other. */
   readonly attempts: readonly AttemptRecord[] | null;
   /** What was settled; null where nothing is metered, or nothing was used. */
   readonly usage: AccessUsage | null;
+  /** It stands for one in so many that ended well; null: it stands for itself. */
+  readonly sample: number | null;
 }
 
 export interface AccessUsage {
@@ -90,26 +96,33 @@ export function createAccessLine(
       ? clipKnown(path)
       : clip(path, BOUNDS.logPathBytesMax);
 
+  const printCaller = (record: AccessRecord): string =>
+    `,"consumer":${clipOrNull(record.consumer)}` +
+    (showsClient ? printClient(record.client) : '') +
+    `,"method":${clipKnown(record.method)}` +
+    `,"path":${clipPath(record.path)}` +
+    `,"dialect":${record.dialect === null ? 'null' : `"${record.dialect}"`}` +
+    `,"model":${clipOrNull(record.model)}`;
+  const printTarget = ({ targetModel, provider, status }: AccessRecord): string =>
+    `,"target_model":${clipOrNull(targetModel)},"provider":${clipOrNull(provider)},"status":${status}`;
+  const callers = new PrintedBefore(
+    printCaller,
+    (one, other) => isSameCaller(one, other) && (!showsClient || one.client === other.client),
+  );
+  const targets = new PrintedBefore(printTarget, isSameTarget);
+
   return (record) => {
-    const { ended, error } = record;
+    const { error } = record;
     // The id is Weir's own, of letters, digits and a hyphen.
     let line =
       `{"level":"info","time":${wallClockMs()},"id":"${record.id}"` +
-      `,"consumer":${clipOrNull(record.consumer)}` +
-      (showsClient ? printClient(record.client) : '') +
-      `,"method":${clipKnown(record.method)}` +
-      `,"path":${clipPath(record.path)}` +
-      `,"dialect":${record.dialect === null ? 'null' : `"${record.dialect}"`}` +
-      `,"model":${clipOrNull(record.model)}` +
-      `,"target_model":${clipOrNull(record.targetModel)}` +
-      `,"provider":${clipOrNull(record.provider)}` +
-      `,"status":${record.status}` +
+      callers.print(record.consumer, record) +
+      targets.print(record.provider, record) +
       `,"request_bytes":${record.requestBytes},"response_bytes":${record.responseBytes}` +
       `,"first_byte_ms":${printMs(record.firstByteMs)}` +
       `,"duration_ms":${printMs(record.durationMs)}` +
       `,"added_ms":${printMs(record.addedMs)}` +
-      `,"ended":{"by":"${ended.by}","phase":"${ended.phase}"` +
-      `,"reason":${clipKnown(ended.reason)}}`;
+      printEnd(record, clipKnown);
     if (error !== null) {
       line += `,"error":{"code":"${error.code}","detail":${clip(error.detail, BOUNDS.logDetailBytesMax)}}`;
     }
@@ -124,9 +137,39 @@ export function createAccessLine(
     if (record.usage !== null) {
       line += printUsage(record.usage);
     }
+    if (record.sample !== null) {
+      line += `,"sample":${record.sample}`;
+    }
     destination.write(`${line},"msg":"exchange"}\n`);
   };
 }
+
+function isSameCaller(one: AccessRecord, other: AccessRecord): boolean {
+  return (
+    one.path === other.path &&
+    one.model === other.model &&
+    one.method === other.method &&
+    one.dialect === other.dialect &&
+    one.consumer === other.consumer
+  );
+}
+
+function isSameTarget(one: AccessRecord, other: AccessRecord): boolean {
+  return (
+    one.status === other.status &&
+    one.targetModel === other.targetModel &&
+    one.provider === other.provider
+  );
+}
+
+function printEnd({ ended, end }: AccessRecord, clip: (text: string) => string): string {
+  const { by, phase, reason } = ended;
+  return reason === 'complete' && by === 'upstream' && phase === 'done' && end === COMPLETE
+    ? ENDED_WELL
+    : `,"ended":{"by":"${by}","phase":"${phase}","reason":${clip(reason)}},"end":"${end}"`;
+}
+
+const ENDED_WELL = `,"ended":{"by":"upstream","phase":"done","reason":"complete"},"end":"${COMPLETE}"`;
 
 /** Of digits, letters, dots and colons: accept/caller-address.ts writes nothing else. */
 function printClient(address: string): string {

@@ -1,6 +1,7 @@
 /** The consumers' part of the exposition. How many have series of their own is bounded by the configuration. */
 import { type Family, type Labels, startLine, writeLine } from './exposition.js';
-import { CONSUMER_USES, NO_CONSUMER, OTHER_CONSUMERS, STATUS_CLASSES } from './tally-layout.js';
+import { STATUS_CLASSES } from './status-classes.js';
+import { CONSUMER_USES, NO_CONSUMER, OTHER_CONSUMERS } from './tally-layout.js';
 import type { TallyReader } from './tally-reader.js';
 
 /** Of exchanges that no consumer made, or none that is known. */

@@ -21,6 +21,8 @@ const FIXED_NAMES = [
   'bytesReceived',
   'bytesSent',
   'logLinesDropped',
+  /** Of exchanges that ended well, where only a share of them has one. */
+  'logLinesSampledOut',
   /** Clients that went away before their request had a route. */
   'abortedUnrouted',
   /** Further attempts beyond the budget for them. */

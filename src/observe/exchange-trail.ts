@@ -6,6 +6,7 @@
  */
 import { BOUNDS } from '../core/bounds.js';
 import type { Exchange } from '../exchange.js';
+import { findEndCode } from './end-codes.js';
 
 /** Milliseconds from its beginning; -1 for what it did not come to. */
 export interface TrailTimes {
@@ -34,6 +35,8 @@ export interface TrailRecord {
   readonly phase: string;
   /** `complete`, `aborted`, or a code of core/errors.ts. */
   readonly reason: string;
+  /** In two letters of end-codes.ts. */
+  readonly end: string;
   readonly times: TrailTimes;
   readonly attempts: readonly {
     readonly provider: string;
@@ -104,6 +107,7 @@ function describe(exchange: Exchange, endedMs: number): TrailRecord {
     by: ended?.by ?? 'gateway',
     phase: ended?.phase ?? 'done',
     reason: ended?.reason ?? 'unknown',
+    end: findEndCode(exchange),
     times: {
       ready: since(exchange.readyMs),
       sent: since(exchange.sentMs),

@@ -1,13 +1,13 @@
 /** The histograms' part of the exposition: by route, which is one target of one model entry, and by provider. */
 import type { CounterLayout, RouteSlots } from './counters.js';
 import { type Family, type Labels, startLine, writeLine } from './exposition.js';
+import { STATUS_CLASSES } from './status-classes.js';
 import {
   type HistogramPlace,
   OPERATIONS,
   PROVIDER_HISTOGRAMS,
   type ProviderHistogram,
   ROUTE_HISTOGRAMS,
-  STATUS_CLASSES,
 } from './tally-layout.js';
 import type { TallyReader } from './tally-reader.js';
 

@@ -1,48 +1,65 @@
 /**
  * Latency histograms: each worker records into its own, the primary asks for snapshots at a scrape and
- * merges them. Microseconds, from 1 µs to 1 h, two significant digits: a value is known to 1 %, and one
+ * merges them (histogram-store.ts). Microseconds, from 1 µs to 1 h, two significant digits: a value is known to 1 %, and one
  * histogram costs 27 KB (3 328 counts of 8 bytes; 32-bit counts overflow within days on a busy node).
  *
  * A worker keeps counts only, in the places that the library would put them: the library's own way there is two powers
- * and a logarithm in floating point, half a microsecond for an exchange. Merging and reading is the library's.
+ * and a logarithm in floating point, half a microsecond for an exchange. Merging and reading is the library's,
+ * which a worker need not load for it.
  *
  * A snapshot holds the range of counts in use, and only of histograms that changed since the last one. The library's own encoding runs through deflate (0.1 ms for each histogram), which would hold a
  * worker's loop up for as long as there are routes.
  */
-import { build, Float64Histogram, type JsHistogram } from 'hdr-histogram-js';
 import { BOUNDS } from '../core/bounds.js';
+import { STATUS_CLASSES } from './status-classes.js';
 
-const LOWEST_US = 1;
-const HIGHEST_US = 3_600_000_000;
+export const LOWEST_US = 1;
+export const HIGHEST_US = 3_600_000_000;
 
-/** What is measured. The numbers stand in snapshots. `estimate` is no time but a ratio, in millionths. */
-export const MEASURE = { firstByte: 0, duration: 1, added: 2, estimate: 3 } as const;
+/**
+ * What is measured; docs/dashboard.md says from which moment to which. The numbers stand in snapshots. `estimate` is no
+ * time but a ratio, in millionths.
+ */
+export const MEASURE = {
+  firstByte: 0,
+  duration: 1,
+  added: 2,
+  estimate: 3,
+  firstToken: 4,
+  outputToken: 5,
+  addedBefore: 6,
+  addedAfter: 7,
+  queue: 8,
+  connect: 9,
+} as const;
 export type Measure = (typeof MEASURE)[keyof typeof MEASURE];
 
-/** In place of a route's index: the whole worker, whatever the route. */
-export const ALL_ROUTES = -1;
-/** In place of a route's index: routes that came after BOUNDS.histogramsMax was reached. */
-export const OTHER_ROUTES = -2;
+/** In place of a route's or provider's index: the whole worker, whatever the route. */
+export const ALL_PLACES = -1;
+/** In place of a route's or provider's index: those that came after BOUNDS.histogramsMax was reached. */
+export const OTHER_PLACES = -2;
+/** In place of a place in STATUS_CLASSES: whatever was answered. */
+export const ANY_STATUS = -1;
+
+/** What tells a histogram from others. */
+export interface SeriesKey {
+  readonly measure: Measure;
+  /** Index of a route, of `queue` and `connect` of a provider; or one of the two above. */
+  readonly place: number;
+  /** Place in STATUS_CLASSES, of durations; else ANY_STATUS. */
+  readonly status: number;
+}
+
+export function nameSeries({ measure, place, status }: SeriesKey): string {
+  return `${measure}:${place}:${status}`;
+}
 
 /** Histograms in one snapshot: some 300 KB at most, copied in well under 1 ms. */
 const SNAPSHOT_SERIES_MAX = 32;
 
-export function createHistogram(): Float64Histogram {
-  const histogram = build({
-    bitBucketSize: 64,
-    autoResize: false,
-    lowestDiscernibleValue: LOWEST_US,
-    highestTrackableValue: HIGHEST_US,
-    numberOfSignificantValueDigits: 2,
-  });
-  if (!(histogram instanceof Float64Histogram)) {
-    throw new TypeError('expected counts of 64 bits');
-  }
-  return histogram;
-}
-
-const { countsArrayLength: COUNTS, subBucketHalfCountMagnitude: HALF_MAGNITUDE } =
-  createHistogram();
+/** As many counts as the library has for this range and these digits, and half of a bucket as a power of two. */
+export const COUNTS = 3328;
+const HALF_MAGNITUDE = 7;
 const HALF_COUNT = 1 << HALF_MAGNITUDE;
 
 /**
@@ -57,7 +74,7 @@ export function findCountIndex(value: number): number {
 }
 
 /** The counts of a histogram, and the sum of what went in, which the counts alone give only to 1 %. */
-class Series {
+class Series implements SeriesKey {
   readonly counts = new Float64Array(COUNTS);
   sumUs = 0;
   isChanged = false;
@@ -67,7 +84,8 @@ class Series {
 
   constructor(
     readonly measure: Measure,
-    readonly route: number,
+    readonly place: number,
+    readonly status: number,
   ) {}
 
   record(valueUs: number): void {
@@ -82,14 +100,36 @@ class Series {
   }
 }
 
+/** By route or provider; opened with the first value. */
+class SeriesList {
+  readonly measure: Measure;
+  readonly status: number;
+  readonly byPlace: (Series | undefined)[] = [];
+  /** Of those that found no place. */
+  others: Series | null = null;
+
+  constructor(measure: Measure, status: number = ANY_STATUS) {
+    this.measure = measure;
+    this.status = status;
+  }
+}
+
+/** Lists in WorkerHistograms: each may need one histogram for those that find no place. */
+const LISTS = 6 + STATUS_CLASSES.length;
+
 /** A worker's side. */
 export class WorkerHistograms {
-  readonly #added = new Series(MEASURE.added, ALL_ROUTES);
-  readonly #firstByte: (Series | undefined)[] = [];
-  readonly #duration: (Series | undefined)[] = [];
-  readonly #estimate: (Series | undefined)[] = [];
-  readonly #all: Series[] = [this.#added];
-  readonly #others = new Map<Measure, Series>();
+  readonly #added = new Series(MEASURE.added, ALL_PLACES, ANY_STATUS);
+  readonly #addedBefore = new Series(MEASURE.addedBefore, ALL_PLACES, ANY_STATUS);
+  readonly #addedAfter = new Series(MEASURE.addedAfter, ALL_PLACES, ANY_STATUS);
+  readonly #firstByte = new SeriesList(MEASURE.firstByte);
+  readonly #firstToken = new SeriesList(MEASURE.firstToken);
+  readonly #outputToken = new SeriesList(MEASURE.outputToken);
+  readonly #estimate = new SeriesList(MEASURE.estimate);
+  readonly #queue = new SeriesList(MEASURE.queue);
+  readonly #connect = new SeriesList(MEASURE.connect);
+  readonly #durations = STATUS_CLASSES.map((_, at) => new SeriesList(MEASURE.duration, at));
+  readonly #all: Series[] = [this.#added, this.#addedBefore, this.#addedAfter];
   readonly #histogramsMax: number;
 
   constructor(histogramsMax: number = BOUNDS.histogramsMax) {
@@ -97,19 +137,36 @@ export class WorkerHistograms {
   }
 
   recordFirstByte(route: number, valueUs: number): void {
-    (this.#firstByte[route] ?? this.#open(this.#firstByte, MEASURE.firstByte, route)).record(
-      valueUs,
-    );
+    this.#record(this.#firstByte, route, valueUs);
   }
 
-  recordDuration(route: number, valueUs: number): void {
-    (this.#duration[route] ?? this.#open(this.#duration, MEASURE.duration, route)).record(valueUs);
+  recordFirstToken(route: number, valueUs: number): void {
+    this.#record(this.#firstToken, route, valueUs);
+  }
+
+  /** Time for each token after the first one. */
+  recordOutputToken(route: number, valueUs: number): void {
+    this.#record(this.#outputToken, route, valueUs);
+  }
+
+  /** @param status place in STATUS_CLASSES. */
+  recordDuration(route: number, valueUs: number, status: number): void {
+    this.#record(this.#durations[status] as SeriesList, route, valueUs);
   }
 
   /** Tokens that were estimated before a call, by those that the provider counted. */
   recordEstimate(route: number, ratio: number): void {
-    const series = this.#estimate[route] ?? this.#open(this.#estimate, MEASURE.estimate, route);
-    series.record(ratio * 1e6);
+    this.#record(this.#estimate, route, ratio * 1e6);
+  }
+
+  /** Time in the queue for a connection to a provider. */
+  recordQueue(provider: number, valueUs: number): void {
+    this.#record(this.#queue, provider, valueUs);
+  }
+
+  /** Time that it took to open a connection to a provider. */
+  recordConnect(provider: number, valueUs: number): void {
+    this.#record(this.#connect, provider, valueUs);
   }
 
   /** Time that Weir itself added to an exchange. */
@@ -117,21 +174,34 @@ export class WorkerHistograms {
     this.#added.record(valueUs);
   }
 
-  #open(list: (Series | undefined)[], measure: Measure, route: number): Series {
-    let series: Series | undefined;
-    // One for each measure is set aside for the routes that find no place.
-    if (this.#all.length + 3 > this.#histogramsMax) {
-      series = this.#others.get(measure);
-      if (series === undefined) {
-        series = new Series(measure, OTHER_ROUTES);
-        this.#others.set(measure, series);
-        this.#all.push(series);
-      }
-    } else {
-      series = new Series(measure, route);
+  /** The part of it before the provider had the request, without waiting. */
+  recordAddedBefore(valueUs: number): void {
+    this.#addedBefore.record(valueUs);
+  }
+
+  /** The part of it after the provider had begun to answer. */
+  recordAddedAfter(valueUs: number): void {
+    this.#addedAfter.record(valueUs);
+  }
+
+  #record(list: SeriesList, place: number, valueUs: number): void {
+    (list.byPlace[place] ?? this.#open(list, place)).record(valueUs);
+  }
+
+  #open(list: SeriesList, place: number): Series {
+    const { measure, status } = list;
+    let series: Series;
+    if (this.#all.length + LISTS < this.#histogramsMax) {
+      series = new Series(measure, place, status);
       this.#all.push(series);
+    } else if (list.others === null) {
+      series = new Series(measure, OTHER_PLACES, status);
+      list.others = series;
+      this.#all.push(series);
+    } else {
+      series = list.others;
     }
-    list[route] = series;
+    list.byPlace[place] = series;
     return series;
   }
 
@@ -142,7 +212,7 @@ export class WorkerHistograms {
 
   /**
    * What changed since the last snapshot, in full (not as a difference: losing a snapshot loses nothing).
-   * Float64 values: measure, route, sum, index of the first count, number of counts, the counts. They are
+   * Float64 values: measure, place, status, sum, index of the first count, number of counts, the counts. They are
    * copied as they lie in memory, because walking over them costs milliseconds in a worker's first scrape.
    *
    * With many routes a worker takes `seriesMax` at a time, in turns of its loop, until hasChanges is false.
@@ -158,7 +228,8 @@ export class WorkerHistograms {
     const values = new Float64Array(length);
     let at = 0;
     for (const { series, first, counts } of ranges) {
-      values.set([series.measure, series.route, series.sumUs, first, counts.length], at);
+      const { measure, place, status, sumUs } = series;
+      values.set([measure, place, status, sumUs, first, counts.length], at);
       values.set(counts, at + HEAD_LENGTH);
       at += HEAD_LENGTH + counts.length;
     }
@@ -167,114 +238,4 @@ export class WorkerHistograms {
 }
 
 /** Values before the counts of each histogram in a snapshot. */
-const HEAD_LENGTH = 5;
-
-interface Known {
-  readonly sumUs: number;
-  /** Index in the histogram of the first of `counts`. */
-  readonly first: number;
-  readonly counts: Float64Array;
-}
-
-/** One merged histogram. */
-export interface MergedSeries {
-  readonly measure: Measure;
-  readonly route: number;
-  readonly sumUs: number;
-  readonly histogram: JsHistogram;
-}
-
-/** The primary's side: keeps each worker's last snapshot, so that a worker that is late is shown as last known. */
-export class HistogramStore {
-  readonly #byWorker = new Map<number, Map<string, Known>>();
-  /** Of workers that were replaced, all together. */
-  readonly #past = new Map<string, Known>();
-
-  takeIn(worker: number, snapshot: Uint8Array): void {
-    // Copied, because a view inside a message does not begin on a multiple of eight.
-    const values = new Float64Array(Uint8Array.from(snapshot).buffer);
-    let known = this.#byWorker.get(worker);
-    if (known === undefined) {
-      known = new Map();
-      this.#byWorker.set(worker, known);
-    }
-    let at = 0;
-    while (at < values.length) {
-      const end = at + HEAD_LENGTH + values[at + 4]!;
-      if (!(end <= values.length)) throw new RangeError('a snapshot of histograms is cut short');
-      known.set(`${values[at]}:${values[at + 1]}`, {
-        sumUs: values[at + 2]!,
-        first: values[at + 3]!,
-        counts: values.subarray(at + HEAD_LENGTH, end),
-      });
-      at = end;
-    }
-  }
-
-  /** Its thread has ended, and another one with the same index begins at nothing: what is known of it stays known. */
-  retire(worker: number): void {
-    const known = this.#byWorker.get(worker);
-    if (known === undefined) return;
-    this.#byWorker.delete(worker);
-    for (const [key, { sumUs, first, counts }] of known) {
-      const past = this.#past.get(key);
-      if (past === undefined) {
-        this.#past.set(key, { sumUs, first, counts });
-        continue;
-      }
-      const begin = Math.min(first, past.first);
-      const end = Math.max(first + counts.length, past.first + past.counts.length);
-      const sums = new Float64Array(end - begin);
-      for (const part of [past, { first, counts }]) {
-        part.counts.forEach((count, at) => {
-          sums[part.first - begin + at]! += count;
-        });
-      }
-      this.#past.set(key, { sumUs: past.sumUs + sumUs, first: begin, counts: sums });
-    }
-  }
-
-  /** Equal, count for count, to one histogram that was fed with the values of all workers. */
-  merge(): MergedSeries[] {
-    const merged = new Map<
-      string,
-      { measure: Measure; route: number; sumUs: number; histogram: JsHistogram }
-    >();
-    for (const known of [this.#past, ...this.#byWorker.values()]) {
-      for (const [key, { sumUs, first, counts }] of known) {
-        let series = merged.get(key);
-        if (series === undefined) {
-          const [measure, route] = key.split(':').map(Number) as [Measure, number];
-          series = { measure, route, sumUs: 0, histogram: createHistogram() };
-          merged.set(key, series);
-        }
-        series.sumUs += sumUs;
-        addCounts(series.histogram, first, counts);
-      }
-    }
-    return [...merged.values()];
-  }
-}
-
-function addCounts(histogram: JsHistogram, first: number, counts: Float64Array): void {
-  for (let at = 0; at < counts.length; at += 1) {
-    const count = counts[at]!;
-    if (count !== 0) histogram.recordValueWithCount(histogram.valueFromIndex(first + at), count);
-  }
-}
-
-/**
- * How many values are at most each bound (ascending, in µs), as Prometheus's `le` wants it. A count that
- * spans a bound goes below it, so a value equal to a bound is always in; the error is below 1 % of the bound.
- */
-export function countUpTo(histogram: JsHistogram, boundsUs: readonly number[]): number[] {
-  const counts: number[] = [];
-  let index = 0;
-  let sum = 0;
-  for (const boundUs of boundsUs) {
-    const lastIndex = histogram.countsArrayIndex(Math.min(boundUs, HIGHEST_US));
-    for (; index <= lastIndex; index += 1) sum += histogram.getCountAtIndex(index);
-    counts.push(sum);
-  }
-  return counts;
-}
+export const HEAD_LENGTH = 6;

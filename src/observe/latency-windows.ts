@@ -3,8 +3,8 @@
  * since the start. A window is the sum of the steps in it, and a step the difference of two mergings, so a window's
  * percentiles are those of one histogram that was fed with all values of its time, whichever worker measured them.
  */
-import type { JsHistogram } from 'hdr-histogram-js';
-import { createHistogram, type Measure, type MergedSeries } from './histograms.js';
+import { addCount, type MergedSeries, noteRange, openSum, type Sums } from './histogram-store.js';
+import { nameSeries, type SeriesKey } from './histograms.js';
 
 export const WINDOWS = {
   '1m': { stepMs: 5_000, steps: 12 },
@@ -12,12 +12,10 @@ export const WINDOWS = {
 } as const;
 export type WindowName = keyof typeof WINDOWS;
 
-/** The counts that came since the step before, where there are any: places in the histogram and how many. */
-interface Step {
-  readonly measure: Measure;
-  readonly route: number;
+/** The counts that came since the step before, where there are any: indexes in the histogram and how many. */
+interface Step extends SeriesKey {
   readonly sumUs: number;
-  readonly places: Uint16Array;
+  readonly indexes: Uint16Array;
   readonly counts: Float64Array;
 }
 
@@ -56,9 +54,9 @@ export class LatencyWindows {
       if (nowMs < ring.nextMs) continue;
       // After a pause of the process one long step stands for all that were missed.
       ring.nextMs = nowMs + ring.stepMs;
-      const now = new Map(merged.map((series) => [keyOf(series), series]));
+      const now = new Map(merged.map((series) => [nameSeries(series), series]));
       ring.steps.push(
-        merged.flatMap((series) => subtract(series, ring.last.get(keyOf(series)) ?? null)),
+        merged.flatMap((series) => subtract(series, ring.last.get(nameSeries(series)) ?? null)),
       );
       if (ring.steps.length > ring.stepsMax) ring.steps.shift();
       ring.last = now;
@@ -67,49 +65,41 @@ export class LatencyWindows {
 
   /** The whole steps of a window; what came since the last of them is not in it. */
   read(name: WindowName): MergedSeries[] {
-    const sums = new Map<
-      string,
-      { measure: Measure; route: number; sumUs: number; histogram: JsHistogram }
-    >();
+    const sums: Sums = new Map();
     for (const step of this.#rings.get(name)?.steps.flat() ?? []) {
-      const key = keyOf(step);
-      let sum = sums.get(key);
-      if (sum === undefined) {
-        const { measure, route } = step;
-        sum = { measure, route, sumUs: 0, histogram: createHistogram() };
-        sums.set(key, sum);
-      }
+      const sum = openSum(sums, step);
       sum.sumUs += step.sumUs;
       const { histogram } = sum;
-      step.places.forEach((place, at) => {
-        histogram.recordValueWithCount(histogram.valueFromIndex(place), step.counts[at] ?? 0);
+      step.indexes.forEach((index, at) => {
+        addCount(histogram, index, step.counts[at] ?? 0);
       });
+      noteRange(histogram, step.indexes[0] ?? 0, step.indexes.at(-1) ?? 0);
     }
     return [...sums.values()];
   }
 }
 
-function keyOf({ measure, route }: { readonly measure: Measure; readonly route: number }): string {
-  return `${measure}:${route}`;
-}
-
 function subtract(now: MergedSeries, before: MergedSeries | null): Step[] {
-  const places: number[] = [];
+  const indexes: number[] = [];
   const counts: number[] = [];
   const { histogram } = now;
-  for (let place = 0; place < histogram.countsArrayLength; place += 1) {
+  const last = histogram.countsArrayIndex(histogram.maxValue);
+  for (
+    let index = histogram.countsArrayIndex(histogram.minNonZeroValue);
+    index <= last;
+    index += 1
+  ) {
     // A worker that was replaced begins at nothing; less than before is no step.
     const count =
-      histogram.getCountAtIndex(place) - (before?.histogram.getCountAtIndex(place) ?? 0);
+      histogram.getCountAtIndex(index) - (before?.histogram.getCountAtIndex(index) ?? 0);
     if (count > 0) {
-      places.push(place);
+      indexes.push(index);
       counts.push(count);
     }
   }
-  if (places.length === 0) return [];
+  if (indexes.length === 0) return [];
   const sumUs = Math.max(0, now.sumUs - (before?.sumUs ?? 0));
-  const { measure, route } = now;
-  return [
-    { measure, route, sumUs, places: Uint16Array.from(places), counts: Float64Array.from(counts) },
-  ];
+  const { measure, place, status } = now;
+  const step = { indexes: Uint16Array.from(indexes), counts: Float64Array.from(counts) };
+  return [{ measure, place, status, sumUs, ...step }];
 }

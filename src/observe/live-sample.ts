@@ -92,6 +92,10 @@ export interface LiveSample {
   /** Exchanges that ended since the sample before, by how long they took: LiveShape.heatBoundsMs. */
   readonly heat: readonly number[];
   readonly firstByte: LivePercentiles | null;
+  /** Of streams. */
+  readonly firstToken: LivePercentiles | null;
+  /** For each token of a stream after its first one, where the provider counted them. */
+  readonly outputToken: LivePercentiles | null;
   readonly duration: LivePercentiles | null;
   readonly added: LivePercentiles | null;
   /** Those that are nearest to empty; see BOUNDS.liveLimitsMax. */

@@ -44,6 +44,7 @@ export class LogSink {
   /** Runs while the reader is given time to make room. */
   #busyTimer: NodeJS.Timeout | null = null;
   #pendingBytes = 0;
+  #bytesTaken = 0;
   #linesLost = 0;
   #isReaderGone = false;
   #retryAtMs = 0;
@@ -86,7 +87,40 @@ export class LogSink {
   }
 
   /**
-   * For the last moments of the process, when the event loop turns no more; otherwise await drain(). Blocks
+   * For a process that ends in order: like drain(), but what is left is given up when nothing was taken for `stallMs`.
+   *
+   * @returns false where a write is under way that nobody takes. It can't be taken back, and Node waits for it even when
+   * the process is told to exit: such a process can only be killed.
+   */
+  finish(stallMs: number = BOUNDS.logStallMs): Promise<boolean> {
+    return new Promise((resolve) => {
+      let taken = this.#bytesTaken;
+      const timer = setInterval(() => {
+        if (this.#bytesTaken === taken) {
+          clearInterval(timer);
+          resolve(this.#abandon());
+        }
+        taken = this.#bytesTaken;
+      }, stallMs);
+      void this.drain().then(() => {
+        clearInterval(timer);
+        resolve(true);
+      });
+    });
+  }
+
+  /** Gives up all that is left, but for a write that is under way; false: there is one. */
+  #abandon(): boolean {
+    this.#isReaderGone = true;
+    if (this.#busyTimer === null) return this.#isIdle();
+    clearTimeout(this.#busyTimer);
+    this.#busyTimer = null;
+    this.#settleInFlight((batch) => this.#giveUp(batch));
+    return true;
+  }
+
+  /**
+   * For the last moments of the process, when the event loop turns no more; otherwise await finish(). Blocks
    * for `timeMsMax` at most where stdout answers EAGAIN; what can't be written by then is lost. A pipe in
    * blocking mode whose reader stands still blocks for longer: nothing in user space can prevent that.
    */
@@ -165,6 +199,7 @@ export class LogSink {
       retryEAGAIN: () => false,
     });
     destination.on('write', (bytes: number) => {
+      this.#bytesTaken += bytes;
       if (this.#destination === destination) this.#chunkBytesWritten += bytes;
     });
     destination.on('drain', () => {

@@ -214,6 +214,12 @@ export function createMetrics(source: MetricsSource): Metrics {
     'Log lines that were dropped because they could not be written.',
     () => plain(readFixed('logLinesDropped') + source.readLogLinesLost()),
   );
+  add(
+    'counter',
+    'weir_log_lines_sampled_out_total',
+    'Exchanges that ended well and have no line in the access log because of log.sample.',
+    () => plain(readFixed('logLinesSampledOut')),
+  );
   families.push(
     ...createHistogramFamilies(
       () => source.tally,

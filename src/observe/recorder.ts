@@ -1,11 +1,17 @@
 /** The last stage: counts an exchange that is over, records its latencies and writes its line. One worker's. */
 import type { WeirConfig } from '../config/model.js';
 import type { Exchange, Settled } from '../exchange.js';
-import type { AccessUsage, WriteAccessLine } from './access-line.js';
+import type { AccessRecord, AccessUsage, WriteAccessLine } from './access-line.js';
+import { type AccessSampler, isUneventful } from './access-sampler.js';
 import { type CounterColumn, type CounterLayout, type RouteSlots, statusSlot } from './counters.js';
+import { findEndCode } from './end-codes.js';
 import type { ExchangeTrail } from './exchange-trail.js';
 import type { WorkerHistograms } from './histograms.js';
+import { findStatusClass } from './status-classes.js';
 import type { Tally } from './tally.js';
+import { timePerTokenMs } from './token-time.js';
+
+const US_PER_MS = 1000;
 
 export class Recorder {
   readonly #layout: CounterLayout;
@@ -14,6 +20,7 @@ export class Recorder {
   readonly #writeLine: WriteAccessLine | null;
   readonly #trail: ExchangeTrail | null;
   readonly #tally: Tally | null;
+  readonly #sampler: AccessSampler | null;
   #inFlight = 0;
   /** Of the exchange before, which often went the same way. */
   #lastTarget: Exchange['target'] = null;
@@ -27,6 +34,8 @@ export class Recorder {
     writeLine: WriteAccessLine | null,
     trail: ExchangeTrail | null = null,
     tally: Tally | null = null,
+    /** null: every exchange has a line. */
+    sampler: AccessSampler | null = null,
   ) {
     this.#layout = layout;
     this.#column = column;
@@ -34,6 +43,7 @@ export class Recorder {
     this.#writeLine = writeLine;
     this.#trail = trail;
     this.#tally = tally;
+    this.#sampler = sampler;
   }
 
   get inFlight(): number {
@@ -65,7 +75,29 @@ export class Recorder {
     }
     this.#tally?.count(exchange, route === null ? -1 : route.index, endedMs);
     this.#trail?.offer(exchange, endedMs);
-    this.#writeLine?.(describe(exchange, endedMs));
+    if (this.#writeLine !== null) {
+      if (this.#sampler === null) {
+        this.#writeLine(describe(exchange, endedMs, null));
+      } else {
+        this.#writeSample(exchange, endedMs, this.#writeLine, this.#sampler);
+      }
+    }
+  }
+
+  /** What ended well has a line now and then, all else always. */
+  #writeSample(
+    exchange: Exchange,
+    endedMs: number,
+    writeLine: WriteAccessLine,
+    sampler: AccessSampler,
+  ): void {
+    if (!isUneventful(exchange)) {
+      writeLine(describe(exchange, endedMs, null));
+    } else if (sampler.take()) {
+      writeLine(describe(exchange, endedMs, sampler.share));
+    } else {
+      this.#column.add(this.#layout.fixed.logLinesSampledOut, 1);
+    }
   }
 
   #routeOf({ target }: Exchange): RouteSlots | null {
@@ -95,14 +127,36 @@ export class Recorder {
     }
     if (exchange.headMs > 0 && exchange.status !== null) {
       column.add(statusSlot(route, exchange.status), 1);
-      // A client that leaves between the provider's head and its first byte has seen none.
-      if (exchange.firstByteMs > 0) {
-        const firstByteMs = exchange.firstByteMs - exchange.startedMs;
-        this.#histograms.recordFirstByte(route.index, firstByteMs * 1000);
-      }
-      this.#histograms.recordAdded(exchange.addedMs * 1000);
     }
-    this.#histograms.recordDuration(route.index, (endedMs - exchange.startedMs) * 1000);
+    this.#recordTimes(exchange, route.index, endedMs);
+  }
+
+  /** docs/dashboard.md says from which moment to which each of them is. */
+  #recordTimes(exchange: Exchange, route: number, endedMs: number): void {
+    const histograms = this.#histograms;
+    const { startedMs, firstByteMs, firstTokenMs, status } = exchange;
+    if (exchange.headMs > 0 && status !== null) {
+      // A client that leaves between the provider's head and its first byte has seen none.
+      if (firstByteMs > 0) {
+        histograms.recordFirstByte(route, (firstByteMs - startedMs) * US_PER_MS);
+      }
+      histograms.recordAdded(exchange.addedMs * US_PER_MS);
+    }
+    if (exchange.sentMs > 0) {
+      histograms.recordAddedBefore(exchange.addedBeforeMs * US_PER_MS);
+    }
+    if (exchange.answerReadMs > 0) {
+      histograms.recordAddedAfter(exchange.addedAfterMs * US_PER_MS);
+    }
+    if (firstTokenMs > 0) {
+      histograms.recordFirstToken(route, (firstTokenMs - startedMs) * US_PER_MS);
+      const tokenMs = timePerTokenMs(exchange, endedMs);
+      if (tokenMs >= 0) {
+        histograms.recordOutputToken(route, tokenMs * US_PER_MS);
+      }
+    }
+    const durationUs = (endedMs - startedMs) * US_PER_MS;
+    histograms.recordDuration(route, durationUs, findStatusClass(status));
   }
 
   #countUsage({ estimate }: Exchange, settled: Settled, route: RouteSlots): void {
@@ -124,7 +178,7 @@ export class Recorder {
   }
 }
 
-function describe(exchange: Exchange, endedMs: number): Parameters<WriteAccessLine>[0] {
+function describe(exchange: Exchange, endedMs: number, sample: number | null): AccessRecord {
   const { target, error } = exchange;
   return {
     id: exchange.id,
@@ -143,9 +197,11 @@ function describe(exchange: Exchange, endedMs: number): Parameters<WriteAccessLi
     durationMs: endedMs - exchange.startedMs,
     addedMs: exchange.headMs > 0 ? exchange.addedMs : null,
     ended: exchange.ended ?? { by: 'gateway', phase: 'done', reason: 'unknown' },
+    end: findEndCode(exchange),
     error: error === null ? null : { code: error.code, detail: error.message },
     attempts: exchange.attempts,
     usage: exchange.settled === null ? null : describeUsage(exchange.settled),
+    sample,
   };
 }
 

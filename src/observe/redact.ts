@@ -5,6 +5,8 @@
  */
 
 const MASK = '[redacted]';
+/** Stands where a text was cut. */
+const CUT = '…';
 
 /** Shorter secrets would turn ordinary words into masks; no provider hands out such a key. */
 const SECRET_LENGTH_MIN = 8;
@@ -35,8 +37,25 @@ export function createRedact(secrets: readonly string[]): Redact {
   const pattern = new RegExp([...escaped, ...KEY_SHAPES].join('|'), 'g');
   return (text) => {
     pattern.lastIndex = 0;
-    return pattern.test(text) ? text.replace(pattern, MASK) : text;
+    const masked = pattern.test(text) ? text.replace(pattern, MASK) : text;
+    return masked.includes(CUT) ? maskBeforeCuts(masked, literals) : masked;
   };
+}
+
+/** Messages for callers repeat no more than the beginning of a long name, which may end in the middle of a secret. */
+function maskBeforeCuts(text: string, literals: ReadonlySet<string>): string {
+  let masked = text;
+  for (let cut = masked.indexOf(CUT); cut >= 0; cut = masked.indexOf(CUT, cut + CUT.length)) {
+    for (const literal of literals) {
+      const at = masked.lastIndexOf(literal.slice(0, SECRET_LENGTH_MIN), cut);
+      if (at >= 0 && literal.startsWith(masked.slice(at, cut))) {
+        masked = masked.slice(0, at) + MASK + masked.slice(cut);
+        cut = at + MASK.length;
+        break;
+      }
+    }
+  }
+  return masked;
 }
 
 function escapeForPattern(text: string): string {

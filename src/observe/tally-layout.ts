@@ -7,6 +7,7 @@
  * those of the OpenTelemetry conventions where a metric is one of theirs.
  */
 import { BOUNDS } from '../core/bounds.js';
+import { STATUS_CLASSES } from './status-classes.js';
 
 /** From a cached answer to the ten minutes that a reasoning model may think; seconds. */
 export const ANSWER_BOUNDS: readonly number[] = [
@@ -42,8 +43,6 @@ const TOKEN_TIME_BOUNDS: readonly number[] = [
   0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5,
 ];
 
-/** What a client was answered; `none`: nothing, as when it left before. */
-export const STATUS_CLASSES = ['2xx', '3xx', '4xx', '5xx', 'none'] as const;
 /** `gen_ai.operation.name`; other calls have no conventions. */
 export const OPERATIONS = ['chat', 'text_completion', 'embeddings'] as const;
 

@@ -1,5 +1,6 @@
 /** A worker's part in the figures of tally-layout.ts: a few additions for an exchange that is over, nothing else. */
 import type { Exchange, Settled } from '../exchange.js';
+import { findStatusClass, STATUS_CLASSES } from './status-classes.js';
 import {
   CONSUMER_USES,
   type HistogramPlace,
@@ -9,10 +10,10 @@ import {
   PROVIDER_HISTOGRAMS,
   type ProviderHistogram,
   ROUTE_HISTOGRAMS,
-  STATUS_CLASSES,
   type TallyLayout,
   type TallySizes,
 } from './tally-layout.js';
+import { isAnsweredWhole, timePerTokenMs } from './token-time.js';
 
 /** What a worker is told of a generation's places. */
 export interface TallyStart {
@@ -23,7 +24,6 @@ export interface TallyStart {
 }
 
 const MS_PER_S = 1000;
-const NONE = STATUS_CLASSES.indexOf('none');
 const CHAT = OPERATIONS.indexOf('chat');
 const TEXT_COMPLETION = OPERATIONS.indexOf('text_completion');
 const EMBEDDINGS = OPERATIONS.indexOf('embeddings');
@@ -51,7 +51,7 @@ export class Tally {
    */
   count(exchange: Exchange, route: number, endedMs: number): void {
     const { status, settled, identity } = exchange;
-    const statusClass = classOf(status);
+    const statusClass = findStatusClass(status);
     const index = identity === null ? -1 : identity.consumerIndex;
     const consumer = index < 0 ? NO_CONSUMER : (this.#consumers[index] ?? OTHER_CONSUMERS);
     const own = this.#layout.consumerSlot(consumer);
@@ -108,10 +108,9 @@ export class Tally {
 
   /** As the provider's client sees it: from the moment the request was written to it. */
   #countOperation(exchange: Exchange, route: number, operation: number, endedMs: number): void {
-    const { sentMs, firstTokenMs, settled, status } = exchange;
+    const { sentMs, firstTokenMs, settled } = exchange;
     const places = ROUTE_HISTOGRAMS;
-    const isWhole = exchange.ended?.reason === 'complete' && status !== null && status < 400;
-    const outcome = isWhole ? places.operation : places.failedOperation;
+    const outcome = isAnsweredWhole(exchange) ? places.operation : places.failedOperation;
     this.#record(route, outcome, operation, (endedMs - sentMs) / MS_PER_S);
     if (firstTokenMs > 0) {
       this.#record(route, places.firstToken, operation, (firstTokenMs - sentMs) / MS_PER_S);
@@ -124,9 +123,9 @@ export class Tally {
     if (operation !== EMBEDDINGS) {
       this.#record(route, places.outputTokens, operation, outputTokens);
     }
-    if (isWhole && firstTokenMs > 0 && outputTokens > 1) {
-      const seconds = (endedMs - firstTokenMs) / MS_PER_S / (outputTokens - 1);
-      this.#record(route, places.tokenTime, operation, seconds);
+    const tokenMs = timePerTokenMs(exchange, endedMs);
+    if (tokenMs >= 0) {
+      this.#record(route, places.tokenTime, operation, tokenMs / MS_PER_S);
     }
   }
 
@@ -148,13 +147,6 @@ export class Tally {
   #add(slot: number, amount: number): void {
     this.#slots[slot] = (this.#slots[slot] as number) + amount;
   }
-}
-
-function classOf(status: number | null): number {
-  if (status === null || status < 200) {
-    return NONE;
-  }
-  return status < 600 ? Math.trunc(status / 100) - 2 : NONE - 1;
 }
 
 /** By the path's end, since providers' paths begin in several ways; -1: no operation that has a name. */

@@ -36,9 +36,11 @@ export interface ExchangeGateOptions {
  * there for the higher ones, who are hence refused only when they are too many by themselves.
  */
 const SHARES: Readonly<Record<Priority, number>> = { high: 1, normal: 0.85, low: 0.7 };
+/** A round that has taken so many times what it may takes in no more of theirs. */
+const ROUNDS_MAX: Readonly<Record<Priority, number>> = { high: 3, normal: 2, low: 1.5 };
 const NORMAL = PRIORITIES.indexOf('normal');
 /** Below every number of exchanges, so that each one is asked about. */
-const ASLEEP = -1;
+const ASK_ALL = -1;
 
 export class ExchangeGate implements LoopWatcher {
   readonly #options: ExchangeGateOptions;
@@ -55,7 +57,7 @@ export class ExchangeGate implements LoopWatcher {
   /** By priority. */
   readonly #caps: number[] = [NO_LIMIT, NO_LIMIT, NO_LIMIT];
   /** With more exchanges than this in flight one must ask. */
-  #askAbove = ASLEEP;
+  #askAbove = ASK_ALL;
   #level: PressureLevel = 0;
   #lagMs = 0;
   #inFlightMax = 0;
@@ -119,9 +121,10 @@ export class ExchangeGate implements LoopWatcher {
   }
 
   /** @internal */
-  onInterval({ lagMs, workMs, busyShare }: LoopReading): void {
+  onInterval({ ms, lagMs, workMs, busyShare }: LoopReading): void {
     this.#lagMs = lagMs;
     this.#lag.take({
+      ms,
       lagMs: workMs,
       busyShare,
       inFlightMax: this.#inFlightMax,
@@ -138,7 +141,7 @@ export class ExchangeGate implements LoopWatcher {
     }
     const priority = consumerIndex < 0 ? NORMAL : (this.#priorityOf[consumerIndex] ?? NORMAL);
     const cap = this.#caps[priority] ?? NO_LIMIT;
-    if (inFlight <= cap) {
+    if (inFlight <= cap && !this.#isRoundOver(inFlight, priority)) {
       return null;
     }
     const reason = this.#explain(priority, inFlight);
@@ -149,6 +152,18 @@ export class ExchangeGate implements LoopWatcher {
     const place = REFUSAL_REASONS.indexOf(reason);
     this.#options.readings.countRefused(this.#options.index, place, priority);
     return this.#refusals.next(reason);
+  }
+
+  /**
+   * Of a loop that is late already, a round can take seconds before the limit learns of it. Whoever comes late in one
+   * would wait for all of it, and make it longer: he is refused, and the round ends soon.
+   */
+  #isRoundOver(inFlight: number, priority: number): boolean {
+    if (this.#lag.limit === NO_LIMIT || inFlight <= BOUNDS.exchangesKeptMin) {
+      return false;
+    }
+    const patience = ROUNDS_MAX[PRIORITIES[priority] as Priority];
+    return this.#watch.roundMs(nowMs()) > patience * this.#lag.targetMs;
   }
 
   #explain(priority: number, inFlight: number): RefusalReason {
@@ -172,7 +187,7 @@ export class ExchangeGate implements LoopWatcher {
     this.#publish();
     this.#setCaps();
     if (this.#isWatching) {
-      this.#askAbove = ASLEEP;
+      this.#askAbove = ASK_ALL;
     }
   }
 
@@ -218,7 +233,8 @@ export class ExchangeGate implements LoopWatcher {
       this.#caps[priority] = cap;
       least = Math.min(least, cap);
     }
-    this.#askAbove = least;
+    // While the loop is late each one asks, because of the round that is under way.
+    this.#askAbove = limit === NO_LIMIT ? least : ASK_ALL;
   }
 }
 

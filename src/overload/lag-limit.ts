@@ -12,6 +12,8 @@ import { BOUNDS } from '../core/bounds.js';
 
 /** What was seen in one interval of BOUNDS.lagIntervalMs or a bit more. */
 export interface LoopInterval {
+  /** How long it was: where a round takes longer than an interval should, as long as the round. */
+  readonly ms: number;
   /** How much work one round of the loop held, on the mean. */
   readonly lagMs: number;
   /** Share of the time in which the loop did not wait for anything, 0 to 1. */
@@ -25,29 +27,32 @@ export interface LoopInterval {
 export const NO_LIMIT = 2 ** 31 - 1;
 
 /**
- * In a row, before anything is done: half a second. A long garbage collection, a huge body, or a hundred clients that come at
+ * Together, in a row, before anything is done. A long garbage collection, a huge body, or a hundred clients that come at
  * once to a worker whose code is not compiled yet is no overload; all of that is over by then.
  */
-const LATE_INTERVALS_MIN = 5;
-/** So many times what a round may take, an interval counts for two: it is as long as its rounds, and what waits grows. */
-const VERY_LATE = 10;
+const LATE_MS_MIN = 500;
+/** What the first late interval counts at most, however long it was: it may have been a pause. */
+const FIRST_LATE_MS_MAX = 100;
 /** In a row without a refusal and not late, until there is no limit any more: 2 seconds. */
 const CALM_INTERVALS = 20;
 const FIRST_STEP = 0.9;
-/** Down at most so much in an interval: where a round takes twice what it may, or longer. */
+/** Down at most so much in a hundred milliseconds: where a round takes twice what it may, or longer. */
 const DOWN_SHARE = 0.2;
+/** And at most to so much at once. */
+const STEP_MIN = 0.5;
 /** Up by so much of the limit in an interval: with a loop that is all busy, and more with one that is not. */
-const UP_SHARE = 0.005;
+const UP_SHARE = 0.02;
 const UP_SHARE_OF_IDLE = 0.08;
 
 export class LagLimit {
-  readonly #targetMs: number;
+  /** What a round may take. */
+  readonly targetMs: number;
   #limit = NO_LIMIT;
-  #lateIntervals = 0;
+  #lateMs = 0;
   #calmIntervals = 0;
 
   constructor(targetMs: number) {
-    this.#targetMs = targetMs;
+    this.targetMs = targetMs;
   }
 
   /** Exchanges at a time; NO_LIMIT where the loop keeps up. A whole number, at least BOUNDS.exchangesKeptMin. */
@@ -56,16 +61,18 @@ export class LagLimit {
   }
 
   take(interval: LoopInterval): void {
-    const isLate = interval.lagMs > this.#targetMs;
-    const weight = interval.lagMs > VERY_LATE * this.#targetMs ? 2 : 1;
-    this.#lateIntervals = isLate ? this.#lateIntervals + weight : 0;
+    const isLate = interval.lagMs > this.targetMs;
+    if (!isLate) this.#lateMs = 0;
+    else
+      this.#lateMs += this.#lateMs === 0 ? Math.min(interval.ms, FIRST_LATE_MS_MAX) : interval.ms;
     if (this.#limit === NO_LIMIT) {
-      if (this.#lateIntervals >= LATE_INTERVALS_MIN)
-        this.#setBelow(interval.inFlightMax, FIRST_STEP);
+      if (this.#lateMs >= LATE_MS_MIN) {
+        this.#setBelow(interval.inFlightMax, scaleStep(FIRST_STEP, interval.ms));
+      }
     } else if (isLate) {
       this.#calmIntervals = 0;
-      const excess = Math.min(1, (interval.lagMs - this.#targetMs) / this.#targetMs);
-      this.#setBelow(interval.inFlightMax, 1 - DOWN_SHARE * excess);
+      const excess = Math.min(1, (interval.lagMs - this.targetMs) / this.targetMs);
+      this.#setBelow(interval.inFlightMax, scaleStep(1 - DOWN_SHARE * excess, interval.ms));
     } else {
       this.#rise(interval);
     }
@@ -78,12 +85,19 @@ export class LagLimit {
       this.#calmIntervals = 0;
     } else if (wasBinding) {
       const share = UP_SHARE + UP_SHARE_OF_IDLE * (1 - busyShare);
-      const room = 1 - lagMs / this.#targetMs;
-      this.#limit = Math.min(NO_LIMIT - 1, this.#limit + Math.max(1, this.#limit * share * room));
+      // Squared, because a loop that is nearly full gets late all at once.
+      const room = 1 - lagMs / this.targetMs;
+      const rise = this.#limit * share * room * room;
+      this.#limit = Math.min(NO_LIMIT - 1, this.#limit + Math.max(1, rise));
     }
   }
 
   #setBelow(exchanges: number, share: number): void {
     this.#limit = Math.min(this.#limit, Math.max(BOUNDS.exchangesKeptMin, exchanges * share));
   }
+}
+
+/** A step that was meant for an interval of the usual length, for a longer one. */
+function scaleStep(step: number, ms: number): number {
+  return Math.max(STEP_MIN, step ** Math.max(1, ms / BOUNDS.lagIntervalMs));
 }

@@ -21,6 +21,8 @@ export interface LoopWatcher {
 }
 
 export interface LoopReading {
+  /** From the reading before to this one: BOUNDS.lagIntervalMs, or one round where that takes longer. */
+  readonly ms: number;
   /** How long a round took, on the mean. */
   readonly lagMs: number;
   /** What of it the thread itself has taken. */
@@ -47,6 +49,11 @@ export class LoopWatch {
     readThreadTime();
   }
 
+  /** How long the round that is measured now has taken so far, by the clock; 0 where none is. */
+  roundMs(now: number): number {
+    return this.#roundStartMs === 0 ? 0 : now - this.#roundStartMs;
+  }
+
   get isRunning(): boolean {
     return this.#timer !== null;
   }
@@ -58,6 +65,7 @@ export class LoopWatch {
       this.#threadTime = readThreadTime();
       this.#roundsMs = 0;
       this.#rounds = 0;
+      this.#roundStartMs = 0;
       this.#timer = setInterval(() => this.#tick(), BOUNDS.lagProbeMs).unref();
     }
   }
@@ -81,7 +89,8 @@ export class LoopWatch {
 
   readonly #endRound = (): void => {
     const now = nowMs();
-    this.#roundsMs += now - this.#roundStartMs;
+    this.#roundsMs += this.roundMs(now);
+    this.#roundStartMs = 0;
     this.#rounds += 1;
     if (this.#timer !== null && now - this.#intervalStartMs >= BOUNDS.lagIntervalMs) {
       this.#finishInterval(now);
@@ -95,12 +104,13 @@ export class LoopWatch {
     const threadTime = readThreadTime();
     const activeNs = sinceLast.active * NS_PER_MS;
     const workMs = lagMs * shareOfCore(this.#threadTime, threadTime, activeNs);
+    const ms = now - this.#intervalStartMs;
     this.#threadTime = threadTime;
     this.#used = used;
     this.#roundsMs = 0;
     this.#rounds = 0;
     this.#intervalStartMs = now;
     const busyShare = Math.min(1, Math.max(0, sinceLast.utilization));
-    this.#watcher.onInterval({ lagMs, workMs, busyShare });
+    this.#watcher.onInterval({ ms, lagMs, workMs, busyShare });
   }
 }

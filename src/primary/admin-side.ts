@@ -2,7 +2,7 @@
 import type { WeirConfig } from '../config/model.js';
 import { readColumn, readCounters } from '../observe/counters.js';
 import type { Trail } from '../observe/exchange-trail.js';
-import { HistogramStore } from '../observe/histograms.js';
+import { HistogramStore } from '../observe/histogram-store.js';
 import type { Logger } from '../observe/logger.js';
 import { createMetrics, type Metrics } from '../observe/metrics.js';
 import type { OverloadSample } from '../observe/overload-metrics.js';

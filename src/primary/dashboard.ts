@@ -1,6 +1,6 @@
 /** Puts the dashboard together: the feed of live samples, the windows of latencies, and what the admin port serves. */
 import { nowMs, wallClockMs } from '../core/clock.js';
-import type { MergedSeries } from '../observe/histograms.js';
+import type { MergedSeries } from '../observe/histogram-store.js';
 import { LatencyWindows } from '../observe/latency-windows.js';
 import type { LiveShape } from '../observe/live-sample.js';
 import type { ApiRoute, StreamRoute } from './admin.js';
@@ -29,7 +29,7 @@ export function createDashboard(sources: DashboardSources): Dashboard {
   const startedAtMs = Math.round(wallClockMs());
   const windows = new LatencyWindows(nowMs());
   const { collect, readHistograms } = sources;
-  const readRoutes = () => sources.readSources().layout.routes;
+  const readLayout = () => sources.readSources().layout;
   const feed = new LiveFeed({
     readShape: () => {
       const { layout, workers } = sources.readSources();
@@ -51,7 +51,7 @@ export function createDashboard(sources: DashboardSources): Dashboard {
   });
   return {
     files: readDashboardFiles(),
-    api: [createLatencyApi({ windows, readHistograms, collect, readRoutes, startedAtMs })],
+    api: [createLatencyApi({ windows, readHistograms, collect, readLayout, startedAtMs })],
     streams: [{ path: '/api/live', open: (response) => feed.watch(response) }],
     start: () => feed.start(),
     stop: () => feed.stop(),

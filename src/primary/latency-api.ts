@@ -1,19 +1,22 @@
 /**
- * `/api/histograms`: latencies by model, target and window, as percentiles, or as an HdrHistogram log (`format=hdr`) whose
- * compressed histograms any of its libraries reads and adds up with those of other nodes.
+ * `/api/histograms`: latencies by model, target, status and window, as percentiles, or as an HdrHistogram log
+ * (`format=hdr`) whose compressed histograms any of its libraries reads and adds up with those of other nodes.
  */
 import { HistogramLogWriter } from 'hdr-histogram-js';
 import { wallClockMs } from '../core/clock.js';
-import type { RouteSlots } from '../observe/counters.js';
-import { MEASURE, type Measure, type MergedSeries } from '../observe/histograms.js';
+import type { CounterLayout } from '../observe/counters.js';
+import { type MergedSeries, sumOverStatus } from '../observe/histogram-store.js';
+import { MEASURE, type Measure, OTHER_PLACES } from '../observe/histograms.js';
 import { type LatencyWindows, WINDOWS, type WindowName } from '../observe/latency-windows.js';
+import { STATUS_CLASSES } from '../observe/status-classes.js';
 import type { ApiAnswer, ApiRoute } from './admin.js';
 
 export interface LatencySources {
   readonly windows: LatencyWindows;
   readonly readHistograms: () => readonly MergedSeries[];
   readonly collect: () => Promise<void>;
-  readonly readRoutes: () => readonly RouteSlots[];
+  /** Of all that have a place: routes and providers in the order of their indexes. */
+  readonly readLayout: () => Pick<CounterLayout, 'routes' | 'providers'>;
   readonly startedAtMs: number;
 }
 
@@ -22,19 +25,39 @@ const NAMES: Readonly<Partial<Record<Measure, string>>> = {
   [MEASURE.firstByte]: 'first_byte',
   [MEASURE.duration]: 'duration',
   [MEASURE.added]: 'added',
+  [MEASURE.firstToken]: 'first_token',
+  [MEASURE.outputToken]: 'output_token',
+  [MEASURE.addedBefore]: 'added_before',
+  [MEASURE.addedAfter]: 'added_after',
+  [MEASURE.queue]: 'queue',
+  [MEASURE.connect]: 'connect',
 };
+/** What lies at a place: a provider; else a target. */
+const OF_PROVIDERS: ReadonlySet<Measure> = new Set([MEASURE.queue, MEASURE.connect]);
+/** Of those that share a histogram because there are too many. */
+const OTHER = '(other)';
 const PERCENTILES = { p50: 50, p75: 75, p90: 90, p95: 95, p99: 99, p99_9: 99.9, p99_99: 99.99 };
 const SINCE_START = 'start';
 const WINDOW_NAMES = [...Object.keys(WINDOWS), SINCE_START];
 const FORMATS = ['json', 'hdr'];
+/** In place of a status: all, each by itself. */
+const EACH_STATUS = 'each';
+const STATUSES = [EACH_STATUS, ...STATUS_CLASSES];
 /** An encoded histogram runs through deflate; so many are made between two turns of the loop. */
 const ENCODED_AT_ONCE = 8;
 
-interface Named {
-  readonly measure: string;
-  /** null: all models and targets. */
+/** null: all together. */
+interface Labels {
   readonly model: string | null;
   readonly provider: string | null;
+  /** The name that the provider is asked for. */
+  readonly target: string | null;
+}
+
+interface Named extends Labels {
+  readonly measure: string;
+  /** null: not told apart. */
+  readonly status: string | null;
   readonly series: MergedSeries;
 }
 
@@ -47,14 +70,19 @@ export function createLatencyApi(sources: LatencySources): ApiRoute {
       if (!WINDOW_NAMES.includes(window)) return refuse('window', WINDOW_NAMES);
       const format = query.get('format') ?? 'json';
       if (!FORMATS.includes(format)) return refuse('format', FORMATS);
+      const status = query.get('status');
+      if (status !== null && !STATUSES.includes(status)) return refuse('status', STATUSES);
       await sources.collect();
       const merged =
         window === SINCE_START
           ? sources.readHistograms()
           : sources.windows.read(window as WindowName);
       const model = query.get('model');
-      const named = nameSeries(merged, sources.readRoutes()).filter(
-        (one) => model === null || one.model === model,
+      const told = status === null ? sumOverStatus(merged) : merged;
+      const named = describeAll(told, sources.readLayout()).filter(
+        (one) =>
+          (model === null || one.model === model) &&
+          (status === null || status === EACH_STATUS || one.status === status),
       );
       return format === 'hdr'
         ? writeLog(named, spanOf(window, sources))
@@ -68,25 +96,44 @@ function refuse(field: string, known: readonly string[]): ApiAnswer {
   return { status: 400, value: { error: 'bad_request', field, expected } };
 }
 
-function nameSeries(merged: readonly MergedSeries[], routes: readonly RouteSlots[]): Named[] {
+function describeAll(
+  merged: readonly MergedSeries[],
+  layout: Pick<CounterLayout, 'routes' | 'providers'>,
+): Named[] {
   return merged.flatMap((series) => {
     const measure = NAMES[series.measure];
     if (measure === undefined) return [];
-    const route = routes[series.route];
-    return [{ measure, model: route?.model ?? null, provider: route?.provider ?? null, series }];
+    const status = STATUS_CLASSES[series.status] ?? null;
+    return [{ measure, ...labelPlace(series, layout), status, series }];
   });
 }
 
-function describe({ measure, model, provider, series }: Named): Readonly<Record<string, unknown>> {
+function labelPlace(
+  { measure, place }: MergedSeries,
+  { routes, providers }: Pick<CounterLayout, 'routes' | 'providers'>,
+): Labels {
+  if (OF_PROVIDERS.has(measure)) {
+    const known = [...providers.values()].find(({ index }) => index === place)?.name ?? null;
+    return { model: null, provider: place === OTHER_PLACES ? OTHER : known, target: null };
+  }
+  if (place === OTHER_PLACES) return { model: OTHER, provider: OTHER, target: OTHER };
+  const route = routes[place];
+  return {
+    model: route?.model ?? null,
+    provider: route?.provider ?? null,
+    target: route?.target ?? null,
+  };
+}
+
+function describe(named: Named): Readonly<Record<string, unknown>> {
+  const { series, ...labels } = named;
   const { histogram, sumUs } = series;
   const percentiles = Object.entries(PERCENTILES).map(([name, percentile]) => [
     name,
     histogram.getValueAtPercentile(percentile) / 1000,
   ]);
   return {
-    measure,
-    model,
-    provider,
+    ...labels,
     count: histogram.totalCount,
     mean: sumUs / histogram.totalCount / 1000,
     ...Object.fromEntries(percentiles),
@@ -111,12 +158,12 @@ async function writeLog(
   writer.outputLogFormatVersion();
   writer.outputStartTime(Math.round(fromMs));
   writer.outputLegend();
-  for (const [index, { measure, model, provider, series }] of named.entries()) {
+  for (const [index, { measure, model, provider, status, series }] of named.entries()) {
     if (index % ENCODED_AT_ONCE === ENCODED_AT_ONCE - 1) {
       await new Promise((resolve) => setImmediate(resolve));
     }
     // Commas and blanks end a tag.
-    const tag = [measure, provider, model].filter((part) => part !== null).join(':');
+    const tag = [measure, provider, model, status].filter((part) => part !== null).join(':');
     series.histogram.tag = tag.replace(/[\s,]/g, '_');
     writer.outputIntervalHistogram(series.histogram, 0, (toMs - fromMs) / 1000, 1000);
   }

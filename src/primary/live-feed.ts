@@ -5,7 +5,8 @@
 import type { ServerResponse } from 'node:http';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs, wallClockMs } from '../core/clock.js';
-import { countUpTo, MEASURE, type Measure, type MergedSeries } from '../observe/histograms.js';
+import { countUpTo, type MergedSeries } from '../observe/histogram-store.js';
+import { MEASURE, type Measure } from '../observe/histograms.js';
 import type { LatencyWindows } from '../observe/latency-windows.js';
 import type { LivePercentiles, LiveSample, LiveShape } from '../observe/live-sample.js';
 
@@ -29,7 +30,14 @@ export interface LiveSources {
   readonly windows: LatencyWindows;
 }
 
-type LatencyFields = 'atMs' | 'heat' | 'firstByte' | 'duration' | 'added';
+type LatencyFields =
+  | 'atMs'
+  | 'heat'
+  | 'firstByte'
+  | 'firstToken'
+  | 'outputToken'
+  | 'duration'
+  | 'added';
 
 export class LiveFeed {
   readonly #sources: LiveSources;
@@ -100,6 +108,8 @@ export class LiveFeed {
       ...readFigures(isWatched),
       heat: this.#readHeat(merged),
       firstByte: summarize(minute, MEASURE.firstByte),
+      firstToken: summarize(minute, MEASURE.firstToken),
+      outputToken: summarize(minute, MEASURE.outputToken),
       duration: summarize(minute, MEASURE.duration),
       added: summarize(minute, MEASURE.added),
     };
@@ -149,7 +159,7 @@ function event(name: string, data: string): string {
   return `event: ${name}\ndata: ${data}\n\n`;
 }
 
-/** All routes together. */
+/** All routes together, whatever was answered. */
 function summarize(series: readonly MergedSeries[], measure: Measure): LivePercentiles | null {
   const [first, ...others] = series.filter((one) => one.measure === measure);
   if (first === undefined) return null;

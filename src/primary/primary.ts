@@ -48,8 +48,8 @@ export interface PrimaryOptions {
   readonly version: string;
   /** null: this process has no supervisor. */
   readonly link: SupervisorLink | null;
-  /** Called with the exit code when everything has ended. */
-  readonly onEnded: (exitCode: number) => void;
+  /** Called with the exit code when everything has ended. `isStuck`: but for a log line that nobody takes. */
+  readonly onEnded: (exitCode: number, isStuck: boolean) => void;
 }
 
 export class Primary {
@@ -225,9 +225,9 @@ export class Primary {
     const watchdog = this.#watchdog.start(drainTimeoutMs + BOUNDS.watchdogMs);
     this.#stopAccepting('draining');
     const cut = await this.#workers.drain(drainTimeoutMs);
-    await this.#end(cut);
+    const isClean = await this.#end(cut);
     clearTimeout(watchdog);
-    this.#options.onEnded(this.#exitCode);
+    this.#options.onEnded(this.#exitCode, !isClean);
   }
 
   /** Another server takes over: it gets the buckets, and what runs may end, bounded by `upgrade_drain_timeout`. */
@@ -243,9 +243,9 @@ export class Primary {
     await handOver.give();
     const cut = await this.#workers.drain(upgradeDrainTimeoutMs, BOUNDS.upgradeLingerMs);
     handOver.finish();
-    await this.#end(cut);
+    const isClean = await this.#end(cut);
     clearTimeout(watchdog);
-    this.#options.onEnded(this.#exitCode);
+    this.#options.onEnded(this.#exitCode, !isClean);
   }
 
   #stopAccepting(reason: string): void {
@@ -257,8 +257,8 @@ export class Primary {
     this.#acceptor?.stop();
   }
 
-  /** All workers have ended, and `cut` exchanges with them. */
-  async #end(cut: number): Promise<void> {
+  /** All workers have ended, and `cut` exchanges with them. @returns false where it can't end by itself. */
+  async #end(cut: number): Promise<boolean> {
     this.#acceptor?.close();
     await this.#tokenCounter.close();
     this.#targets.stop();
@@ -269,7 +269,7 @@ export class Primary {
       this.logger.warn({ cut }, 'exchanges were cut because the time for draining was over');
     }
     this.logger.info('ended');
-    await this.#sink.drain();
+    return this.#sink.finish();
   }
 
   /** One that the supervisor accepted on the admin port. */

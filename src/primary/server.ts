@@ -24,8 +24,14 @@ export async function runServer(options: ServerOptions): Promise<void> {
     loadConfig: () => complete(options.loadConfig()),
     version: options.version,
     link,
-    onEnded: (exitCode) => {
+    onEnded: (exitCode, isStuck) => {
       demo?.close();
+      if (isStuck) {
+        void (link?.sayEnded(exitCode) ?? Promise.resolve()).then(() =>
+          process.kill(process.pid, 'SIGKILL'),
+        );
+        return;
+      }
       link?.close();
       process.exitCode = exitCode;
       for (const signal of SIGNALS) {

@@ -144,6 +144,15 @@ export class SupervisorLink {
     });
   }
 
+  /** For a server that has ended in order but can only be killed. Resolves when it was said, or nobody listens. */
+  sayEnded(code: number): Promise<void> {
+    return new Promise((resolve) => {
+      const message: ToSupervisor = { kind: 'ended', code };
+      if (this.#process.connected) this.#process.send?.(message, undefined, {}, () => resolve());
+      else resolve();
+    });
+  }
+
   /** Without it the process would not end by itself. */
   close(): void {
     this.#isClosed = true;

@@ -34,7 +34,6 @@ export class Relay implements DownstreamObserver {
   #keptPieces = 0;
   /** Something has been written to the client. */
   #hasBegun = false;
-  #isUpstreamDone = false;
   #isCongested = false;
   /** The last bytes of an event stream ended an event: another may follow. */
   #isBetweenEvents = true;
@@ -100,14 +99,15 @@ export class Relay implements DownstreamObserver {
 
   onDownstreamWritable(): void {
     this.#isCongested = false;
-    this.#flush();
+    this.#flush(0);
     if (!this.#isCongested) {
       this.#call?.resume();
     }
   }
 
-  onUpstreamSent(atMs: number): void {
+  onUpstreamSent(atMs: number, waitedMs: number): void {
     this.#exchange.sentMs = atMs;
+    this.#exchange.waitedMs = waitedMs;
   }
 
   onUpstreamHead(head: RelayedHead, atMs: number): void {
@@ -138,11 +138,11 @@ export class Relay implements DownstreamObserver {
     }
   }
 
-  onUpstreamTurn(): void {
+  onUpstreamTurn(atMs: number): void {
     if (this.#isCongested) {
       this.#keepPieces();
     } else {
-      this.#flush();
+      this.#flush(atMs);
       this.#checkBudget();
     }
   }
@@ -151,17 +151,17 @@ export class Relay implements DownstreamObserver {
   onSilence(comment: Buffer): void {
     if (this.#isBetweenEvents && !this.#isCongested) {
       this.#pieces.push(comment);
-      this.#flush();
+      this.#flush(0);
     }
   }
 
-  onUpstreamEnd(): void {
-    this.#isUpstreamDone = true;
+  onUpstreamEnd(atMs: number): void {
+    this.#exchange.isUpstreamDone = true;
     this.#exchange.meter?.finish(this.#pieces);
     if (this.#isCongested) {
       this.#keepPieces();
     } else {
-      this.#flush();
+      this.#flush(atMs);
     }
   }
 
@@ -170,7 +170,7 @@ export class Relay implements DownstreamObserver {
     // defect of this relay's own nothing does: half of it may be gone already.
     if (failure instanceof GatewayError && this.#hasBegun && !this.#isCongested) {
       this.#exchange.meter?.finish(this.#pieces);
-      this.#flush();
+      this.#flush(0);
     }
     this.refuse(failure);
   }
@@ -211,19 +211,23 @@ export class Relay implements DownstreamObserver {
     this.#keptPieces = pieces.length;
   }
 
-  #flush(): void {
+  /** @param readMs when what an answer may begin with was read; 0: there is nothing of the provider's in it. */
+  #flush(readMs: number): void {
     const exchange = this.#exchange;
     const head = this.#head;
     const pieces = this.#pieces;
     if (exchange.ended !== null || head === null) {
       return;
     }
-    if (pieces.length === 0 && !this.#isUpstreamDone) {
+    if (pieces.length === 0 && !exchange.isUpstreamDone) {
       return;
     }
     this.#pieces = [];
     this.#keptPieces = 0;
-    const isLast = this.#isUpstreamDone;
+    const isLast = exchange.isUpstreamDone;
+    if (!this.#hasBegun) {
+      exchange.answerReadMs = readMs;
+    }
     if (!this.#hasBegun && isLast && this.#answerWhole(head, pieces)) {
       return;
     }

@@ -70,12 +70,35 @@ export class Balancers {
       return tried.length > 0 && tried.includes(only.index) ? null : only;
     }
     const balancer = this.#balancers[entry.number]!;
-    const candidates = this.#candidates;
-    if (!balancer.groups.gather(candidates, tried, nowMs)) {
+    if (!balancer.groups.gather(this.#candidates, tried, nowMs)) {
       return null;
     }
-    const place = candidates.count === 1 ? 0 : balancer.policy.pick(candidates, request, nowMs);
-    return targets[candidates.positions[place]!]!;
+    return this.#pick(entry, balancer, request, nowMs);
+  }
+
+  /**
+   * For who was at all that choose() has for it: one that is ejected. Its breaker may be behind the times, and there is
+   * nobody else to ask.
+   *
+   * @returns null where each was tried, or is drained. Parameters as above.
+   */
+  chooseEjected(
+    entry: ModelEntry,
+    request: BalanceRequest,
+    tried: readonly number[],
+    nowMs: number,
+  ): Target | null {
+    const balancer = this.#balancers[entry.number]!;
+    if (balancer === null) return null;
+    if (!balancer.groups.gatherEjected(this.#candidates, tried, nowMs)) return null;
+    return this.#pick(entry, balancer, request, nowMs);
+  }
+
+  /** Among the candidates that have been gathered. */
+  #pick(entry: ModelEntry, { policy }: Balancer, request: BalanceRequest, nowMs: number): Target {
+    const candidates = this.#candidates;
+    const place = candidates.count === 1 ? 0 : policy.pick(candidates, request, nowMs);
+    return entry.targets[candidates.positions[place]!]!;
   }
 
   /** Whether choose() would find a target that may be used; asked before it, by whoever has fallbacks. */
@@ -98,7 +121,7 @@ function createPolicy(entry: ModelEntry, parts: BalancerParts, random: Random): 
   const { load, prices } = parts;
   switch (entry.balance) {
     case 'weighted':
-      return new Weighted(random);
+      return new Weighted(entry, random);
     case 'round-robin':
       return new RoundRobin();
     case 'least-busy':

@@ -152,8 +152,12 @@ export class SharedTargetLoad implements TargetLoad, LoadView {
   /** By what is known since the last answer, not since a trial: after a long silence one answer counts nearly alone. */
   #record(valueAt: number, momentAt: number, sample: number, nowMs: number): void {
     const known = this.#pace[valueAt]!;
-    const kept = Math.exp(-Math.max(nowMs - this.#pace[momentAt]!, 0) / BOUNDS.latencyDecayMs);
-    this.#pace[valueAt] = sample >= known ? sample : known * kept + sample * (1 - kept);
+    if (sample < known) {
+      const kept = Math.exp(-Math.max(nowMs - this.#pace[momentAt]!, 0) / BOUNDS.latencyDecayMs);
+      this.#pace[valueAt] = known * kept + sample * (1 - kept);
+    } else {
+      this.#pace[valueAt] = sample;
+    }
     this.#pace[momentAt] = nowMs;
   }
 

@@ -49,7 +49,9 @@ export type ToSupervisor =
       readonly payload: unknown;
     }
   /** For the server that serves. */
-  | { readonly kind: 'tell'; readonly payload: unknown };
+  | { readonly kind: 'tell'; readonly payload: unknown }
+  /** It has ended, with this exit code, but for a log line that nobody takes; what remains of it is killed. */
+  | { readonly kind: 'ended'; readonly code: number };
 
 export type FromSupervisor =
   | { readonly kind: 'admin-listening'; readonly host: string; readonly port: number }

@@ -31,6 +31,8 @@ export class ServerProcess {
   readonly #child: ChildProcess;
   #readyMs = 0;
   #hasEnded = false;
+  /** The exit code that it said itself; null: it said none. */
+  #saidCode: number | null = null;
   /** Where it asked the admin port to be. */
   admin: { readonly host: string; readonly port: number } | null = null;
 
@@ -44,10 +46,10 @@ export class ServerProcess {
     const end = (code: number | null, signal: NodeJS.Signals | null): void => {
       if (this.#hasEnded) return;
       this.#hasEnded = true;
-      events.onEnded(this, code, signal);
+      events.onEnded(this, code ?? this.#saidCode, signal);
     };
     this.#child.on('message', (message: unknown) => {
-      if (isMessage(message) && !this.#hasEnded) events.onMessage(this, message as ToSupervisor);
+      if (isMessage(message) && !this.#hasEnded) this.#onMessage(message as ToSupervisor, events);
     });
     this.#child.on('error', (error) => {
       // Of a message to a process that is about to end too; its end comes by itself.
@@ -64,6 +66,11 @@ export class ServerProcess {
         setTimeout(() => end(code, signal), BOUNDS.lastWordsMs).unref();
       }
     });
+  }
+
+  #onMessage(message: ToSupervisor, events: ServerEvents): void {
+    if (message.kind === 'ended') this.#saidCode = message.code;
+    else events.onMessage(this, message);
   }
 
   get pid(): number {

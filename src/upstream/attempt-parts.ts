@@ -22,6 +22,13 @@ export interface TargetChooser {
     tried: readonly number[],
     nowMs: number,
   ): Target | null;
+  /** One that is ejected, as the last thing to try. null: each was tried, or is drained. */
+  chooseEjected(
+    entry: ModelEntry,
+    exchange: Exchange,
+    tried: readonly number[],
+    nowMs: number,
+  ): Target | null;
   /** One is in service and not among those. */
   hasUsable(entry: ModelEntry, tried: readonly number[], nowMs: number): boolean;
 }

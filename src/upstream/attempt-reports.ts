@@ -42,9 +42,15 @@ export class AttemptReports {
     }
   }
 
-  begin(exchange: Exchange, target: Target, atMs: number): void {
+  /** @returns false where the target is ejected, and the attempt not its trial. */
+  begin(exchange: Exchange, target: Target, atMs: number): boolean {
     exchange.attemptsMade += 1;
-    this.beginDirect(target, atMs);
+    return this.beginDirect(target, atMs);
+  }
+
+  /** An attempt for which begin() has returned false went well. */
+  noteRevived(target: Target, atMs: number): void {
+    this.#health.noteRevived(target.index, toSharedMs(atMs));
   }
 
   /**
@@ -77,9 +83,10 @@ export class AttemptReports {
   }
 
   /** Of an exchange that makes no other: it tells no more of its attempts. */
-  beginDirect(target: Target, atMs: number): void {
-    this.#health.noteAttempt(target.index, toSharedMs(atMs));
+  beginDirect(target: Target, atMs: number): boolean {
+    const isInTurn = this.#health.noteAttempt(target.index, toSharedMs(atMs));
     this.#load.begin(target.index);
+    return isInTurn;
   }
 
   /** Exactly once for each beginDirect(); parameters as of end(). */

@@ -1,7 +1,8 @@
 /**
  * Which target is asked next once one has failed: first the other targets of the entry, at once; then those that were
- * asked before and may be asked again, after a wait; then the entries of the chain that the failure calls for. Made for
- * an exchange when its first attempt fails, or is slow.
+ * asked before and may be asked again, after a wait; then the entries of the chain that the failure calls for. Before a
+ * target is asked a third time, or nobody at all, one that is ejected is asked: it may be well by now, and there is no
+ * other. Made for an exchange when its first attempt fails, or is slow.
  */
 import { WILDCARD } from '../config/model.js';
 import { toSharedMs } from '../core/clock.js';
@@ -17,6 +18,7 @@ interface Asked {
   readonly target: Target;
   /** Before it the target must not be asked again; Infinity: never. */
   notBeforeMs: number;
+  times: number;
 }
 
 /** Where the next attempt goes. */
@@ -45,27 +47,43 @@ export function findFirst(parts: AttemptParts, exchange: Exchange, entry: ModelE
 }
 
 const NONE: readonly number[] = [];
+/** So often a target is asked before one that is ejected. */
+const AGAIN_MAX = 2;
 
 function findEntry({ models }: AttemptParts, exchange: Exchange, name: string): ModelEntry {
   return models.find(name === WILDCARD ? null : name, exchange.dialect);
 }
 
-/** Nothing is translated: who takes over must speak as the caller does. Others are added to `passed`. */
+/** One that is in service. */
 function chooseSpeaking(
-  { balancers, forwarder }: AttemptParts,
+  parts: AttemptParts,
   exchange: Exchange,
   entry: ModelEntry,
   passed: number[],
   nowMs: number,
 ): Target | null {
-  while (balancers.hasUsable(entry, passed, nowMs)) {
-    const target = balancers.choose(entry, exchange, passed, nowMs);
+  const { balancers } = parts;
+  return findSpeaking(parts, exchange, passed, () =>
+    balancers.hasUsable(entry, passed, nowMs)
+      ? balancers.choose(entry, exchange, passed, nowMs)
+      : null,
+  );
+}
+
+/** Nothing is translated: who takes over must speak as the caller does. Others are added to `passed`. */
+function findSpeaking(
+  { forwarder }: AttemptParts,
+  exchange: Exchange,
+  passed: number[],
+  choose: () => Target | null,
+): Target | null {
+  for (;;) {
+    const target = choose();
     if (target === null || forwarder.configOf(target.provider).dialect === exchange.dialect) {
       return target;
     }
     passed.push(target.index);
   }
-  return null;
 }
 
 export class AttemptWalk {
@@ -93,19 +111,18 @@ export class AttemptWalk {
       this.#enter(first.entryName);
       this.#attemptsHere = 1;
     }
-    this.#asked.push({ target: first, notBeforeMs: 0 });
+    this.#asked.push({ target: first, notBeforeMs: 0, times: 1 });
     this.#passed = [first.index];
   }
 
   /** @param retryAfterMs what the provider asked for; below 0: nothing. */
   noteFailed(target: Target, row: FailureRow, retryAfterMs: number, atMs: number): void {
-    for (const asked of this.#asked) {
-      if (asked.target === target) {
-        asked.notBeforeMs =
-          row.again === 'same'
-            ? toSharedMs(atMs) + Math.max(0, retryAfterMs)
-            : Number.POSITIVE_INFINITY;
-      }
+    const asked = this.#findAsked(target);
+    if (asked !== undefined) {
+      asked.notBeforeMs =
+        row.again === 'same'
+          ? toSharedMs(atMs) + Math.max(0, retryAfterMs)
+          : Number.POSITIVE_INFINITY;
     }
   }
 
@@ -145,17 +162,35 @@ export class AttemptWalk {
   }
 
   #findNext(row: FailureRow, nowMs: number): Step | null {
-    if (row.again !== 'never' && this.#attemptsHere < this.#plan.attemptsMax) {
-      const other = this.#choose(this.#entry, this.#passed, nowMs);
-      if (other !== null) {
-        return { target: other, delayMs: 0 };
-      }
-      const again = row.again === 'same' ? this.#findAgain(nowMs) : null;
-      if (again !== null) {
-        return again;
-      }
+    const isLeft = row.again !== 'never' && this.#attemptsHere < this.#plan.attemptsMax;
+    const here = isLeft ? this.#findHere(row, nowMs) : null;
+    if (here !== null && (this.#findAsked(here.target)?.times ?? 0) < AGAIN_MAX) {
+      return here;
     }
-    return row.fallback === 'none' ? null : this.#findFallback(row.fallback, nowMs);
+    const fallback =
+      here === null && row.fallback !== 'none' ? this.#findFallback(row.fallback, nowMs) : null;
+    return fallback ?? (isLeft ? this.#findEjected(nowMs) : null) ?? here;
+  }
+
+  #findHere(row: FailureRow, nowMs: number): Step | null {
+    const other = this.#choose(this.#entry, this.#passed, nowMs);
+    if (other !== null) {
+      return { target: other, delayMs: 0 };
+    }
+    return row.again === 'same' ? this.#findAgain(nowMs) : null;
+  }
+
+  #findEjected(nowMs: number): Step | null {
+    const { balancers } = this.#parts;
+    const exchange = this.#exchange;
+    const target = findSpeaking(this.#parts, exchange, this.#passed, () =>
+      balancers.chooseEjected(this.#entry, exchange, this.#passed, nowMs),
+    );
+    return target === null ? null : { target, delayMs: 0 };
+  }
+
+  #findAsked(target: Target): Asked | undefined {
+    return this.#asked.find((asked) => asked.target === target);
   }
 
   #findBeside(nowMs: number): Step | null {
@@ -172,9 +207,12 @@ export class AttemptWalk {
       this.#enter(target.entryName);
     }
     this.#attemptsHere += 1;
-    if (!this.#asked.some((asked) => asked.target === target)) {
-      this.#asked.push({ target, notBeforeMs: 0 });
+    const asked = this.#findAsked(target);
+    if (asked === undefined) {
+      this.#asked.push({ target, notBeforeMs: 0, times: 1 });
       this.#passed.push(target.index);
+    } else {
+      asked.times += 1;
     }
     return step;
   }

@@ -17,7 +17,7 @@ import { Discard } from './discard.js';
 import { classifyError, FAILURE_CLASSES, type FailureClassName } from './failure-classes.js';
 import { HedgedCall, type HedgeOwner } from './hedged-call.js';
 import { type FoundFailure, type HeldAnswer, HeldError, HeldStream } from './held-answer.js';
-import { restoreBody } from './kept-bodies.js';
+import { fillKept, type KeptBody, restoreBody } from './kept-bodies.js';
 import type { ResponseHead } from './response-head.js';
 import { WaitingAttempt } from './waiting-attempt.js';
 
@@ -30,7 +30,7 @@ export class Attempts extends WaitingAttempt implements UpstreamObserver, HedgeO
   readonly #relay: UpstreamObserver;
   #state: State = 'waiting';
   #call: UpstreamCall | null = null;
-  #kept: Buffer | null = null;
+  #kept: KeptBody | null = null;
   /** What is needed only where something fails or is slow. */
   #walk: AttemptWalk | null = null;
   #hedge: HedgedCall | null = null;
@@ -63,7 +63,7 @@ export class Attempts extends WaitingAttempt implements UpstreamObserver, HedgeO
   /** Once, while the body's memory is still there. */
   start(): void {
     this.parts.budget.noteFirst();
-    this.#kept = this.parts.bodies.keepOf(this.exchange);
+    this.#kept = this.parts.bodies.reserveFor(this.exchange);
     this.#begin(this.target);
   }
 
@@ -86,9 +86,9 @@ export class Attempts extends WaitingAttempt implements UpstreamObserver, HedgeO
     }
   }
 
-  onUpstreamSent(atMs: number): void {
-    this.sentMs = atMs;
-    this.#relay.onUpstreamSent(atMs);
+  onUpstreamSent(atMs: number, waitedMs: number): void {
+    this.noteSent(atMs, waitedMs);
+    this.#relay.onUpstreamSent(atMs, this.waitedInAllMs);
   }
 
   onUpstreamHead(head: ResponseHead, atMs: number): void {
@@ -125,13 +125,13 @@ export class Attempts extends WaitingAttempt implements UpstreamObserver, HedgeO
     this.#relay.onUpstreamData(chunk);
   }
 
-  onUpstreamTurn(): void {
+  onUpstreamTurn(atMs: number): void {
     if (this.#state === 'passing') {
-      this.#relay.onUpstreamTurn();
+      this.#relay.onUpstreamTurn(atMs);
     }
   }
 
-  onUpstreamEnd(): void {
+  onUpstreamEnd(readMs: number): void {
     if (this.held !== null) {
       if (this.#replace(this.held.finish())) {
         return;
@@ -144,7 +144,7 @@ export class Attempts extends WaitingAttempt implements UpstreamObserver, HedgeO
     const { exchange } = this;
     this.#finish();
     if (this.isReported) {
-      this.#relay.onUpstreamEnd();
+      this.#relay.onUpstreamEnd(readMs);
       return;
     }
     if (exchange.attemptsMade > 1 || exchange.trace !== null) {
@@ -152,7 +152,7 @@ export class Attempts extends WaitingAttempt implements UpstreamObserver, HedgeO
       this.report('ok', true);
     }
     const wasBegun = exchange.firstByteMs > 0;
-    this.#relay.onUpstreamEnd();
+    this.#relay.onUpstreamEnd(readMs);
     const atMs = wasBegun || exchange.firstByteMs === 0 ? nowMs() : exchange.firstByteMs;
     this.report('ok', true, -1, atMs);
     this.parts.reports.recordAnswer(exchange, this.target, this.sentMs, this.headMs, atMs);
@@ -172,7 +172,7 @@ export class Attempts extends WaitingAttempt implements UpstreamObserver, HedgeO
       this.#beginHedge();
     } else if (!this.#replace(this.held?.finish() ?? null, this.#call)) {
       this.#passHeld();
-      this.#relay.onUpstreamTurn();
+      this.#relay.onUpstreamTurn(this.headMs);
     }
   }
 
@@ -187,7 +187,7 @@ export class Attempts extends WaitingAttempt implements UpstreamObserver, HedgeO
       this.onUpstreamHead(this.head, this.headMs);
     }
     if (hedge.isOver) {
-      this.onUpstreamEnd();
+      this.onUpstreamEnd(hedge.endReadMs);
     }
   }
 
@@ -210,10 +210,11 @@ export class Attempts extends WaitingAttempt implements UpstreamObserver, HedgeO
     this.#isBeginning = true;
     let failure: unknown = null;
     try {
-      this.#call = this.parts.forwarder.forward(exchange, target, this);
+      this.#call = this.parts.forwarder.forward(exchange, target, this, this.#kept);
     } catch (thrown) {
       failure = thrown;
     }
+    fillKept(this.#kept, exchange);
     this.#isBeginning = false;
     failure ??= this.#early;
     this.#early = null;
@@ -361,7 +362,7 @@ export class Attempts extends WaitingAttempt implements UpstreamObserver, HedgeO
     this.#turnTo(hedge.target);
     hedge.call?.handOver(this);
     if (hedge.sentMs > 0) {
-      this.#relay.onUpstreamSent(hedge.sentMs);
+      this.#relay.onUpstreamSent(hedge.sentMs, this.waitedInAllMs);
     }
   }
 

@@ -13,13 +13,17 @@ import { classifyFailure, type FailurePoint } from './failure.js';
 import type { ResponseHead } from './response-head.js';
 
 export interface UpstreamObserver {
-  /** Times are those of core/clock.ts. */
-  onUpstreamSent(atMs: number): void;
+  /**
+   * Times are those of core/clock.ts.
+   * @param waitedMs of the time since the call was made: until a connection was free, and until one was open.
+   */
+  onUpstreamSent(atMs: number, waitedMs: number): void;
   onUpstreamHead(head: ResponseHead, atMs: number): void;
   /** Lent until onUpstreamTurn or onUpstreamEnd has returned. */
   onUpstreamData(chunk: Buffer): void;
-  onUpstreamTurn(): void;
-  onUpstreamEnd(): void;
+  /** `atMs` is when that was read which was told since the turn before. */
+  onUpstreamTurn(atMs: number): void;
+  onUpstreamEnd(atMs: number): void;
   /** A GatewayError, or whatever this observer threw: then the defect is Weir's, and not the provider's. */
   onUpstreamFailure(failure: unknown): void;
 }
@@ -52,6 +56,8 @@ export class UpstreamCall implements ResponseHandler, Timed {
   #firstToken: FirstTokenWait | null = null;
   /** Infinity: an engine has not begun to send it. */
   #sentMs = Number.POSITIVE_INFINITY;
+  /** In the queue, while a connection was opened for it, and until one proved stale. */
+  waitedMs = 0;
   /** Its first connection was stale; there is no third. */
   #isResent = false;
 
@@ -75,6 +81,8 @@ export class UpstreamCall implements ResponseHandler, Timed {
   /** The pieces of the body are lent until the exchange's handler returns; a call that waits needs its own. */
   keepBody(): void {
     const { pieces } = this.request;
+    // What is written later may have been edited, and stands elsewhere by then.
+    this.request.place = null;
     if (pieces.length > 0) {
       this.request.pieces = [Buffer.concat(pieces)];
     }
@@ -172,7 +180,7 @@ export class UpstreamCall implements ResponseHandler, Timed {
       }
     }
     try {
-      this.#observer.onUpstreamSent(atMs);
+      this.#observer.onUpstreamSent(atMs, this.waitedMs);
     } catch (thrown) {
       this.#giveUp(thrown);
     }
@@ -207,20 +215,20 @@ export class UpstreamCall implements ResponseHandler, Timed {
     // Nothing happens to a call that is paused, or whose head is not whole yet: it waits in no list, or in another.
     this.#timeouts.idle.touch(this, atMs);
     try {
-      this.#observer.onUpstreamTurn();
+      this.#observer.onUpstreamTurn(atMs);
     } catch (thrown) {
       this.#giveUp(thrown);
     }
   }
 
-  onEnd(): void {
+  onEnd(atMs: number): void {
     const connection = this.#connection;
     this.#finish();
     if (connection !== null) {
       this.#host.release(connection);
     }
     try {
-      this.#observer.onUpstreamEnd();
+      this.#observer.onUpstreamEnd(atMs);
     } catch (thrown) {
       this.#giveUp(thrown);
     }
@@ -238,7 +246,8 @@ export class UpstreamCall implements ResponseHandler, Timed {
 
   /** Where the connection was stale, which is nobody's failure (P-23). */
   #sendAgain(connection: UpstreamConnection): boolean {
-    if (this.#isResent || nowMs() - this.#sentMs > BOUNDS.staleConnectionMs) {
+    const sinceSentMs = nowMs() - this.#sentMs;
+    if (this.#isResent || sinceSentMs > BOUNDS.staleConnectionMs) {
       return false;
     }
     const body = connection.recallBody();
@@ -246,6 +255,7 @@ export class UpstreamCall implements ResponseHandler, Timed {
       return false;
     }
     this.#isResent = true;
+    this.waitedMs += Math.max(0, sinceSentMs);
     this.#connection = null;
     this.request.pieces = body.length === 0 ? NO_PIECES : [body];
     this.deadlineList?.remove(this);

@@ -6,6 +6,7 @@
 import type { Readable } from 'node:stream';
 import type { Address } from './addresses.js';
 import type { Dial, Dialer } from './dial.js';
+import type { KeptBody } from './kept-bodies.js';
 import type { ResponseHead } from './response-head.js';
 
 export interface UpstreamRequest {
@@ -16,6 +17,8 @@ export interface UpstreamRequest {
   readonly headerLines: string;
   /** The body, or its beginning where `upload` follows, in pieces. Borrowed: see UpstreamConnection.send. */
   pieces: readonly Uint8Array[];
+  /** Where an engine may write the request to, so that its body is kept there; only where it is one piece. */
+  place: KeptBody | null;
   /** Emits `progress` whenever something of it has been taken. */
   readonly upload: Readable | null;
   /** It does no harm where the provider has carried it out already (repeatable.ts). */
@@ -34,7 +37,8 @@ export interface ResponseHandler {
   onData(chunk: Buffer): void;
   /** Everything that one read brought has been told; more will come. `atMs` as above, of that read. */
   onTurn(atMs: number): void;
-  onEnd(): void;
+  /** `atMs` as above, of the read that brought the end. */
+  onEnd(atMs: number): void;
   /** Nothing follows it. */
   onError(error: unknown): void;
 }

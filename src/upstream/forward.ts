@@ -8,6 +8,7 @@ import type { Exchange } from '../exchange.js';
 import type { Target } from '../route/models.js';
 import type { UpstreamCall, UpstreamObserver } from './call.js';
 import { type CallTimeouts, createCallTimeouts, type TokenWatch } from './call-timeouts.js';
+import type { KeptBody } from './kept-bodies.js';
 import type { Provider } from './provider.js';
 import { type BodyPatches, createTemplate, type RequestTemplate, writeRequest } from './request.js';
 
@@ -51,11 +52,19 @@ export class Forwarder {
     return this.#wayTo(provider).provider.config;
   }
 
-  /** @throws GatewayError `queue_full`; every other failure is told to the observer. */
-  forward(exchange: Exchange, target: Target, observer: UpstreamObserver): UpstreamCall {
+  /**
+   * @param place where the body is to be kept, if it is written at once and as it came.
+   * @throws GatewayError `queue_full`; every other failure is told to the observer.
+   */
+  forward(
+    exchange: Exchange,
+    target: Target,
+    observer: UpstreamObserver,
+    place: KeptBody | null = null,
+  ): UpstreamCall {
     const way = this.#wayTo(target.provider);
     exchange.phase = 'connecting';
-    const request = writeRequest(exchange, way.template, target.model, this.#patches);
+    const request = writeRequest(exchange, way.template, target.model, this.#patches, place);
     return way.provider.send(request, observer, this.#timeoutsOf(target, way));
   }
 

@@ -23,6 +23,8 @@ export class HedgedCall extends ReportedAttempt implements UpstreamObserver {
   call: UpstreamCall | null = null;
   /** Its answer has ended. */
   isOver = false;
+  /** When its end was read. */
+  endReadMs = 0;
 
   constructor(owner: HedgeOwner, parts: AttemptParts, exchange: Exchange, target: Target) {
     super(parts, exchange, target);
@@ -38,8 +40,8 @@ export class HedgedCall extends ReportedAttempt implements UpstreamObserver {
     }
   }
 
-  onUpstreamSent(atMs: number): void {
-    this.sentMs = atMs;
+  onUpstreamSent(atMs: number, waitedMs: number): void {
+    this.noteSent(atMs, waitedMs);
   }
 
   onUpstreamHead(head: ResponseHead, atMs: number): void {
@@ -71,8 +73,9 @@ export class HedgedCall extends ReportedAttempt implements UpstreamObserver {
 
   onUpstreamTurn(): void {}
 
-  onUpstreamEnd(): void {
+  onUpstreamEnd(atMs: number): void {
     this.isOver = true;
+    this.endReadMs = atMs;
     const failure = this.held?.finish() ?? null;
     if (failure === null) {
       this.#owner.onHedgeAnswer(this);

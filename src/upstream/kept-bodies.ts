@@ -1,6 +1,9 @@
 /**
  * Copies of request bodies, kept until the provider's answer has begun, so that they can be sent again. The memory they
  * come in, uWebSockets.js's, is gone by then. Of one worker.
+ *
+ * A first request is usually written to its socket from the very memory that its body is kept in (request-writer.ts), so
+ * that keeping it costs no copy of its own.
  */
 import { BOUNDS } from '../core/bounds.js';
 import type { Exchange } from '../exchange.js';
@@ -9,57 +12,95 @@ import type { ByteBudget } from '../inspect/budget.js';
 /** Most requests fit into the first, nearly all into the second; larger ones have memory of their own. */
 const SMALL_BYTES = 8 * 1024;
 const LARGE_BYTES = 64 * 1024;
+/** Room for a request's head before its body. One that is larger is written elsewhere, and the body copied. */
+const HEAD_BYTES = 1024;
+
+/** Room for one body, until it is released; then for another. */
+export class KeptBody {
+  readonly buffer: Buffer;
+  /** Where the body begins and ends in it; below 0: it is not here yet. */
+  start = -1;
+  end = -1;
+  /** A socket still reads from it. */
+  isPending = false;
+
+  constructor(bytes: number) {
+    this.buffer = Buffer.allocUnsafeSlow(bytes);
+  }
+
+  get isFilled(): boolean {
+    return this.start >= 0;
+  }
+}
 
 export class KeptBodies {
   readonly #budget: ByteBudget;
   /** Not in use. */
-  readonly #small: Buffer[] = [];
-  readonly #large: Buffer[] = [];
+  readonly #small: KeptBody[] = [];
+  readonly #large: KeptBody[] = [];
 
   constructor(budget: ByteBudget) {
     this.#budget = budget;
   }
 
-  /** Of an exchange whose body is in memory that is lent; null where nothing need be kept, or no more may. */
-  keepOf({ body }: Exchange): Buffer | null {
-    return body?.isBorrowed === true && body.bytes.length > 0 ? this.keep(body.bytes) : null;
+  /**
+   * Room for the body of an exchange, to be filled before its own memory is gone and to be given back; null where
+   * nothing need be kept, because the body is in no memory that is lent, or no more may.
+   */
+  reserveFor({ body }: Exchange): KeptBody | null {
+    return body?.isBorrowed === true && body.bytes.length > 0
+      ? this.#reserve(body.bytes.length)
+      : null;
   }
 
-  /** @returns a buffer that begins with the bytes, to be given back; null where no more may be kept. */
-  keep(bytes: Uint8Array): Buffer | null {
-    const { length } = bytes;
+  #reserve(bodyBytes: number): KeptBody | null {
+    const length = bodyBytes + HEAD_BYTES;
     const size = length <= SMALL_BYTES ? SMALL_BYTES : Math.max(length, LARGE_BYTES);
     if (!this.#budget.hasRoom(size)) {
       return null;
     }
     this.#budget.hold(size);
-    const buffer =
-      (size === SMALL_BYTES
+    const free =
+      size === SMALL_BYTES
         ? this.#small.pop()
         : size === LARGE_BYTES
           ? this.#large.pop()
-          : null) ?? Buffer.allocUnsafeSlow(size);
-    buffer.set(bytes, 0);
-    return buffer;
+          : undefined;
+    return free ?? new KeptBody(size);
   }
 
-  /** Exactly once for each that keep() gave. */
-  release(buffer: Buffer): void {
-    const { length } = buffer;
+  /** Exactly once for each that reserveFor() gave. */
+  release(kept: KeptBody): void {
+    const { length } = kept.buffer;
     this.#budget.release(length);
+    kept.start = -1;
+    kept.end = -1;
+    if (kept.isPending) {
+      // An answer has come before the whole request was read from here; nobody else may write to it.
+      return;
+    }
     if (length === SMALL_BYTES && this.#small.length < BOUNDS.keptBodyBuffersMax) {
-      this.#small.push(buffer);
+      this.#small.push(kept);
     } else if (length === LARGE_BYTES && this.#large.length < BOUNDS.largeKeptBodyBuffersMax) {
-      this.#large.push(buffer);
+      this.#large.push(kept);
     }
   }
 }
 
+/** Copies the body of the exchange where it has not been written to its place yet. */
+export function fillKept(kept: KeptBody | null, { body }: Exchange): void {
+  if (kept?.isFilled === false && body !== null) {
+    kept.buffer.set(body.bytes, 0);
+    kept.start = 0;
+    kept.end = body.bytes.length;
+  }
+}
+
 /** The body is read from the copy from now on, which is not to be given back before the exchange has done with it. */
-export function restoreBody(exchange: Exchange, kept: Buffer | null): void {
+export function restoreBody(exchange: Exchange, kept: KeptBody | null): void {
   const { body } = exchange;
   if (body?.isBorrowed === true && kept !== null) {
-    const bytes = kept.subarray(0, body.totalBytes);
+    const bytes = kept.buffer.subarray(kept.start, kept.end);
     exchange.body = { ...body, bytes, isBorrowed: false };
   }
 }

@@ -207,7 +207,7 @@ class LeanConnection implements UpstreamConnection, ResponseSink, Timed {
     } else {
       this.#idle.add(this, this.#readMs);
     }
-    handler?.onEnd();
+    handler?.onEnd(this.#readMs);
     if (!this.#isUsable) {
       this.#socket.destroy();
     }
@@ -218,6 +218,7 @@ class LeanConnection implements UpstreamConnection, ResponseSink, Timed {
     if (this.#handler === null) {
       return;
     }
+    this.#readMs = nowMs();
     if (this.#parser.finish()) {
       this.#complete(true);
     } else {
@@ -243,12 +244,12 @@ class LeanConnection implements UpstreamConnection, ResponseSink, Timed {
 
   #write(request: UpstreamRequest, keeps: boolean): void {
     const head = writeRequestHead(request, this.#host);
-    const { pieces } = request;
+    const { pieces, place } = request;
     const isChunked = request.bodyBytes < 0;
     const size = isChunked ? countBytes(pieces) : 0;
     const opening = isChunked && size > 0 ? `${head}${size.toString(16)}\r\n` : head;
     const closing = isChunked && size > 0 ? '\r\n' : '';
-    this.#writer.write(opening, pieces, closing, keeps);
+    this.#writer.write(opening, pieces, closing, keeps, place);
   }
 }
 

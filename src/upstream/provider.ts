@@ -213,13 +213,17 @@ export class Provider implements CallHost, WarmHost {
     call.phase = 'connecting';
     this.#connectDeadlines.add(call);
     call.dial = this.#connect(
-      (connection) => call.start(connection, false),
+      (connection, ms) => {
+        call.waitedMs += ms;
+        call.start(connection, false);
+      },
       (error) => call.fail(error, 'connecting'),
     );
   }
 
+  /** @param onOpen is told how long it took. */
   #connect(
-    onOpen: (connection: UpstreamConnection) => void,
+    onOpen: (connection: UpstreamConnection, ms: number) => void,
     onFailed: (error: Error) => void,
   ): Dial {
     const startMs = nowMs();
@@ -228,8 +232,9 @@ export class Provider implements CallHost, WarmHost {
     return this.#engine.connect(this.#dialer, {
       onOpen: (connection) => {
         this.#connections.add(connection);
-        this.#events.onConnected?.(nowMs() - startMs);
-        onOpen(connection);
+        const ms = nowMs() - startMs;
+        this.#events.onConnected?.(ms);
+        onOpen(connection, ms);
       },
       onFailed: (error) => {
         this.#countClosed();
@@ -256,9 +261,11 @@ export class Provider implements CallHost, WarmHost {
     }
   }
 
-  #leaveQueue({ deadlineStartMs }: UpstreamCall): void {
+  #leaveQueue(call: UpstreamCall): void {
+    const ms = nowMs() - call.deadlineStartMs;
+    call.waitedMs += ms;
     this.#events.onQueue(-1);
-    this.#events.onWaited?.(nowMs() - deadlineStartMs);
+    this.#events.onWaited?.(ms);
   }
 
   #serveQueue(): void {

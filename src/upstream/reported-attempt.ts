@@ -27,7 +27,11 @@ export abstract class ReportedAttempt {
   startedMs = 0;
   /** 0: the request has not been written. */
   sentMs = 0;
+  /** Of the time from startedMs to sentMs, as the call tells it. */
+  #waitedMs = 0;
   protected isReported = true;
+  /** The target was ejected when it was asked, and this is not its trial. */
+  #isOutOfTurn = false;
   /** Of its answer; null: there is none yet. */
   head: ResponseHead | null = null;
   headMs = 0;
@@ -47,8 +51,18 @@ export abstract class ReportedAttempt {
     this.head = null;
     this.held = null;
     const { exchange, target } = this;
-    this.parts.reports.begin(exchange, target, atMs);
+    this.#isOutOfTurn = !this.parts.reports.begin(exchange, target, atMs);
     exchange.trace?.beginAttempt(target.provider, target.model ?? exchange.model, atMs);
+  }
+
+  protected noteSent(atMs: number, waitedMs: number): void {
+    this.sentMs = atMs;
+    this.#waitedMs = waitedMs;
+  }
+
+  /** Since the request could be passed on; while another call was waited for, too. */
+  protected get waitedInAllMs(): number {
+    return this.startedMs - this.exchange.readyMs + this.#waitedMs;
   }
 
   /** @param isAnswered the provider said it itself. */
@@ -63,6 +77,7 @@ export abstract class ReportedAttempt {
       const { reports } = this.parts;
       const { exchange, target, startedMs } = this;
       reports.end(exchange, target, startedMs, outcome, isAnswered, retryAfterMs, atMs);
+      if (this.#isOutOfTurn && outcome === 'ok') reports.noteRevived(target, atMs);
       if (exchange.trace !== null) this.#trace(outcome, atMs);
     }
   }
@@ -148,7 +163,9 @@ export abstract class ReportedAttempt {
     this.target = other.target;
     this.startedMs = other.startedMs;
     this.sentMs = other.sentMs;
+    this.#waitedMs = other.#waitedMs;
     this.isReported = false;
+    this.#isOutOfTurn = other.#isOutOfTurn;
     other.isReported = true;
   }
 }

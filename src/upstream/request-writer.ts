@@ -9,15 +9,18 @@
  */
 import type { Socket } from 'node:net';
 import { countBytes } from './engine.js';
+import type { KeptBody } from './kept-bodies.js';
 import { findSlab, type Slab } from './request-slabs.js';
 
 export class RequestWriter {
   readonly #socket: Socket;
-  /** What the socket still reads from. */
+  /** What the socket still reads from: one of them. */
   #pending: Slab | null = null;
+  #pendingPlace: KeptBody | null = null;
   /** Where the request stands that may have to be sent again. */
   #held: Slab | null = null;
   #heldGeneration = 0;
+  #heldPlace: KeptBody | null = null;
   #bodyStart = 0;
   #bodyEnd = 0;
 
@@ -27,31 +30,31 @@ export class RequestWriter {
 
   /** Something that was written has not reached the kernel yet. */
   get isBusy(): boolean {
-    return this.#pending !== null || this.#socket.writableLength > 0;
+    return this.#pending !== null || this.#pendingPlace !== null || this.#socket.writableLength > 0;
   }
 
   /**
    * Must not be called while it is busy. The pieces are not needed any more when it returns.
    * @param opening what comes before the pieces, and `closing` what comes after them, in Latin-1.
    * @param keeps whether recallBody() may be asked for the pieces.
+   * @param place where they are to be kept for as long as their exchange may need them; filled where they fit.
    */
-  write(opening: string, pieces: readonly Uint8Array[], closing: string, keeps: boolean): void {
+  write(
+    opening: string,
+    pieces: readonly Uint8Array[],
+    closing: string,
+    keeps: boolean,
+    place: KeptBody | null,
+  ): void {
     this.forget();
     const bytes = opening.length + countBytes(pieces) + closing.length;
+    if (place !== null && !place.isFilled && bytes <= place.buffer.length) {
+      this.#writeInPlace(place, opening, pieces, closing, keeps);
+      return;
+    }
     const slab = findSlab(bytes);
-    const { buffer } = slab;
     const start = slab.usedBytes;
-    let at = start + buffer.write(opening, start, 'latin1');
-    this.#bodyStart = at;
-    for (let i = 0; i < pieces.length; i += 1) {
-      const piece = pieces[i] as Uint8Array;
-      buffer.set(piece, at);
-      at += piece.length;
-    }
-    this.#bodyEnd = at;
-    if (closing !== '') {
-      buffer.write(closing, at, 'latin1');
-    }
+    this.#compose(slab.buffer, start, opening, pieces, closing);
     slab.usedBytes = start + bytes;
     slab.pending += 1;
     this.#pending = slab;
@@ -60,20 +63,54 @@ export class RequestWriter {
       this.#held = slab;
       this.#heldGeneration = slab.generation;
     }
-    this.#socket._write(buffer.subarray(start, start + bytes), BYTES, this.#onWritten);
+    this.#socket._write(slab.buffer.subarray(start, start + bytes), BYTES, this.#onWritten);
+  }
+
+  #writeInPlace(
+    place: KeptBody,
+    opening: string,
+    pieces: readonly Uint8Array[],
+    closing: string,
+    keeps: boolean,
+  ): void {
+    const end = this.#compose(place.buffer, 0, opening, pieces, closing);
+    place.start = this.#bodyStart;
+    place.end = this.#bodyEnd;
+    place.isPending = true;
+    this.#pendingPlace = place;
+    this.#heldPlace = keeps ? place : null;
+    this.#socket._write(place.buffer.subarray(0, end), BYTES, this.#onWritten);
+  }
+
+  /** @returns where it ends. */
+  #compose(
+    buffer: Buffer,
+    start: number,
+    opening: string,
+    pieces: readonly Uint8Array[],
+    closing: string,
+  ): number {
+    let at = start + buffer.write(opening, start, 'latin1');
+    this.#bodyStart = at;
+    for (let i = 0; i < pieces.length; i += 1) {
+      const piece = pieces[i] as Uint8Array;
+      buffer.set(piece, at);
+      at += piece.length;
+    }
+    this.#bodyEnd = at;
+    return closing === '' ? at : at + buffer.write(closing, at, 'latin1');
   }
 
   /** A copy of the body that was written last; null where it was not kept, or not for so long. */
   recallBody(): Buffer | null {
-    const slab = this.#held;
-    if (slab === null || slab.generation !== this.#heldGeneration) {
-      return null;
-    }
-    return Buffer.from(slab.buffer.subarray(this.#bodyStart, this.#bodyEnd));
+    const slab = this.#held?.generation === this.#heldGeneration ? this.#held : null;
+    const from = this.#heldPlace ?? slab;
+    return from === null ? null : Buffer.from(from.buffer.subarray(this.#bodyStart, this.#bodyEnd));
   }
 
   /** What was written last will not be asked for. */
   forget(): void {
+    this.#heldPlace = null;
     const slab = this.#held;
     if (slab !== null) {
       this.#held = null;
@@ -85,6 +122,11 @@ export class RequestWriter {
 
   /** Called before `_write` returns where the kernel took all. */
   readonly #onWritten = (error?: Error | null): void => {
+    const place = this.#pendingPlace;
+    if (place !== null) {
+      this.#pendingPlace = null;
+      place.isPending = false;
+    }
     const slab = this.#pending;
     this.#pending = null;
     if (slab !== null) {

@@ -23,6 +23,7 @@ import type { Exchange, RequestHead } from '../exchange.js';
 import type { RequestBody } from '../inspect/body.js';
 import type { BodyEdit } from '../inspect/usage-request.js';
 import { countBytes, type UpstreamRequest } from './engine.js';
+import type { KeptBody } from './kept-bodies.js';
 import { isRepeatable } from './repeatable.js';
 
 /** Of one provider, worked out once. */
@@ -51,12 +52,16 @@ export function createTemplate(
   };
 }
 
-/** @param model the name that the provider knows; null leaves the client's. */
+/**
+ * @param model the name that the provider knows; null leaves the client's.
+ * @param place where the body is to be kept, if it is written as it came.
+ */
 export function writeRequest(
   exchange: Exchange,
   template: RequestTemplate,
   model: string | null,
   patches: BodyPatches,
+  place: KeptBody | null = null,
 ): UpstreamRequest {
   const { head, body, identity } = exchange;
   const { basePath } = template;
@@ -75,6 +80,7 @@ export function writeRequest(
       target,
       headerLines,
       pieces: NO_PIECES,
+      place: null,
       upload: null,
       isRepeatable: isRepeatable(exchange),
       bodyBytes: 0,
@@ -89,6 +95,7 @@ export function writeRequest(
     target,
     headerLines,
     pieces,
+    place: pieces.length === 1 ? place : null,
     upload: body.upload,
     isRepeatable: isRepeatable(exchange),
     bodyBytes: body.totalBytes < 0 ? -1 : body.totalBytes + countBytes(pieces) - body.bytes.length,

@@ -58,6 +58,9 @@ export function formatStatus(status: number): string {
 }
 
 const USUAL_LINE = new FixedText('HTTP/1.1 200 OK\r\n');
+/** Beyond it there is no class of statuses, so that nobody could say what became of the request (RFC 9110 section 15). */
+const STATUS_MAX = 599;
+
 /** The least there can be of a status line: a status without words. */
 const STATUS_LINE_BYTES_MIN = 'HTTP/1.1 200\r\n'.length;
 const VERSION_START = 'HTTP/1.';
@@ -119,6 +122,9 @@ export function takeHead(): ResponseHead {
 
 /** For an engine that has parsed the head itself: the same rules about what passes. */
 export function readHeaders(ofStatus: number, reason: string, headers: string): ResponseHead {
+  if (ofStatus > STATUS_MAX) {
+    throw new MalformedResponse('HEADER');
+  }
   const bytes = Buffer.from(`${headers}\r\n`, 'latin1');
   viewBytes(bytes);
   status = ofStatus;
@@ -163,7 +169,7 @@ function scanStatusLine(bytes: Buffer, at: number, limit: number): number {
   }
   isHttp10 = minor === 0;
   status = readDigits(bytes, statusAt, statusAt + 3);
-  if (status < 100 || !areDigits(bytes, statusAt, statusAt + 3)) {
+  if (status < 100 || status > STATUS_MAX || !areDigits(bytes, statusAt, statusAt + 3)) {
     return -1;
   }
   const standard = STANDARD_LINES.get(status);

@@ -239,7 +239,7 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
     // Where an answer is ended by the connection's end, undici takes a reset for such an end; it is a cut.
     const reset = this.#socket.errored;
     if (reset === null) {
-      handler?.onEnd();
+      handler?.onEnd(nowMs());
     } else {
       handler?.onError(reset);
     }
@@ -250,7 +250,7 @@ class UndiciConnection implements UpstreamConnection, Dispatcher.DispatchHandler
     const isBodiless = this.#status === 304 || this.#status === 204;
     if (isBodiless && code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') {
       // undici misses the body that such an answer may announce and never has (RFC 9110 sections 15.3.5, 15.4.5).
-      this.#take()?.onEnd();
+      this.#take()?.onEnd(nowMs());
       return;
     }
     this.#take()?.onError(error);

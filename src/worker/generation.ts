@@ -25,6 +25,7 @@ import { Ledger } from '../limits/ledger.js';
 import { planCallers, planConsumers } from '../limits/plan.js';
 import { LimitTable } from '../limits/table.js';
 import { createAccessLine, type LineDestination } from '../observe/access-line.js';
+import { AccessSampler } from '../observe/access-sampler.js';
 import { attemptSlot, type CounterColumn, createCounterLayout } from '../observe/counters.js';
 import type { ExchangeTrail } from '../observe/exchange-trail.js';
 import type { WorkerHistograms } from '../observe/histograms.js';
@@ -125,7 +126,10 @@ export class Generation implements Stages {
       ? createAccessLine(host.log, redact, config.log.client)
       : null;
     const tally = openTally(start, host.index);
-    this.#recorder = new Recorder(layout, column, host.histograms, writeLine, host.trail, tally);
+    const { sample } = config.log;
+    const sampler = sample < 1 ? new AccessSampler(sample) : null;
+    const { histograms, trail } = host;
+    this.#recorder = new Recorder(layout, column, histograms, writeLine, trail, tally, sampler);
     this.keys = createKeyTable(config.consumers);
     const { traces } = config;
     this.#tracer = traces === null ? null : new Tracer(traces, start.number, host.traces, redact);
@@ -154,8 +158,14 @@ export class Generation implements Stages {
           onConnections: (delta) => column.add(slots?.connectionsOpen ?? 0, delta),
           onQueue: (delta) => column.add(slots?.queueLength ?? 0, delta),
           onQueueRefused: () => column.add(slots?.queueRejected ?? 0, 1),
-          onWaited: (ms) => tally.countConnection(slots?.index ?? 0, 'queue', ms),
-          onConnected: (ms) => tally.countConnection(slots?.index ?? 0, 'connect', ms),
+          onWaited: (ms) => {
+            tally.countConnection(slots?.index ?? 0, 'queue', ms);
+            host.histograms.recordQueue(slots?.index ?? 0, ms * 1000);
+          },
+          onConnected: (ms) => {
+            tally.countConnection(slots?.index ?? 0, 'connect', ms);
+            host.histograms.recordConnect(slots?.index ?? 0, ms * 1000);
+          },
           onReplay: () => column.add(slots?.staleReplays ?? 0, 1),
         },
       );

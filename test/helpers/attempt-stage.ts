@@ -39,6 +39,12 @@ class Call {
     this.phase = 'done';
   }
 
+  /** @param waitedMs of the time since it was made. */
+  send(atMs: number, waitedMs: number): this {
+    this.observer.onUpstreamSent(atMs, waitedMs);
+    return this;
+  }
+
   head(status = 200, type = 'text/event-stream'): this {
     this.phase = 'streaming';
     const head: ResponseHead = readHeaders(status, 'OK', `content-type: ${type}\r\n`);
@@ -50,7 +56,7 @@ class Call {
     for (const text of texts) {
       const lent = Buffer.from(text);
       this.observer.onUpstreamData(lent);
-      this.observer.onUpstreamTurn();
+      this.observer.onUpstreamTurn(performance.now());
       lent.fill('!');
     }
     return this;
@@ -58,7 +64,7 @@ class Call {
 
   end(): void {
     this.phase = 'done';
-    this.observer.onUpstreamEnd();
+    this.observer.onUpstreamEnd(performance.now());
   }
 
   fail(code: 'upstream_cut' | 'upstream_reset' = 'upstream_cut'): void {
@@ -73,6 +79,8 @@ export class AttemptStage {
   readonly calls: Call[] = [];
   /** What the relay is told. */
   readonly told: string[] = [];
+  /** The request was written, and how long that was waited for, as the relay is told. */
+  readonly sent: (readonly [atMs: number, waitedMs: number])[] = [];
   readonly exchange = createExchange({ contentLength: 2 });
   readonly outcomes: string[] = [];
   heldBytes = 0;
@@ -137,7 +145,7 @@ export class AttemptStage {
     assert.ok(first !== undefined);
     exchange.target = first;
     this.attempts = new Attempts(parts, exchange, entry, first, {
-      onUpstreamSent: () => {},
+      onUpstreamSent: (atMs, waitedMs) => this.sent.push([atMs, waitedMs]),
       onUpstreamHead: (head) => this.told.push(`head ${head.status}`),
       onUpstreamData: (chunk) => this.told.push(chunk.toString('latin1')),
       onUpstreamTurn: () => {},

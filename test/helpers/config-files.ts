@@ -28,7 +28,7 @@ accept: reuseport
 state_dir: ./state
 drain_timeout: 90s
 upgrade_drain_timeout: 20m
-log: { level: warn, access: off, client: on }
+log: { level: warn, access: off, client: on, sample: 0.25 }
 metrics: { consumers: 20 }
 providers:
   a: { dialect: openai, base_url: "https://a.test/v1", api_key: sk-secret }

@@ -34,6 +34,9 @@ export class ProviderHarness {
   readonly #changes = new Changes();
   openConnections = 0;
   queued = 0;
+  /** How long calls were in the queue, and connections took to open, in the order told. */
+  readonly queueMs: number[] = [];
+  readonly connectMs: number[] = [];
 
   constructor(engine: EngineName, port: number, options: ProviderOptions = {}) {
     const config: ProviderConfig = {
@@ -74,6 +77,8 @@ export class ProviderHarness {
         this.queued += delta;
       },
       onQueueRefused: () => {},
+      onWaited: (ms) => this.queueMs.push(ms),
+      onConnected: (ms) => this.connectMs.push(ms),
       onReplay: () => {},
     };
     this.provider = new Provider(config, share, new Deadlines(), events, options.dialing);
@@ -99,6 +104,7 @@ const PLAIN_GET: UpstreamRequest = {
   target: '/v1/x',
   headerLines: '',
   pieces: [],
+  place: null,
   upload: null,
   isRepeatable: true,
   bodyBytes: 0,
@@ -111,6 +117,8 @@ export class ObservedCall implements UpstreamObserver {
   readonly #pieces: Buffer[] = [];
   failure: unknown = null;
   isWhole = false;
+  /** As told when it was sent, last; -1: it was not. */
+  waitedMs = -1;
   readonly #changes = new Changes();
 
   get body(): Buffer {
@@ -134,7 +142,8 @@ export class ObservedCall implements UpstreamObserver {
     return this.#changes.until(() => (probe(this) ? true : undefined), 5000, what);
   }
 
-  onUpstreamSent(): void {
+  onUpstreamSent(_atMs: number, waitedMs: number): void {
+    this.waitedMs = waitedMs;
     this.#note('sent');
   }
 

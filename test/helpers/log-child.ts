@@ -17,12 +17,15 @@ interface Options {
   readonly workers: number;
   readonly lines: number;
   readonly pendingBytesMax: number;
-  readonly exit: 'drain' | 'sync';
+  /** `finish`: as a gateway ends. */
+  readonly exit: 'drain' | 'sync' | 'finish';
 }
 
 type FromWorker =
   | ({ readonly type: 'log' } & SentLines)
   | { readonly type: 'done'; readonly dropped: number };
+
+const STALL_MS = 1000;
 
 if (isMainThread) runPrimary(JSON.parse(process.argv[2] ?? '{}') as Options);
 else runWorker(workerData as Parameters<typeof runWorker>[0]);
@@ -30,11 +33,16 @@ else runWorker(workerData as Parameters<typeof runWorker>[0]);
 function runPrimary(options: Options): void {
   const sink = new LogSink();
   const log = createLogger('info', sink, (text) => text);
-  const report = { dropped: 0, acknowledged: 0, given: 0, lost: 0, pending: 0, ms: 0 };
+  const report = { dropped: 0, acknowledged: 0, given: 0, lost: 0, pending: 0, isClean: true };
   const finish = (): void => {
     report.lost = sink.linesLost;
     report.pending = sink.pendingBytes;
     process.stderr.write(JSON.stringify(report));
+  };
+  const end = (isClean: boolean): void => {
+    report.isClean = isClean;
+    finish();
+    if (!isClean) process.kill(process.pid, 'SIGKILL');
   };
   if (options.exit === 'sync') {
     for (let index = 0; index < options.lines; index += 1) log.info({ worker: 0, index });
@@ -44,6 +52,7 @@ function runPrimary(options: Options): void {
   }
   log.info('started');
   let running = options.workers;
+  let writing = options.workers;
   for (let index = 1; index <= options.workers; index += 1) {
     const memory = createLogMemory(options.pendingBytesMax);
     const worker = new Worker(new URL(import.meta.url), {
@@ -53,6 +62,8 @@ function runPrimary(options: Options): void {
       const message = decodeMessage(bytes) as FromWorker;
       if (message.type === 'done') {
         report.dropped += message.dropped;
+        writing -= 1;
+        if (writing === 0 && options.exit === 'finish') void sink.finish(STALL_MS).then(end);
         return;
       }
       const size = message.bytes;
@@ -67,7 +78,7 @@ function runPrimary(options: Options): void {
       running -= 1;
       if (running > 0) return;
       log.info('stopped');
-      void sink.drain().then(finish);
+      if (options.exit === 'drain') void sink.drain().then(finish);
     });
   }
 }

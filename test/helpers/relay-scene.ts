@@ -111,14 +111,14 @@ export class Scene implements RelayHost {
       this.relay.onUpstreamData(this.#readBuffer.subarray(at, at + length));
       at += length;
     }
-    this.relay.onUpstreamTurn();
+    this.relay.onUpstreamTurn(nowMs());
     this.#readBuffer.fill('!');
     return this;
   }
 
   end(): this {
     this.call.finish();
-    this.relay.onUpstreamEnd();
+    this.relay.onUpstreamEnd(nowMs());
     return this;
   }
 

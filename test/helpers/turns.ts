@@ -35,6 +35,17 @@ export class Turns {
     return targets.some(({ index }) => tried.includes(index)) ? null : (targets[0] ?? null);
   }
 
+  chooseEjected(
+    { targets }: ModelEntry,
+    _exchange: Exchange,
+    tried: readonly number[],
+    nowMs: number,
+  ): Target | null {
+    const isLeft = ({ index }: Target): boolean =>
+      !tried.includes(index) && this.#health.weightFactor(index, nowMs) > 0;
+    return targets.find(isLeft) ?? null;
+  }
+
   hasUsable({ targets }: ModelEntry, tried: readonly number[], nowMs: number): boolean {
     return targets.some(
       ({ index }) => !tried.includes(index) && this.#health.isUsable(index, nowMs),

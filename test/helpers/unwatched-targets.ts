@@ -4,8 +4,9 @@ import type { TargetHealth, TargetLoad } from '../../src/core/target-state.js';
 export const UNWATCHED_HEALTH: TargetHealth = {
   isUsable: () => true,
   weightFactor: () => 1,
-  noteAttempt: () => {},
+  noteAttempt: () => true,
   noteSuccess: () => {},
+  noteRevived: () => {},
   noteFailure: () => {},
   noteThrottled: () => {},
   noteNothing: () => {},

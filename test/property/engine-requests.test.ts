@@ -5,6 +5,7 @@ import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { UpstreamRequest } from '../../src/upstream/engine.js';
+import { KeptBody } from '../../src/upstream/kept-bodies.js';
 import { type EchoedRequest, EchoUpstream } from '../helpers/echo-upstream.js';
 import { ENGINES, ProviderHarness } from '../helpers/engine-harness.js';
 
@@ -12,6 +13,7 @@ const token = fc.stringMatching(/^x-[a-z0-9!#$%&'*+.^`|~-]{1,20}$/);
 const value = fc.stringMatching(
   /^(?:[!-~\u0080-\u00ff](?:[ -~\u0080-\u00ff]{0,30}[!-~\u0080-\u00ff])?)?$/,
 );
+const HEAD_ROOM = 1024;
 const body = fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes));
 
 const scripted = fc.record({
@@ -48,6 +50,7 @@ function createRequest({
       target,
       headerLines,
       pieces: [],
+      place: null,
       upload: null,
       isRepeatable: true,
       bodyBytes: 0,
@@ -59,6 +62,8 @@ function createRequest({
       target,
       headerLines,
       pieces,
+      // What is one piece may be written to where it is kept.
+      place: pieces.length === 1 ? new KeptBody(begun + HEAD_ROOM) : null,
       upload: null,
       isRepeatable: true,
       bodyBytes: begun,
@@ -68,7 +73,16 @@ function createRequest({
   for (const piece of later) upload.push(piece);
   upload.push(null);
   const bodyBytes = framing === 'chunked' ? -1 : begun + Buffer.concat(later).length;
-  return { method, target, headerLines, pieces, upload, isRepeatable: true, bodyBytes };
+  return {
+    method,
+    target,
+    headerLines,
+    pieces,
+    place: null,
+    upload,
+    isRepeatable: true,
+    bodyBytes,
+  };
 }
 
 function expectedBody({ method, pieces, uploaded, framing }: Scripted): Buffer {

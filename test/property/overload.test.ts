@@ -11,6 +11,7 @@ const TARGET_MS = 50;
 const CALM_INTERVALS = 20;
 
 const interval: fc.Arbitrary<LoopInterval> = fc.record({
+  ms: fc.double({ min: 100, max: 5000, noNaN: true }),
   lagMs: fc.oneof(fc.double({ min: 0, max: 5000, noNaN: true }), fc.constant(TARGET_MS)),
   busyShare: fc.double({ min: 0, max: 1, noNaN: true }),
   inFlightMax: fc.nat({ max: 200_000 }),
@@ -96,6 +97,7 @@ test('under three times the load what runs is about what the loop can do', () =>
         ends[now + intervalsEach] = taken;
         const load = running / capacity;
         lag.take({
+          ms: 100,
           lagMs: TARGET_MS * load * (noise[now % noise.length] ?? 1),
           busyShare: Math.min(1, load),
           inFlightMax: running,

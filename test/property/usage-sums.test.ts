@@ -10,12 +10,12 @@ import {
 } from '../../src/observe/counters.js';
 import { WorkerHistograms } from '../../src/observe/histograms.js';
 import { Recorder } from '../../src/observe/recorder.js';
+import { STATUS_CLASSES } from '../../src/observe/status-classes.js';
 import { Tally } from '../../src/observe/tally.js';
 import {
   createTallyMemory,
   FIRST_CONSUMER,
   OTHER_CONSUMERS,
-  STATUS_CLASSES,
   TallyLayout,
   viewTally,
 } from '../../src/observe/tally-layout.js';

@@ -6,6 +6,8 @@
  * passed over in 7 of 10. Where all of a group are passed over the next group has the request, so what a throttled
  * first choice can't take flows over instead of being sent there in vain. Where there is no next one, those passed
  * over are chosen among after all, by what is left of their weights.
+ *
+ * Who has been at all of these may ask for one that is ejected (gatherEjected()), as the last thing to try.
  */
 import type { TargetHealth } from '../../core/target-state.js';
 import type { ModelEntry } from '../models.js';
@@ -16,6 +18,8 @@ import type { Random } from './policy.js';
 export type HealthView = Pick<TargetHealth, 'isUsable' | 'weightFactor'>;
 
 const NO_GROUP = -1;
+/** Below the factor of one that an operator has drained. */
+const DRAINED_TOO = -1;
 
 export class PriorityGroups {
   readonly #entry: ModelEntry;
@@ -68,8 +72,17 @@ export class PriorityGroups {
     if (passedOver !== NO_GROUP) {
       this.#gatherThrottled(candidates, this.#groups[passedOver]!, tried, nowMs);
     } else if (!hasTried) {
-      this.#gatherLeastBad(candidates, nowMs);
+      this.#gatherLeastBad(candidates, tried, DRAINED_TOO, nowMs);
     }
+    return candidates.count > 0;
+  }
+
+  /**
+   * For whom gather() has nothing left: fills `candidates` with targets that are ejected, and not with drained ones.
+   * @returns false where there is none that was not tried.
+   */
+  gatherEjected(candidates: Candidates, tried: readonly number[], nowMs: number): boolean {
+    this.#gatherLeastBad(candidates, tried, 0, nowMs);
     return candidates.count > 0;
   }
 
@@ -91,16 +104,26 @@ export class PriorityGroups {
   }
 
   /**
-   * No target may be used and none was asked: a breaker that is wrong must not make an outage total. Of those with the
-   * largest factor the ones with the lowest priority have the request, and the policy chooses among them.
+   * No target may be used: a breaker that is wrong must not make an outage total. Of those with the largest factor the
+   * ones with the lowest priority have the request, and the policy chooses among them.
+   *
+   * @param least what a factor must be larger than.
    */
-  #gatherLeastBad(candidates: Candidates, nowMs: number): void {
-    let best = -1;
+  #gatherLeastBad(
+    candidates: Candidates,
+    tried: readonly number[],
+    least: number,
+    nowMs: number,
+  ): void {
+    let best = least;
+    candidates.clear();
     for (let at = 0; at < this.#groups.length; at += 1) {
       const group = this.#groups[at]!;
       for (let member = 0; member < group.length; member += 1) {
         const position = group[member]!;
-        const factor = this.#health.weightFactor(this.#entry.targets[position]!.index, nowMs);
+        const { index } = this.#entry.targets[position]!;
+        if (tried.includes(index)) continue;
+        const factor = this.#health.weightFactor(index, nowMs);
         if (factor > best) {
           best = factor;
           candidates.clear();
@@ -109,7 +132,7 @@ export class PriorityGroups {
           candidates.count === 0 ||
           this.#entry.shares[candidates.positions[0]!]!.priority ===
             this.#entry.shares[position]!.priority;
-        if (factor === best && isSameGroup) {
+        if (factor === best && factor > least && isSameGroup) {
           candidates.add(position, this.#entry.shares[position]!.weight);
         }
       }

@@ -19,7 +19,6 @@ import type { Candidates } from './candidates.js';
 import { NO_KEY, type ReadKey } from './hash-key.js';
 import { hashText } from './key-hash.js';
 import type { BalancePolicy, BalanceRequest, Random } from './policy.js';
-import { pickByWeight } from './weighted.js';
 
 const LOAD_MAX = 1.25;
 
@@ -88,4 +87,20 @@ function hashName({ provider, model }: Target, at: number, targets: readonly Tar
   }
   const name = `${provider}\0${model ?? ''}\0${twins}`;
   return hashText(name, name.length) | 0;
+}
+
+/** @param drawn from 0 up to, but without, 1. */
+function pickByWeight({ weights, count }: Candidates, drawn: number): number {
+  let total = 0;
+  for (let at = 0; at < count; at += 1) {
+    total += weights[at]!;
+  }
+  let left = drawn * total;
+  for (let at = 0; at < count - 1; at += 1) {
+    left -= weights[at]!;
+    if (left < 0) {
+      return at;
+    }
+  }
+  return count - 1;
 }

@@ -181,7 +181,7 @@ export class Callers {
       counted.tokens += inputTokens + outputTokens;
       const firstByteMs = answer.headAtMs - sentMs;
       tally.firstByteMs.push(firstByteMs);
-      if (attempts > 1) tally.metMs.push(firstByteMs);
+      (attempts > 1 ? tally.metMs : tally.unmetMs).push(firstByteMs);
       return;
     }
     counted.unsure += 1;

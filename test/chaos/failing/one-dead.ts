@@ -12,7 +12,7 @@ const SUCCESS_SHORT_MIN = 90;
 const DEAD_SHARE_MAX = 1;
 const ADDED_MS_MAX = 5;
 const FOUND_OUT_MS = 1000;
-/** What compilers do in it is not measured. */
+/** What compilers do in it is not measured, half of it while all is well. */
 const WARM_UP_SHARE = 0.12;
 const NS_PER_MS = 1e6;
 
@@ -28,7 +28,10 @@ interface Turn {
 export async function runOneDead(scene: Scene, seconds: number): Promise<Figure[]> {
   const warmMs = seconds * 1000 * WARM_UP_SHARE;
   const turnMs = (seconds * 1000 - warmMs) / WAYS_IN_TURN.length;
-  await pause(warmMs);
+  await pause(warmMs / 2);
+  // What happens where something fails is not compiled before something has failed.
+  const [first] = WAYS_IN_TURN;
+  if (first !== undefined) await failInOneWay(scene, first, 0, warmMs / 2);
   const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
   const quiet: Tally[] = [];
@@ -101,7 +104,7 @@ function report(scene: Scene, turns: readonly Turn[], quiet: readonly Tally[]): 
       'latency to the first byte while none fails, p50 and p99',
       `${quietP50.toFixed(1)} and ${quietP99.toFixed(1)} ms`,
     ),
-    ...turns.flatMap((turn) => tellLatency(scene, turn, quietP99)),
+    ...turns.map((turn) => judgeLatency(scene, turn)),
   ];
 }
 
@@ -124,18 +127,14 @@ function tellShare({ isLong }: Scene, { words }: WayToFail, percent: number): Fi
     : atMost(what, percent, DEAD_SHARE_MAX, '%');
 }
 
-function tellLatency({ isLong }: Scene, turn: Turn, quietP99: number): Figure[] {
-  const { way, failing } = turn;
-  const detectionMs = way.isSilent ? DETECTION_MS : 0;
-  const addedMs = percentile(failing.firstByteMs, 99) - quietP99;
-  const met = percentile(failing.metMs, 99) - quietP99;
-  const what = `latency added at p99, where it ${way.words}`;
-  const bound = detectionMs + ADDED_MS_MAX;
-  return [
-    isLong ? atMost(what, addedMs, bound, 'ms') : told(what, `${addedMs.toFixed(1)} ms`),
-    told(
-      `the same of the ${failing.metMs.length} requests that met it`,
-      Number.isNaN(met) ? 'none' : `${met.toFixed(1)} ms`,
-    ),
-  ];
+/**
+ * What the failing target adds to the p99 of all. Beside it stand, for what the machine does meanwhile, those who did not
+ * meet it: of 700 calls the p99 is the seventh slowest, which one hiccup between two turns would decide.
+ */
+function judgeLatency({ isLong }: Scene, { way, failing }: Turn): Figure {
+  const addedMs = percentile(failing.firstByteMs, 99) - percentile(failing.unmetMs, 99);
+  const { length } = failing.metMs;
+  const what = `latency added at p99 where it ${way.words}, which ${length} calls met`;
+  const bound = (way.isSilent ? DETECTION_MS : 0) + ADDED_MS_MAX;
+  return isLong ? atMost(what, addedMs, bound, 'ms') : told(what, `${addedMs.toFixed(1)} ms`);
 }

@@ -28,8 +28,9 @@ export class Tally {
   extraAttempts = 0;
   /** Of whole answers, from the request's last byte to the answer's first. */
   readonly firstByteMs: number[] = [];
-  /** Of those among them that needed more than one attempt. */
+  /** Of those among them that needed more than one attempt, and of those that needed but one. */
   readonly metMs: number[] = [];
+  readonly unmetMs: number[] = [];
   readonly complaints: Complaint[] = [];
 
   constructor(label: string) {

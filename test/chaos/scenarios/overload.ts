@@ -14,14 +14,18 @@ const SHARES = { 'wk-gold': 10, 'wk-plain': 45, 'wk-free': 45 } as const;
 /** Where the search begins, and how far each step goes. */
 const FIRST_RATE = 60;
 const STEP = 1.25;
+/** From the last rate that was well: the bounds below would be decided by where a larger step happened to fall. */
+const FINE_STEP = 1.06;
 const RATE_MAX = 20_000;
 /** A rate at which more than this is refused is beyond what the gateway can do. */
 const REFUSED_SHARE_MAX = 0.01;
+/** And one at which clients wait for longer: ten times what a round of a loop may take. */
+const FIRST_BYTE_MS_MAX = 300;
 const OVERLOAD = 3;
 /** A stream takes a second, so until then nobody knows what was taken in. */
 const WARM_SECONDS = 4;
 const WARM_UP_SECONDS = 2;
-const SETTLE_MS = 2000;
+const SETTLE_MS = 4000;
 const SAMPLE_MS = 500;
 /** Shorter runs are for counts, not for speed: what the gateway can do is not looked for, and this is beyond it anyway. */
 const JUDGED_SECONDS = 20;
@@ -48,8 +52,8 @@ export const overload: Scenario = {
   about:
     `Streams of ${EVENTS} events, ${GAP_MS} ms apart, arrive at a constant rate whatever becomes of them, from three ` +
     'consumers of different priority (10 % high, 45 % normal, 45 % low). One worker on a core of its own; provider and ' +
-    'load share another. First the rate is raised by a quarter at a time until more than 1 % are refused: the rate ' +
-    `before is the capacity. Then ${OVERLOAD} times of it arrives.`,
+    'load share another. First the rate is raised, by a quarter and at the end by 6 % at a time, until more than 1 % are refused ' +
+    `or wait ${FIRST_BYTE_MS_MAX} ms for their first byte: the rate before is the capacity. Then ${OVERLOAD} times of it arrives.`,
   longSeconds: 60,
   run: async ({ seconds, say }) => {
     const [gatewayCore, loadCore] = choosePair();
@@ -130,7 +134,8 @@ async function findCapacity(
   say: (line: string) => void,
 ): Promise<Capacity> {
   let best: Capacity | null = null;
-  for (let rate = FIRST_RATE; rate < RATE_MAX; rate *= STEP) {
+  let step = STEP;
+  for (let rate = FIRST_RATE; rate < RATE_MAX; ) {
     const arrivals = await arriveAt(rate);
     const all = mergeClasses(arrivals.classes);
     const perSecond = all.answered / arrivals.seconds;
@@ -139,8 +144,17 @@ async function findCapacity(
         `first byte p99 ${(all.firstByteP99Us / 1000).toFixed(1)} ms`,
     );
     const { refused, failed, sent } = all;
-    if (best !== null && refused + failed > REFUSED_SHARE_MAX * sent) return best;
-    best = readCapacity(rate, arrivals);
+    const isBeyond =
+      refused + failed > REFUSED_SHARE_MAX * sent || all.firstByteP99Us > FIRST_BYTE_MS_MAX * 1000;
+    if (best === null || !isBeyond) {
+      best = readCapacity(rate, arrivals);
+    } else if (step === FINE_STEP) {
+      return best;
+    } else {
+      step = FINE_STEP;
+      await pause(SETTLE_MS);
+    }
+    rate = best.rate * step;
   }
   throw new Error(`not overloaded by ${RATE_MAX} requests a second`);
 }

@@ -14,18 +14,10 @@ import { createTableBuffer, LimitTable } from '../../../src/limits/table.js';
 import { consumer, meter, together } from '../../helpers/limit-tables.js';
 import { createPricedConfig } from '../../helpers/price-config.js';
 import { createExchange } from '../../helpers/stage-fakes.js';
+import { createTarget } from '../../helpers/usage-exchanges.js';
 
 const HOUR_MS = 3_600_000;
-const TARGET = {
-  entryName: 'm',
-  position: 0,
-  index: 0,
-  provider: 'p',
-  model: null,
-  timeouts: null,
-  wholeMs: 0,
-  keepAliveMs: 0,
-};
+const TARGET = createTarget({ entryName: 'm', position: 0, index: 0, provider: 'p', model: null });
 
 interface Bench {
   readonly admission: Admission;

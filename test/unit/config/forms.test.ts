@@ -48,6 +48,14 @@ test('the forms of log.access', () => {
   }
 });
 
+test('the forms of log.sample', () => {
+  assert.equal(parse(MINIMAL).log.sample, 1);
+  for (const [form, expected] of Object.entries({ '0.01': 0.01, 1: 1, '1e-6': 1e-6 })) {
+    assert.equal(parse(`${MINIMAL}log: { sample: ${form} }\n`).log.sample, expected, form);
+  }
+  assert.equal(parse(`${MINIMAL}log: { sample: "\${A}" }\n`, { A: '0.5' }).log.sample, 0.5);
+});
+
 test('the default host of a bare port is public for listen, local for admin', () => {
   const config = parse(`${MINIMAL}listen: 80\nadmin: { port: 81 }\n`);
   assert.deepEqual([config.listen.host, config.admin.host], ['0.0.0.0', '127.0.0.1']);

@@ -44,7 +44,7 @@ test('defaults of the smallest file', () => {
     drainTimeoutMs: 60_000,
     upgradeDrainTimeoutMs: 600_000,
     metrics: { consumersMax: 1000 },
-    log: { level: 'info', access: true, client: false },
+    log: { level: 'info', access: true, client: false, sample: 1 },
     traces: null,
     debugToken: null,
     retry: { attemptsMax: 3, backoffMs: 100, backoffMsMax: 5000, budgetPercent: 20 },
@@ -111,7 +111,7 @@ test('every field', () => {
   assert.equal(config.accept, 'reuseport');
   assert.equal(config.stateDir, '/etc/weir/state');
   assert.equal(config.drainTimeoutMs, 90_000);
-  assert.deepEqual(config.log, { level: 'warn', access: false, client: true });
+  assert.deepEqual(config.log, { level: 'warn', access: false, client: true, sample: 0.25 });
   assert.equal(config.providers[0]?.apiKey, 'sk-secret');
   assert.deepEqual(config.providers[1], {
     name: 'b',

@@ -43,6 +43,10 @@ const FIFTH_LINE: Record<string, string[]> = {
   'drain_timeout:': [`5:1: drain_timeout: ${DURATION}; got nothing`],
   'drain_timeout: [1s]': [`5:16: drain_timeout: ${DURATION}; got a list`],
   'log: { access: maybe }': ['5:16: log.access: expected on or off; got "maybe"'],
+  'log: { sample: 0 }': ['5:16: log.sample: expected a number above 0 and up to 1; got 0'],
+  'log: { sample: -0.1 }': ['5:16: log.sample: expected a number above 0 and up to 1; got -0.1'],
+  'log: { sample: 1.5 }': ['5:16: log.sample: expected a number above 0 and up to 1; got 1.5'],
+  'log: { sample: 1% }': ['5:16: log.sample: expected a number above 0 and up to 1; got "1%"'],
   'log: info': ['5:6: log: expected a mapping; got a text'],
   'state_dir: 5': ['5:12: state_dir: expected the path of a directory; got 5'],
   'listen: here': [

@@ -82,6 +82,22 @@ test('one trial at a time over all workers: the second worker is told that it ca
   assert.equal(one!.isUsable(0, T + 1000), false);
 });
 
+test('an attempt out of turn that went well closes the target, and gives its place back', () => {
+  const { tables } = openHealth();
+  const [one, other] = tables;
+  failTimes(one!, 0, 3, T);
+  assert.equal(one!.noteAttempt(0, T + 10), false);
+  one!.noteFailure(0, T + 20);
+  assert.equal(one!.peek(0).state, OPEN);
+  assert.equal(one!.peek(0).ejections, 1);
+  assert.equal(other!.noteAttempt(0, T + 30), false);
+  other!.noteRevived(0, T + 40);
+  assert.equal(one!.isUsable(0, T + 40), true);
+  assert.equal(one!.places.count(0), 0);
+  other!.noteRevived(0, T + 41);
+  assert.equal(one!.places.count(0), 0);
+});
+
 test('only the trial’s own worker closes the target, or ejects it for longer', () => {
   const { tables } = openHealth();
   const [one, other] = tables;

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { type AccessRecord, createAccessLine } from '../../../src/observe/access-line.js';
 import { createLogger } from '../../../src/observe/logger.js';
+import { PrintedBefore } from '../../../src/observe/printed-before.js';
 import { createRedact } from '../../../src/observe/redact.js';
 
 const SECRET = 'sk-proj-T3BlbkFJ"\\/öabc123456';
@@ -23,9 +25,11 @@ const RECORD: AccessRecord = {
   durationMs: 2310.7,
   addedMs: 0.0412,
   ended: { by: 'upstream', phase: 'done', reason: 'complete' },
+  end: '--',
   error: null,
   attempts: null,
   usage: null,
+  sample: null,
 };
 
 function writeLine(record: AccessRecord, secrets: readonly string[] = [SECRET]): string {
@@ -62,6 +66,7 @@ test('the line has the documented fields, in the documented order', () => {
     ['duration_ms', 2310.7],
     ['added_ms', 0.041],
     ['ended', { by: 'upstream', phase: 'done', reason: 'complete' }],
+    ['end', '--'],
     ['msg', 'exchange'],
   ]);
 });
@@ -178,6 +183,19 @@ test('no text field of an access line can carry a secret, wherever it stands in 
   }
 });
 
+test('no part of a secret is left where a message was cut in the middle of it', () => {
+  const secret = 'a-secret-of-no-known-shape-which-is-long';
+  const redact = createRedact([SECRET, secret]);
+  for (let length = 8; length < secret.length; length += 1) {
+    const cut = `The model "it is ${secret.slice(0, length)}…" … is not known…`;
+    assert.equal(redact(cut), 'The model "it is [redacted]…" … is not known…');
+  }
+  assert.equal(redact('a-secret… and a-secret-'), '[redacted]… and a-secret-');
+  for (const text of ['…', 'a-secret-of-mine…', 'a-secre…', '…a-secret-of-no']) {
+    assert.equal(redact(text), text);
+  }
+});
+
 test('keys of callers, which Weir knows only as digests, are masked by their shape', () => {
   for (const key of [
     'sk-ant-api03-abcdefghijklmnop',
@@ -239,6 +257,79 @@ test('a text means the same whether or not it stood in a line before', () => {
     }
     write({ ...RECORD, path: SECRET, model: SECRET });
     assertNoSecret(lines.pop() ?? '', SECRET);
+  }
+});
+
+test('a line is the same after any other lines as it is alone', () => {
+  const choose = <T>(...values: readonly T[]): fc.Arbitrary<T> => fc.constantFrom(...values);
+  const record: fc.Arbitrary<AccessRecord> = fc.record({
+    id: choose('a-1', 'a-2'),
+    consumer: choose(null, 'team-a', 'team-ö', 'null'),
+    method: choose('POST', 'GET'),
+    path: choose('/v1/chat/completions', '/v1/"x"', `/${'y'.repeat(300)}`),
+    client: choose('', '192.0.2.1', '192.0.2.2'),
+    dialect: choose(null, 'openai', 'anthropic'),
+    model: choose(null, 'm', 'ü', SECRET),
+    targetModel: choose(null, 'm', 'n'),
+    provider: choose(null, 'p', 'q'),
+    status: choose(null, 200, 429),
+    requestBytes: choose(1, 20),
+    responseBytes: choose(0, 7),
+    firstByteMs: choose(null, 1.5),
+    durationMs: choose(2, 3.25),
+    addedMs: choose(null, 0.1),
+    ended: choose(
+      { by: 'upstream', phase: 'done', reason: 'complete' } as const,
+      { by: 'upstream', phase: 'streaming', reason: 'complete' } as const,
+      { by: 'downstream', phase: 'done', reason: 'aborted' } as const,
+    ),
+    end: choose('--', 'CD'),
+    error: choose(null),
+    attempts: choose(null),
+    usage: choose(null),
+    sample: choose(null),
+  });
+  const withoutTime = (line: string): string => line.replace(/"time":\d+/, '"time":0');
+  for (const showsClient of [false, true]) {
+    const lines: string[] = [];
+    const open = () =>
+      createAccessLine({ write: (line) => lines.push(line) }, createRedact([SECRET]), showsClient);
+    const used = open();
+    fc.assert(
+      fc.property(fc.array(record, { maxLength: 8 }), (records) => {
+        for (const each of records) {
+          used(each);
+          open()(each);
+          const [afterOthers = '', alone = ''] = lines.splice(0);
+          assert.equal(withoutTime(afterOthers), withoutTime(alone));
+          JSON.parse(alone);
+        }
+      }),
+    );
+  }
+});
+
+test('names that clients make up do not fill the memory', () => {
+  const printed = new PrintedBefore(
+    ({ path }) => path,
+    (one, other) => one.path === other.path,
+  );
+  for (let index = 0; index < 2000; index += 1) {
+    const path = `/${index}`;
+    for (let times = 0; times < 3; times += 1) {
+      assert.equal(printed.print(path, { ...RECORD, path }), path);
+    }
+    assert.ok(printed.size <= 512);
+  }
+});
+
+test('a line that stands for others says so, at the end of its fields', () => {
+  for (const sample of [0.01, 0.3, 1e-9]) {
+    const entries = Object.entries(parseLine({ ...RECORD, sample }));
+    assert.deepEqual(entries.slice(-2), [
+      ['sample', sample],
+      ['msg', 'exchange'],
+    ]);
   }
 });
 

@@ -44,6 +44,7 @@ test('a provider’s own error is a failure, a used-up limit is none', () => {
     failed.map(({ status }) => status),
     [503],
   );
+  assert.equal(failed[0]?.end, 'I-', 'nobody ended it');
   assert.deepEqual(slow, []);
 });
 

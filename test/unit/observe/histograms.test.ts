@@ -4,10 +4,19 @@ import {
   countUpTo,
   createHistogram,
   HistogramStore,
+  sumOverStatus,
+} from '../../../src/observe/histogram-store.js';
+import {
+  COUNTS,
   MEASURE,
-  OTHER_ROUTES,
+  OTHER_PLACES,
   WorkerHistograms,
 } from '../../../src/observe/histograms.js';
+import { STATUS_CLASSES } from '../../../src/observe/status-classes.js';
+
+test('a worker keeps as many counts as the library reads', () => {
+  assert.equal(createHistogram().countsArrayLength, COUNTS);
+});
 
 test('values out of range are kept at its ends', () => {
   const worker = new WorkerHistograms();
@@ -24,7 +33,7 @@ test('values out of range are kept at its ends', () => {
 test('a snapshot holds what changed, in full, and a lost one loses nothing', () => {
   const worker = new WorkerHistograms();
   worker.recordFirstByte(0, 1000);
-  worker.recordDuration(0, 2000);
+  worker.recordDuration(0, 2000, 0);
   worker.takeSnapshot(); // lost on the way
   worker.recordFirstByte(0, 1000);
   const store = new HistogramStore();
@@ -40,7 +49,7 @@ test('a snapshot holds what changed, in full, and a lost one loses nothing', () 
     2,
     'an empty snapshot leaves the last one standing',
   );
-  worker.recordDuration(0, 2000);
+  worker.recordDuration(0, 2000, 0);
   store.takeIn(0, worker.takeSnapshot());
   assert.equal(store.merge().find((s) => s.measure === MEASURE.duration)?.histogram.totalCount, 2);
 });
@@ -48,14 +57,14 @@ test('a snapshot holds what changed, in full, and a lost one loses nothing', () 
 test('the number of histograms is bounded, and no value is lost', () => {
   const worker = new WorkerHistograms(6);
   for (let route = 0; route < 50; route += 1) {
-    worker.recordDuration(route, 100);
+    worker.recordDuration(route, 100, 0);
     worker.recordFirstByte(route, 50);
   }
   const store = new HistogramStore();
   store.takeIn(0, worker.takeSnapshot());
   const merged = store.merge();
   assert.ok(merged.length <= 6);
-  assert.ok(merged.some((series) => series.route === OTHER_ROUTES));
+  assert.ok(merged.some((series) => series.place === OTHER_PLACES));
   for (const measure of [MEASURE.duration, MEASURE.firstByte]) {
     const counts = merged.filter((s) => s.measure === measure).map((s) => s.histogram.totalCount);
     assert.equal(
@@ -63,6 +72,40 @@ test('the number of histograms is bounded, and no value is lost', () => {
       50,
     );
   }
+});
+
+test('the bound holds whatever is measured, each measure and status apart', () => {
+  const histogramsMax = 40;
+  const worker = new WorkerHistograms(histogramsMax);
+  const values = 30;
+  for (let place = 0; place < values; place += 1) {
+    worker.recordFirstByte(place, 1000);
+    worker.recordFirstToken(place, 1000);
+    worker.recordOutputToken(place, 1000);
+    worker.recordEstimate(place, 1);
+    worker.recordQueue(place, 1000);
+    worker.recordConnect(place, 1000);
+    STATUS_CLASSES.forEach((_, status) => {
+      worker.recordDuration(place, 1000, status);
+    });
+    worker.recordAdded(1000);
+    worker.recordAddedBefore(1000);
+    worker.recordAddedAfter(1000);
+  }
+  const store = new HistogramStore();
+  while (worker.hasChanges) store.takeIn(0, worker.takeSnapshot());
+  const merged = store.merge();
+  assert.ok(merged.length <= histogramsMax, `${merged.length}`);
+  const counts = new Map<string, number>();
+  for (const { measure, status, histogram } of merged) {
+    const name = `${measure} ${status}`;
+    counts.set(name, (counts.get(name) ?? 0) + histogram.totalCount);
+  }
+  assert.equal(counts.size, Object.keys(MEASURE).length - 1 + STATUS_CLASSES.length);
+  assert.deepEqual(new Set(counts.values()), new Set([values]));
+  const sums = sumOverStatus(merged).filter(({ measure }) => measure === MEASURE.duration);
+  const all = sums.reduce((sum, { histogram }) => sum + histogram.totalCount, 0);
+  assert.equal(all, values * STATUS_CLASSES.length);
 });
 
 test('snapshots are read at any offset, and a cut one is refused', () => {
@@ -88,7 +131,7 @@ test('buckets are cumulative and hold values equal to their bound', () => {
 
 test('a snapshot in pieces is the whole one', () => {
   const worker = new WorkerHistograms();
-  for (let route = 0; route < 50; route += 1) worker.recordDuration(route, 100 + route);
+  for (let route = 0; route < 50; route += 1) worker.recordDuration(route, 100 + route, 0);
   const store = new HistogramStore();
   let pieces = 0;
   while (worker.hasChanges) {

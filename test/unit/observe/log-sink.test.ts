@@ -17,6 +17,8 @@ interface Report {
   readonly given: number;
   readonly lost: number;
   readonly pending: number;
+  /** Of finish(). */
+  readonly isClean: boolean;
 }
 
 function startChild(
@@ -133,3 +135,23 @@ test('a reader that is a little slow is not held up further', async () => {
   assert.ok(bytes > 6 * MB);
   assert.ok(performance.now() - startedMs < 5_000);
 });
+
+test('a process that ends waits for a slow reader, and not for one that stands still', async () => {
+  const options = { exit: 'finish', pendingBytesMax: 8 * MB, lines: 10_000 };
+  const slow = startChild(options, 'pipe');
+  for await (const _chunk of slow.child.stdout ?? []) {
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  assert.deepEqual(await readEnd(slow.report), { lost: 0, dropped: 0, isClean: true });
+  const standing = startChild(options, 'pipe');
+  await once(standing.child, 'exit');
+  standing.child.stdout?.destroy();
+  const { lost, ...rest } = await readEnd(standing.report);
+  assert.ok(lost > 0);
+  assert.deepEqual(rest, { dropped: 0, isClean: true });
+});
+
+async function readEnd(report: Promise<Report>) {
+  const { lost, dropped, isClean } = await report;
+  return { lost, dropped, isClean };
+}

@@ -11,7 +11,8 @@ import {
   createCounterLayout,
   statusSlot,
 } from '../../../src/observe/counters.js';
-import { HistogramStore, MEASURE, WorkerHistograms } from '../../../src/observe/histograms.js';
+import { HistogramStore } from '../../../src/observe/histogram-store.js';
+import { MEASURE, WorkerHistograms } from '../../../src/observe/histograms.js';
 import { listSecrets, Recorder } from '../../../src/observe/recorder.js';
 import { createRedact } from '../../../src/observe/redact.js';
 import { FULL, parse } from '../../helpers/config-files.js';
@@ -73,7 +74,14 @@ const ROUTE = layout.routesByModel.get('gpt-4o')?.[1];
 const COMPLETE: Ended = { by: 'upstream', phase: 'done', reason: 'complete' };
 const ABORTED: Ended = { by: 'downstream', phase: 'waiting', reason: 'aborted' };
 /** Times are those of the fake clock, which stands at 1000; an exchange starts at 1. */
-const ANSWERED = { readyMs: 2, sentMs: 4, headMs: 104, firstByteMs: 105, status: 200 };
+const ANSWERED = {
+  readyMs: 2,
+  sentMs: 4,
+  headMs: 104,
+  firstByteMs: 105,
+  answerReadMs: 104,
+  status: 200,
+};
 
 function errorOf(code: ErrorCode): GatewayError {
   return new GatewayError(code, 'detail');
@@ -104,6 +112,8 @@ test('an answer that is whole', (t) => {
     firstByte: [1, 104_000],
     duration: [1, 999_000],
     added: [1, 3000],
+    addedBefore: [1, 2000],
+    addedAfter: [1, 1000],
   });
   assert.deepEqual(
     [
@@ -177,8 +187,15 @@ test('before a route is known, refusals and aborts are counted for the worker al
 test('a client that leaves between the head and the first byte has no time to its first byte', (t) => {
   new FakeClock(t);
   const scene = new Scene();
-  const record = scene.end({ ...ANSWERED, firstByteMs: 0, target: TARGET }, ABORTED);
-  assert.deepEqual(scene.measured(), { duration: [1, 999_000], added: [1, 2000] });
+  const record = scene.end(
+    { ...ANSWERED, firstByteMs: 0, answerReadMs: 0, target: TARGET },
+    ABORTED,
+  );
+  assert.deepEqual(scene.measured(), {
+    duration: [1, 999_000],
+    added: [1, 2000],
+    addedBefore: [1, 2000],
+  });
   assert.deepEqual([record.firstByteMs, record.addedMs], [null, 2]);
 });
 

@@ -77,7 +77,7 @@ function makeLate(scene: Scene, running: number): void {
   ask(scene, 1, HIGH);
   for (let i = 0; i < 5; i += 1) {
     scene.gate.onTick();
-    scene.gate.onInterval({ lagMs: 100, workMs: 100, busyShare: 1 });
+    scene.gate.onInterval({ ms: 100, lagMs: 100, workMs: 100, busyShare: 1 });
   }
 }
 
@@ -101,13 +101,43 @@ test('while the loop is late the least important are refused first', (context) =
   assert.equal(scene.gate.closesConnections, false);
 });
 
+test('of a loop that is late, a round that goes on takes in less and less, until it is over', async (context) => {
+  const scene = createScene(context);
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  const told = (): string =>
+    [LOW, NORMAL, HIGH].map((consumer) => ask(scene, 100, consumer)[0]).join('');
+  makeLate(scene, 1000);
+  scene.clock.advance(BOUNDS.lagProbeMs);
+  await turn();
+  assert.equal(told(), 'ttt');
+  scene.clock.nowMs += 1.5 * OVERLOAD.loopLagMs + 1;
+  assert.equal(told(), 'rtt');
+  scene.clock.nowMs += 0.5 * OVERLOAD.loopLagMs;
+  assert.equal(told(), 'rrt');
+  scene.clock.nowMs += OVERLOAD.loopLagMs;
+  assert.equal(told(), 'rrr');
+  assert.equal(ask(scene, BOUNDS.exchangesKeptMin, LOW), 'taken');
+  await turn();
+  assert.equal(told(), 'ttt');
+});
+
+test('a round that goes on in a loop that was in time refuses nobody', async (context) => {
+  const scene = createScene(context);
+  scene.running = 1000;
+  ask(scene, 1, HIGH);
+  scene.clock.advance(BOUNDS.lagProbeMs);
+  await new Promise((resolve) => setImmediate(resolve));
+  scene.clock.nowMs += 5000;
+  assert.equal(ask(scene, 100_000, LOW), 'taken');
+});
+
 test('a loop that is late because others have the core refuses nobody', (context) => {
   const scene = createScene(context);
   scene.running = 1000;
   ask(scene, 1, HIGH);
   for (let i = 0; i < 50; i += 1) {
     scene.gate.onTick();
-    scene.gate.onInterval({ lagMs: 500, workMs: 40, busyShare: 1 });
+    scene.gate.onInterval({ ms: 100, lagMs: 500, workMs: 40, busyShare: 1 });
   }
   assert.equal(ask(scene, 2000, LOW), 'taken');
 });
@@ -118,7 +148,7 @@ test('when the loop keeps up again everybody is taken', (context) => {
   scene.running = 10;
   for (let i = 0; i < 25; i += 1) {
     scene.gate.onTick();
-    scene.gate.onInterval({ lagMs: 1, workMs: 1, busyShare: 0.1 });
+    scene.gate.onInterval({ ms: 100, lagMs: 1, workMs: 1, busyShare: 0.1 });
   }
   assert.equal(ask(scene, 100_000, LOW), 'taken');
 });

@@ -5,8 +5,20 @@ import { LagLimit, type LoopInterval, NO_LIMIT } from '../../../src/overload/lag
 
 const TARGET_MS = 50;
 const LATE_INTERVALS = 5;
-const LATE: LoopInterval = { lagMs: 100, busyShare: 1, inFlightMax: 1000, wasBinding: false };
-const CALM: LoopInterval = { lagMs: 1, busyShare: 0.2, inFlightMax: 500, wasBinding: false };
+const LATE: LoopInterval = {
+  ms: 100,
+  lagMs: 100,
+  busyShare: 1,
+  inFlightMax: 1000,
+  wasBinding: false,
+};
+const CALM: LoopInterval = {
+  ms: 100,
+  lagMs: 1,
+  busyShare: 0.2,
+  inFlightMax: 500,
+  wasBinding: false,
+};
 
 function createLate(): LagLimit {
   const lag = new LagLimit(TARGET_MS);
@@ -25,14 +37,14 @@ test('four late intervals are no overload, five in a row are', () => {
   assert.equal(lag.limit, 900);
 });
 
-test('three intervals that are very late are enough, and one long pause with what it left behind is not', () => {
+test('rounds of half a second are an overload as soon as there are two, and one long pause with what it left behind is none', () => {
   const drowning = new LagLimit(TARGET_MS);
-  const paused = new LagLimit(TARGET_MS);
-  for (let i = 0; i < 2; i += 1) drowning.take({ ...LATE, lagMs: 11 * TARGET_MS });
+  drowning.take({ ...LATE, ms: 5000, lagMs: 5000 });
   assert.equal(drowning.limit, NO_LIMIT);
-  drowning.take({ ...LATE, lagMs: 11 * TARGET_MS });
-  assert.equal(drowning.limit, 900);
-  for (const lagMs of [1000, 300, 90, 27]) paused.take({ ...LATE, lagMs });
+  drowning.take({ ...LATE, ms: 500, lagMs: 500 });
+  assert.equal(drowning.limit, 590);
+  const paused = new LagLimit(TARGET_MS);
+  for (const ms of [1000, 300, 90, 27]) paused.take({ ...LATE, ms, lagMs: ms });
   assert.equal(paused.limit, NO_LIMIT);
 });
 
@@ -69,11 +81,11 @@ test('it rises while somebody is refused, faster where the loop has time left', 
   const idle = createLate();
   const busy = createLate();
   for (let i = 0; i < 10; i += 1) {
-    idle.take({ lagMs: 5, busyShare: 0.5, inFlightMax: 900, wasBinding: true });
-    busy.take({ lagMs: 5, busyShare: 1, inFlightMax: 900, wasBinding: true });
+    idle.take({ ms: 100, lagMs: 5, busyShare: 0.5, inFlightMax: 900, wasBinding: true });
+    busy.take({ ms: 100, lagMs: 5, busyShare: 1, inFlightMax: 900, wasBinding: true });
   }
-  assert.ok(idle.limit > 1250 && idle.limit < 1400, String(idle.limit));
-  assert.ok(busy.limit > 930 && busy.limit < 950, String(busy.limit));
+  assert.ok(idle.limit > 1400 && idle.limit < 1500, String(idle.limit));
+  assert.ok(busy.limit > 1040 && busy.limit < 1080, String(busy.limit));
 });
 
 test('without a refusal there is no limit any more after two seconds', () => {

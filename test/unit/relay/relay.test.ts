@@ -120,7 +120,7 @@ test('a defect is told to the host, and after it nothing looks whole', () => {
     scene.downstream.send = FakeDownstream.prototype.send;
     throw thrown;
   };
-  assert.throws(() => scene.relay.onUpstreamEnd(), thrown);
+  assert.throws(() => scene.relay.onUpstreamEnd(1), thrown);
   scene.relay.onUpstreamFailure(thrown);
   assert.deepEqual(scene.faults, [thrown]);
   assert.equal(scene.downstream.ending, 'cut');
@@ -229,7 +229,7 @@ test('every order of events ends an exchange exactly once, and what looks whole 
           // A parser knows that a body of known length is over as soon as it has its last byte.
           if (given.length === contentLength) scene.end();
         } else if (step === 'turn' && !isUpstreamOver) {
-          scene.relay.onUpstreamTurn();
+          scene.relay.onUpstreamTurn(1);
         } else if (step === 'end' && hasHead && !isUpstreamOver) {
           if (method !== 'HEAD' && contentLength >= 0 && given.length < contentLength) continue;
           scene.end();

@@ -35,6 +35,19 @@ test('weighted: a target has the share that its weight says', () => {
   assert.ok(Math.abs(heavy - 7500) < 200, String(heavy));
 });
 
+test('weighted: turns are as even as weights allow, and each worker begins at a moment of its own', () => {
+  const targets = [{ weight: 4 }, { weight: 2 }, { weight: 1 }];
+  const beginnings = new Set<string>();
+  for (let seed = 1; seed <= 40; seed += 1) {
+    const scene = new BalanceScene({ balance: 'weighted', targets, seed });
+    beginnings.add(positions(scene, 7).join(''));
+    for (let round = 0; round < 50; round += 1) {
+      assert.deepEqual(scene.count(7), [4, 2, 1], `seed ${seed}, round ${round}`);
+    }
+  }
+  assert.ok(beginnings.size > 5, String(beginnings.size));
+});
+
 test('a throttled target is passed over in its share of the choices', () => {
   for (const balance of ['weighted', 'round-robin', 'least-busy', 'lowest-cost'] as const) {
     const scene = new BalanceScene({ balance, targets: [{}, {}] });
@@ -89,6 +102,21 @@ test('none may be used: the least bad is chosen once, and a second attempt finds
     assert.equal(scene.balancers.hasUsable(scene.entry, [], 0), true);
     assert.equal(scene.balancers.hasUsable(scene.entry, [3], 0), false);
   }
+});
+
+test('an ejected target is chosen by who has nobody else left, a drained one is not', () => {
+  for (const balance of ['weighted', 'round-robin', 'least-busy', 'hash'] as const) {
+    const scene = new BalanceScene({ balance, targets: [{}, { priority: 1 }, {}, {}] });
+    scene.unusable = new Set([1, 2, 3]);
+    scene.factors[2] = 0;
+    const choose = (tried: readonly number[]): number | undefined =>
+      scene.balancers.chooseEjected(scene.entry, createExchange(), tried, 0)?.position;
+    assert.equal(choose([0]), 3, balance);
+    assert.equal(choose([0, 3]), 1, balance);
+    assert.equal(choose([0, 1, 3]), undefined, balance);
+  }
+  const only = new BalanceScene({ balance: 'hash', targets: [{}] });
+  assert.equal(only.balancers.chooseEjected(only.entry, createExchange(), [], 0), null);
 });
 
 test('one target is chosen whatever its health, and never twice', () => {

@@ -61,6 +61,8 @@ function sample(atMs: number, answers: number): LiveSample {
     firstByte: null,
     duration: { count: 1, mean: 1, values: [12, 0, 0, 0, 340, 0, 0, 0] },
     added: null,
+    firstToken: null,
+    outputToken: null,
     limits: [
       {
         consumer: 'rich',

@@ -28,9 +28,11 @@ function tellOf(outcome: AttemptOutcome, isAnswered: boolean, retryAfterMs = -1)
       assert.equal(values[0], 7);
     };
   const health = {
-    isUsable: () => true,
-    weightFactor: () => 1,
-    noteAttempt: note('attempt'),
+    ...UNWATCHED_HEALTH,
+    noteAttempt: (...values: number[]): boolean => {
+      note('attempt')(...values);
+      return true;
+    },
     noteSuccess: note('success'),
     noteFailure: note('failure'),
     noteThrottled: note('throttled'),
@@ -73,16 +75,7 @@ test('an attempt is news when it failed, or is not the only one', () => {
 test('the list of attempts does not grow without end', () => {
   const inert = { begin: () => {}, end: () => {}, recordAnswer: () => {} };
   const nothing = () => {};
-  const health = {
-    isUsable: () => true,
-    weightFactor: () => 1,
-    noteAttempt: nothing,
-    noteSuccess: nothing,
-    noteFailure: nothing,
-    noteThrottled: nothing,
-    noteNothing: nothing,
-  };
-  const reports = new AttemptReports(8, health, inert, nothing);
+  const reports = new AttemptReports(8, UNWATCHED_HEALTH, inert, nothing);
   const exchange = createExchange();
   for (let made = 0; made < 100; made += 1) {
     reports.begin(exchange, TARGET, 0);

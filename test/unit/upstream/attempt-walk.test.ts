@@ -19,8 +19,9 @@ interface Setting {
   readonly more?: Readonly<Record<string, Partial<ModelConfig>>>;
   readonly anthropic?: readonly string[];
   readonly budget?: number;
-  /** Indexes of targets. */
+  /** Indexes of targets: ejected. */
   readonly outOfService?: readonly number[];
+  readonly drained?: readonly number[];
 }
 
 class Trip {
@@ -41,7 +42,9 @@ class Trip {
     const retry = { attemptsMax: 3, backoffMs: 1, backoffMsMax: 500, budgetPercent: 20 };
     const health = {
       ...UNWATCHED_HEALTH,
-      isUsable: (index: number) => setting.outOfService?.includes(index) !== true,
+      isUsable: (index: number) =>
+        setting.outOfService?.includes(index) !== true && setting.drained?.includes(index) !== true,
+      weightFactor: (index: number) => (setting.drained?.includes(index) === true ? 0 : 1),
     };
     const forwarder = {
       configOf: (name: string) => ({
@@ -168,4 +171,30 @@ test('a hedge goes to another target, or to a fallback, never to the same', () =
   const more = { m: { fallbacks: ['f'] } };
   assert.equal(beside({ models: { m: ['p'], f: ['r'] }, more }), 'r');
   assert.equal(beside({ models: { m: ['p', 'q'] }, budget: 0 }), undefined);
+});
+
+test('an ejected target is asked before another is asked a third time, and a drained one never', () => {
+  const two = { models: { m: ['p', 'q'] }, outOfService: [1] };
+  assert.equal(new Trip(two).failAll('overloaded'), 'p ~p q');
+  assert.equal(new Trip(two).failAll('first_byte_timeout'), 'p q');
+  assert.equal(new Trip(two).failAll('bad_request'), 'p');
+  assert.equal(new Trip({ models: two.models, drained: [1] }).failAll('overloaded'), 'p ~p ~p');
+  const three = { models: { m: ['p', 'q', 'r'] }, outOfService: [1, 2] };
+  assert.equal(new Trip(three).failAll('unauthorized'), 'p q r');
+  assert.equal(new Trip({ ...three, outOfService: [2] }).failAll('overloaded'), 'p q ~p');
+});
+
+test('a fallback that is in service comes before an ejected target', () => {
+  const setting = {
+    models: { m: ['p', 'q'], f: ['r'] },
+    more: { m: { fallbacks: ['f'] } },
+    outOfService: [1],
+  };
+  assert.equal(new Trip(setting).failAll('first_byte_timeout'), 'p f/r');
+  assert.equal(new Trip({ ...setting, outOfService: [1, 2] }).failAll('first_byte_timeout'), 'p q');
+});
+
+test('an ejected target of another dialect is not asked either', () => {
+  const setting = { models: { m: ['p', 'a', 'q'] }, anthropic: ['a'], outOfService: [1, 2] };
+  assert.equal(new Trip(setting).failAll('first_byte_timeout'), 'p q');
 });

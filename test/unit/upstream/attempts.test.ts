@@ -55,3 +55,31 @@ test('an exchange that is given up takes both calls along, and nothing is made a
   stage.clock.advance(1000);
   assert.equal(stage.calls.length, 2);
 });
+
+test('what came before the call that answers was waiting, and so was what that call waited for', (context) => {
+  const stage = new Stage(context, ['p', 'q']).start();
+  const begunMs = stage.clock.nowMs;
+  stage.call(0).send(begunMs + 7, 5);
+  assert.deepEqual(stage.sent, [[begunMs + 7, 5]]);
+  stage.clock.nowMs += 300;
+  stage.call(0).fail();
+  stage
+    .call(1)
+    .send(begunMs + 304, 3)
+    .head()
+    .data('x')
+    .end();
+  assert.deepEqual(stage.sent.slice(1), [[begunMs + 304, 303]]);
+});
+
+test('of a hedge that answers it is the time until it was made', (context) => {
+  const stage = new Stage(context, ['p', 'q'], 100).start();
+  const begunMs = stage.clock.nowMs;
+  stage.call(0).send(begunMs + 1, 0);
+  stage.clock.advance(200);
+  stage.call(1).send(stage.clock.nowMs, 4).head().data('data: token\n\n').end();
+  const [, waitedMs] = stage.sent.at(-1) ?? [0, 0];
+  assert.equal(stage.sent.length, 2);
+  // The clock stood at a tick when the hedge was made.
+  assert.ok(waitedMs >= 104 && waitedMs < 204, `${waitedMs}`);
+});

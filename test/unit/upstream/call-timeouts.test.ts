@@ -45,6 +45,7 @@ class Scene {
       target: '/v1/x',
       headerLines: '',
       pieces: [],
+      place: null,
       upload: this.upload,
       isRepeatable: true,
       bodyBytes: -1,
@@ -162,7 +163,7 @@ test('an upload that goes on puts the first byte and the first token off', (t) =
 test('a call that is over waits for nothing', (t) => {
   const ends = [
     (scene: Scene): void => scene.call.cancel(),
-    (scene: Scene): void => scene.head().call.onEnd(),
+    (scene: Scene): void => scene.head().call.onEnd(scene.clock.nowMs),
     (scene: Scene): void => scene.head().call.cancel(),
   ];
   for (const end of ends) {

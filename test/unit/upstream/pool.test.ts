@@ -109,6 +109,9 @@ for (const engine of ENGINES) {
     assert.equal(harness.queued, 0);
     harness.provider.close();
     await server.stop();
+    // What the one call waited for its connection, and the others in the queue, is what they tell when they are sent.
+    const waited = calls.map(({ waitedMs }) => waitedMs);
+    assert.deepEqual(waited, [...harness.connectMs, ...harness.queueMs]);
   });
 
   test(`${engine}: a connection that has died does not strand those who wait for it`, async () => {

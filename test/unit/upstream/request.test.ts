@@ -272,6 +272,7 @@ test('the head says how long the body is, exactly where it must', () => {
     target: '/x',
     headerLines: '\r\na: b',
     pieces: [],
+    place: null,
     upload: null,
     isRepeatable: true,
     bodyBytes: 0,

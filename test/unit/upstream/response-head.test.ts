@@ -145,6 +145,14 @@ test('the status line keeps the provider’s words if they are plain text', () =
   assert.equal(formatStatus(799), '799 Unknown');
 });
 
+test('a status of no class is malformed', () => {
+  for (const line of ['HTTP/1.1 099 No', 'HTTP/1.1 600 OK', 'HTTP/1.1 999 Denied']) {
+    assert.throws(() => parse([], line), MalformedResponse, line);
+  }
+  assert.equal(parse([], 'HTTP/1.1 599 Gone').status, 599);
+  assert.throws(() => readHeaders(600, 'OK', 'a: b\r\n'), MalformedResponse);
+});
+
 test('what another engine has parsed is judged by the same rules', () => {
   const head = readHeaders(200, 'OK', 'content-length: 5\r\nconnection: close\r\na: b\r\n');
   assert.deepEqual([head.contentLength, head.closes, head.lines], [5, true, 'a: b\r\n']);

@@ -83,7 +83,7 @@ const VALID: readonly (readonly [text: string, told: string, talk?: Conversation
   ],
   ['HTTP/1.0 200 OK\r\ncontent-length: 1\r\n\r\nx', '200 x true error null left 0'],
   ['HTTP/1.1 200\r\ncontent-length: 1\r\n\r\nx', '200 x true error null left 0'],
-  ['HTTP/1.1 999 \xe9\r\ncontent-length: 1\r\n\r\nx', '999 x true error null left 0'],
+  ['HTTP/1.1 599 \xe9\r\ncontent-length: 1\r\n\r\nx', '599 x true error null left 0'],
   [
     `${OK}content-length: 1\r\n\r\nx${CHUNKED}1\r\ny\r\n0\r\n\r\n${OK}content-length: 3\r\n\r\n${OK}\r\nz`,
     '200 x true | 200 y true | 200  true | 200 z true error null left 0',
