@@ -9,11 +9,11 @@ const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: '
 
 /** @typedef {{ pid: number, parent: number, cpuTicks: number }} ProcessStat */
 
-/** @param {number} pid @param {string} place in /proc @returns {ProcessStat | null} */
-function readStat(pid, place = String(pid)) {
+/** @param {number} pid @returns {ProcessStat | null} */
+function readStat(pid) {
   let text;
   try {
-    text = readFileSync(`/proc/${place}/stat`, 'latin1');
+    text = readFileSync(`/proc/${pid}/stat`, 'latin1');
   } catch {
     return null; // It ended between the listing and now.
   }
@@ -36,20 +36,67 @@ function readTree(root) {
 }
 
 /**
- * Starts counting; the function that it returns tells the microseconds of CPU since then. Threads that
- * ended in between are still in their process's sum; a process that ended is not, so that is an error.
+ * What each thread of a process has run, in microseconds. The ticks of `stat` are 10 ms each, which is 2 % of what a
+ * round of two seconds on a shared core is.
+ * @param {number} pid
+ * @returns {Map<string, number>}
+ */
+function readThreads(pid) {
+  /** @type {Map<string, number>} */
+  const threads = new Map();
+  for (const tid of readdirSync(`/proc/${pid}/task`)) {
+    try {
+      const [ranNs] = readFileSync(`/proc/${pid}/task/${tid}/schedstat`, 'latin1').split(' ');
+      threads.set(tid, Number(ranNs) / 1000);
+    } catch {
+      // It ended between the listing and now.
+    }
+  }
+  return threads;
+}
+
+/** @param {number} root */
+function readUsed(root) {
+  return readTree(root).map((stat) => ({ ...stat, threads: readThreads(stat.pid) }));
+}
+
+/** @typedef {ReturnType<typeof readUsed>[number]} Used */
+
+/** @param {Used | undefined} before @param {Used} after @returns {number[]} by thread */
+function subtract(before, after) {
+  return [...after.threads].map(([tid, us]) => us - (before?.threads.get(tid) ?? 0));
+}
+
+/** @param {Used | undefined} before @param {Used} after */
+function countProcess(before, after) {
+  const hasEnded = [...(before?.threads.keys() ?? [])].some((tid) => !after.threads.has(tid));
+  // Only the process's own sum still has what a thread that ended has used.
+  return hasEnded
+    ? ((after.cpuTicks - (before?.cpuTicks ?? 0)) / ticksPerSecond) * 1e6
+    : subtract(before, after).reduce((sum, us) => sum + us, 0);
+}
+
+/**
+ * Starts counting; the function that it returns tells the microseconds of CPU since then. A process that ended in between
+ * would be missing, so that is an error.
  * @param {number} root
  */
 export function startCpuCount(root) {
-  const before = readTree(root);
+  const before = readUsed(root);
   return () => {
-    const after = readTree(root);
+    const after = readUsed(root);
     for (const { pid } of before)
-      if (!after.some((stat) => stat.pid === pid))
+      if (!after.some((used) => used.pid === pid))
         throw new Error(`process ${pid} of the proxy ended while it was measured`);
-    const sum = (/** @type {ProcessStat[]} */ tree) =>
-      tree.reduce((n, stat) => n + stat.cpuTicks, 0);
-    return ((sum(after) - sum(before)) / ticksPerSecond) * 1e6;
+    return after.reduce(
+      (sum, used) =>
+        sum +
+        countProcess(
+          before.find(({ pid }) => pid === used.pid),
+          used,
+        ),
+      0,
+    );
   };
 }
 
@@ -58,19 +105,16 @@ export function startCpuCount(root) {
  * @param {number} root
  */
 export function startThreadCount(root) {
-  const before = readThreads(root);
-  return () => {
-    const used = [...readThreads(root)].map(([tid, ticks]) => ticks - (before.get(tid) ?? 0));
-    return (Math.max(...used) / ticksPerSecond) * 1e6;
-  };
-}
-
-/** CPU ticks by thread. @param {number} root @returns {Map<number, number>} */
-function readThreads(root) {
-  const threads = readTree(root).flatMap(({ pid }) =>
-    readdirSync(`/proc/${pid}/task`).map((tid) => readStat(Number(tid), `${pid}/task/${tid}`)),
-  );
-  return new Map(threads.flatMap((stat) => (stat === null ? [] : [[stat.pid, stat.cpuTicks]])));
+  const before = readUsed(root);
+  return () =>
+    Math.max(
+      ...readUsed(root).flatMap((used) =>
+        subtract(
+          before.find(({ pid }) => pid === used.pid),
+          used,
+        ),
+      ),
+    );
 }
 
 /**
