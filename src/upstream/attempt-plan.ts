@@ -16,13 +16,15 @@ export interface EntryPlan {
   readonly hedges: DeadlineList | null;
   /** Names of other entries, by the `fallback` of the class of a failure. */
   readonly chains: Readonly<Record<'any' | 'context' | 'content', readonly string[]>>;
-  /** Whatever happens, there is one attempt at one target. */
+  /** Whatever happens, there is one attempt. */
   readonly isSingle: boolean;
 }
 
 export class AttemptPlans {
   /** For error answers that are read to their end. */
   readonly patience: DeadlineList;
+  /** Some model's targets are chosen by how quick they were; else nobody asks. */
+  readonly comparesPace: boolean;
   /** By `ModelEntry.number`. */
   readonly #plans: readonly EntryPlan[];
 
@@ -33,6 +35,7 @@ export class AttemptPlans {
     deadlines: Deadlines,
   ) {
     this.patience = deadlines.shareList('discarded', BOUNDS.discardedAnswerMs);
+    this.comparesPace = config.models.some(({ balance }) => balance === 'least-latency');
     const models = new Map(config.models.map((model) => [model.name, model]));
     this.#plans = entries.map(({ name }) =>
       createPlan(models.get(name)!, config.retry.backoffMsMax, deadlines),
@@ -53,7 +56,6 @@ function createPlan(model: ModelConfig, backoffMsMax: number, deadlines: Deadlin
     backoffMsMax,
     hedges: hedgeMs === null ? null : deadlines.shareList('hedge', hedgeMs),
     chains: { any: fallbacks, context: contextFallbacks, content: contentFallbacks },
-    isSingle:
-      model.targets.length === 1 && retry.attemptsMax === 1 && chained === 0 && hedgeMs === null,
+    isSingle: retry.attemptsMax === 1 && chained === 0 && hedgeMs === null,
   };
 }

@@ -154,8 +154,7 @@ export class Attempts extends WaitingAttempt implements UpstreamObserver, HedgeO
     const wasBegun = exchange.firstByteMs > 0;
     this.#relay.onUpstreamEnd(readMs);
     const atMs = wasBegun || exchange.firstByteMs === 0 ? nowMs() : exchange.firstByteMs;
-    this.report('ok', true, -1, atMs);
-    this.parts.reports.recordAnswer(exchange, this.target, this.sentMs, this.headMs, atMs);
+    this.reportWhole(atMs);
   }
 
   onUpstreamFailure(failure: unknown): void {

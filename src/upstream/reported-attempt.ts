@@ -82,6 +82,15 @@ export abstract class ReportedAttempt {
     }
   }
 
+  /** The answer was passed on whole. */
+  protected reportWhole(atMs: number): void {
+    this.report('ok', true, -1, atMs);
+    const { plans, reports } = this.parts;
+    if (plans.comparesPace) {
+      reports.recordAnswer(this.exchange, this.target, this.sentMs, this.headMs, atMs);
+    }
+  }
+
   #trace(outcome: AttemptOutcome, endedMs: number): void {
     const { exchange, target, startedMs, sentMs, head, headMs } = this;
     const answered = head === null ? { headMs: 0, status: 0 } : { headMs, status: head.status };
