@@ -1,14 +1,14 @@
 /**
  * What it costs that a call could go elsewhere, while nothing fails: three targets with retries and breakers beside one
- * plain target, the same bytes to the same mock. The difference is a microsecond, so that there are many short rounds. They
- * are loaded one after the other: at the same time on the same core each would find its caches full of the others' each
- * time it comes up, and what is asked is what it costs a worker that has its core to itself.
+ * plain target, the same bytes to the same mock. As with policies the difference is a microsecond or two, so that all
+ * gateways are loaded at the same time on the same core, and each one's CPU time is counted. One after the other each
+ * would find its caches its own and differ by less, but by far less than a neighbour makes of it.
  */
 import { loadRequests, loadStreams } from '../load.js';
 import { startWeir } from '../proxies.js';
 import { pickPerContender, spreadOfRatios, spreadPerContender } from '../statistics.js';
 import { BOUNDS, judge } from './context.js';
-import { interleave, warm, warmWithRequests, withRunning } from './interleave.js';
+import { measureTogether, warm, warmWithRequests, withRunning } from './interleave.js';
 
 /** For each process. */
 const CONNECTIONS = 32;
@@ -17,11 +17,9 @@ const EVENTS = 100;
 const GAP_MS = 10;
 
 /** The bound lies within what neighbours on a machine do; few rounds would decide it by chance. */
-const ROUNDS_MIN = 32;
-const ROUND_SECONDS = 1;
+const ROUNDS_MIN = 16;
 /** So often all are started anew, in turned order: what V8 has made of one process makes a difference of some percent. */
 const STARTS = 4;
-const WARM_SECONDS_MAX = 6;
 
 const PLAIN = 'one plain target';
 const THREE = 'three targets, retry, breaker';
@@ -91,11 +89,11 @@ async function compare(context, kind, load, countUnits) {
         await warmWithRequests(each, context.cores.load);
         const loadOnce = async (/** @type {import('./interleave.js').Running} */ { proxy }) =>
           countUnits(await load(proxy.port, 1));
-        await warm(each, loadOnce, tell, WARM_SECONDS_MAX);
+        await warm(each, loadOnce, tell);
       }
       const measure = (/** @type {import('./interleave.js').Running} */ { proxy }) =>
-        load(proxy.port, ROUND_SECONDS);
-      return interleave(running, Math.ceil(roundsInAll / startsInAll), measure, tell);
+        load(proxy.port, options.seconds);
+      return measureTogether(running, Math.ceil(roundsInAll / startsInAll), measure, tell);
     });
     for (const [name, measured] of Object.entries(measuredOnce)) rounds[name]?.push(...measured);
     starts.reverse();
@@ -128,7 +126,7 @@ export async function runTargets(context) {
   ];
   return {
     name: 'targets',
-    how: `The requests of json and sse, to a process with one plain target (one attempt, no breaker), to one with three targets, retries and breakers as by default, and to one that has a hedge of 2 s and chooses by latency besides. Nothing fails. One after the other on the same core, in turned order, ${ROUND_SECONDS} s each, all started ${STARTS} times, ${CONNECTIONS} connections or ${STREAMS} streams each; all targets are the same mock. Every byte of a stream compared.`,
+    how: `The requests of json and sse, to a process with one plain target (one attempt, no breaker), to one with three targets, retries and breakers as by default, and to one that has a hedge of 2 s and chooses by latency besides. Nothing fails. All at the same time on the same core, started ${STARTS} times in turned order, ${CONNECTIONS} connections or ${STREAMS} streams each; all targets are the same mock. Every byte of a stream compared.`,
     lines: compared.flatMap(({ lines }) => lines),
     judged: compared.map(({ judged }) => judged),
     raw: compared.map(({ raw }) => raw),
