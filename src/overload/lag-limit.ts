@@ -38,6 +38,8 @@ const CALM_INTERVALS = 20;
 const FIRST_STEP = 0.9;
 /** Down at most so much in a hundred milliseconds: where a round takes twice what it may, or longer. */
 const DOWN_SHARE = 0.2;
+/** By a late interval after one that was not, at most to so much: a pause is over as soon as it is seen. */
+const FIRST_DOWN = 0.95;
 /** And at most to so much at once. */
 const STEP_MIN = 0.5;
 /** Up by so much of the limit in an interval: with a loop that is all busy, and more with one that is not. */
@@ -62,17 +64,18 @@ export class LagLimit {
 
   take(interval: LoopInterval): void {
     const isLate = interval.lagMs > this.targetMs;
+    const isFirst = this.#lateMs === 0;
     if (!isLate) this.#lateMs = 0;
-    else
-      this.#lateMs += this.#lateMs === 0 ? Math.min(interval.ms, FIRST_LATE_MS_MAX) : interval.ms;
+    else this.#lateMs += isFirst ? Math.min(interval.ms, FIRST_LATE_MS_MAX) : interval.ms;
     if (this.#limit === NO_LIMIT) {
       if (this.#lateMs >= LATE_MS_MIN) {
-        this.#setBelow(interval.inFlightMax, scaleStep(FIRST_STEP, interval.ms));
+        this.#setBelow(interval, scaleStep(FIRST_STEP, interval.ms));
       }
     } else if (isLate) {
       this.#calmIntervals = 0;
       const excess = Math.min(1, (interval.lagMs - this.targetMs) / this.targetMs);
-      this.#setBelow(interval.inFlightMax, scaleStep(1 - DOWN_SHARE * excess, interval.ms));
+      const step = scaleStep(1 - DOWN_SHARE * excess, interval.ms);
+      this.#setBelow(interval, isFirst ? Math.max(FIRST_DOWN, step) : step);
     } else {
       this.#rise(interval);
     }
@@ -92,7 +95,10 @@ export class LagLimit {
     }
   }
 
-  #setBelow(exchanges: number, share: number): void {
+  /** A limit that somebody was refused for is what keeps the rest down, though lower priorities have but a part of it. */
+  #setBelow({ inFlightMax, wasBinding }: LoopInterval, share: number): void {
+    const isBinding = wasBinding && this.#limit !== NO_LIMIT;
+    const exchanges = isBinding ? Math.max(inFlightMax, this.#limit) : inFlightMax;
     this.#limit = Math.min(this.#limit, Math.max(BOUNDS.exchangesKeptMin, exchanges * share));
   }
 }

@@ -108,3 +108,23 @@ test('a refusal or a late interval begins the two seconds anew', () => {
   lag.take(CALM);
   assert.equal(lag.limit, NO_LIMIT);
 });
+
+test('one pause cuts the limit by more than a twentieth, or the next late interval by no more', () => {
+  const lag = createLate();
+  lag.take({ ...CALM, wasBinding: true });
+  const before = lag.limit;
+  lag.take({ ...LATE, lagMs: 1000, inFlightMax: before, wasBinding: true });
+  assert.equal(lag.limit, Math.floor(before * 0.95));
+  lag.take({ ...LATE, lagMs: 1000, inFlightMax: before, wasBinding: true });
+  assert.equal(lag.limit, Math.floor(before * 0.8));
+});
+
+test('a limit of which low priorities have but a part falls by that part, where it should fall by a hundredth', () => {
+  const lag = createLate();
+  const late = { ...LATE, lagMs: TARGET_MS * 1.05, inFlightMax: 900 * 0.85 };
+  lag.take({ ...late, wasBinding: true });
+  assert.equal(lag.limit, 891);
+  // Nobody was refused: it is no limit that keeps the rest down, but what comes.
+  lag.take({ ...late, wasBinding: false });
+  assert.equal(lag.limit, Math.floor(900 * 0.85 * 0.99));
+});
