@@ -93,7 +93,7 @@ export function renderConformance(): string {
     : '_Not measured yet._\n';
   return `# HTTP/1.1, beside nginx and HAProxy
 
-<!-- Printed from docs/endurance/conformance-grid.json, which \`npm run endure -- --only conformance --write-docs\`
+<!-- Printed from docs/endurance/conformance-grid.json, which \`npm run endure:node24 -- --only conformance --write-docs\`
 writes, by \`npm run docs\`. -->
 
 Every request of these tables is sent raw, on a connection of its own, with a harmless one behind it, through Weir, nginx
@@ -110,9 +110,10 @@ alone that there was no answer. “smuggled” counts requests that the upstream
 were neither answered nor closed within 20 s. nginx and HAProxy are set up plainly as reverse proxies
 (\`test/helpers/rival-proxies.ts\`), with 10 s for a slow client; both have settings that make them stricter.
 
-The table shows the file of uWebSockets.js for Node 20, which leaves many malformed heads without an answer until its timer
-closes the connection: by the score Weir is then below nginx, and P-34 does not hold. The file for Node 24, which the
-Dockerfile ships, answers most of them; \`npm run test:node24 -- test/chaos/conformance\` prints its counts.
+The table shows what ships, Node 24 on Debian 13 (\`npm run endure:node24 -- --only conformance --write-docs\`). The file of
+uWebSockets.js for Node 20 leaves 27 malformed heads without an answer until its timer closes the connection: with it Weir
+has a score of 134, below nginx, and P-34 does not hold; nothing is smuggled there either. \`npm test -- test/chaos/conformance\`
+prints the counts for the Node that it runs on.
 
 What Weir does not do as asked is uWebSockets.js’s parser, into which JavaScript does not see; the list with a reason for
 each stands in \`test/chaos/conformance.test.ts\`. Nothing of it reaches a provider: what Weir forwards it frames anew,

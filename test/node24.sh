@@ -3,6 +3,7 @@
 # calls and another HTTP parser than on Node 20. Called by `npm run test:node24` and `.ci/run`; needs
 # root and Linux. Arguments are those of `npm test`; without any, everything on real sockets runs but what takes long
 # (soak, memory) and what rests on nothing that differs there (the SDKs, the browser, Prometheus, tokens, usage, traces).
+# `--endure` as the first one runs a scenario in its long form instead, with the arguments of `npm run endure`.
 #
 #   WEIR_CI_CACHE       where the Debian tree is kept (default /var/cache/weir-ci)
 #   WEIR_DEBIAN_MIRROR  where Debian comes from (default: where this machine's apt gets it)
@@ -17,9 +18,11 @@ set -euo pipefail
 node_version=24.21.0
 suite=trixie
 # A change of this list makes a new tree. openssl makes certificates for the tests, iproute2 sees to a namespace's network,
-# haproxy is a balancer in front.
-packages=openssl,iproute2,haproxy
+# haproxy is a balancer in front, and nginx what Weir's conformance is compared with.
+packages=openssl,iproute2,haproxy,nginx
 default_tests=(test/wire test/promises)
+# What differs most between the two Nodes is the parser.
+more_tests=(test/chaos/conformance.test.ts)
 left_out='^test/promises/(soak|memory|overload-memory|sdk|dashboard|metrics|usage|traces|top|timeouts-tokens|limits-(callers|tokens)|failure-classes|keys)[-.]'
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -57,6 +60,13 @@ if [[ ${1:-} == --inside ]]; then
     fixtures_inside=/weir/shared/fixtures
     bind_read_only "$fixtures" "$tree$fixtures_inside"
   fi
+  program=test/run.mjs
+  if [[ ${1:-} == --endure ]]; then
+    shift
+    program=.test-build/test/chaos/run.js
+    # Where `--write-docs` writes.
+    mount --bind "$repository/docs/endurance" "$tree/weir/repository/docs/endurance"
+  fi
   # What a test writes goes to /tmp and is gone afterwards: the tree serves the next run unchanged.
   mount -o remount,bind,ro "$tree"
   settings=()
@@ -68,7 +78,7 @@ if [[ ${1:-} == --inside ]]; then
   chroot "$tree" /usr/bin/env -i \
     HOME=/tmp PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin LANG=C.UTF-8 \
     "${settings[@]}" WEIR_FIXTURES="$fixtures_inside" \
-    node /weir/repository/test/run.mjs "$@" || status=$?
+    node "/weir/repository/$program" "$@" || status=$?
   exit "$status"
 fi
 
@@ -150,7 +160,8 @@ if [[ $# -eq 0 ]]; then
       [[ ! -e $file || $name =~ $left_out ]] || set -- "$@" "$name"
     done
   done
-  [[ $# -gt 0 ]] || fail "no tests in ${default_tests[*]}"
+  set -- "$@" "${more_tests[@]}"
+  [[ $# -gt ${#more_tests[@]} ]] || fail "no tests in ${default_tests[*]}"
 fi
 echo "node24: Debian $(cat "$tree/etc/debian_version"), tests: $*"
 fixtures=$(realpath -m "${WEIR_FIXTURES:-$repository/../shared/fixtures}")
