@@ -35,6 +35,7 @@ export const BOUND_TABLE = {
   logFlushMs: bound(50, 'ms', 'The longest that a log line waits in a worker.'),
   logPendingBytesMax: bound(8 * MB, 'bytes', 'Log lines of a worker that are not written yet, in memory that it shares with the primary; beyond it lines are dropped and counted, never waited for.'),
   workerReadyMs: bound(10_000, 'ms', 'The longest that a worker may take to listen before the start is given up.'),
+  chosenPortTriesMax: bound(10, 'count', 'Ports that are tried where the configuration says port 0, before the system chooses one.'),
   stopListeningMs: bound(1_000, 'ms', 'The longest that a drain waits for every worker to stop listening before the first tells its clients to connect elsewhere; a worker takes a turn of its loop for it.'),
   lingerMs: bound(250, 'ms', 'After the last answer of a worker that drains, for clients to take the end of it; then their connections are closed.'),
   watchdogMs: bound(5_000, 'ms', 'After the time for draining is over; a process that has not ended by then kills itself.'),

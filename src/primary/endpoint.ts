@@ -2,9 +2,11 @@
  * Tries the public address before any worker listens there. With SO_REUSEPORT a second gateway would share the port
  * in silence, and uWebSockets.js does not say why it can't listen; so the operator is told here, in one line.
  */
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { formatAddress } from '../config/address.js';
 import type { ListenAddress } from '../config/model.js';
+import { BOUNDS } from '../core/bounds.js';
 import { OperatorError } from '../core/errors.js';
 import type { Inheritance } from '../supervisor/protocol.js';
 
@@ -29,10 +31,32 @@ export function describeListenError(
 }
 
 /**
- * @returns the port, chosen by the system where the configuration says 0.
+ * Where ports are taken from when the configuration says 0. Not from the range that Linux gives to outgoing connections
+ * (`ip_local_port_range`, from 32768 on), as it would by itself: one of those may have the port before a worker listens.
+ */
+const CHOSEN_FROM = 10_000;
+const CHOSEN_TO = 32_767;
+
+/**
+ * @returns the port, chosen by chance where the configuration says 0.
  * @throws OperatorError when the address can't be listened on.
  */
-export function probeAddress(address: ListenAddress): Promise<number> {
+export async function probeAddress(address: ListenAddress): Promise<number> {
+  if (address.port === 0) {
+    for (let tries = 0; tries < BOUNDS.chosenPortTriesMax; tries += 1) {
+      const port = randomInt(CHOSEN_FROM, CHOSEN_TO);
+      const isFree = await probePort({ ...address, port }).then(
+        () => true,
+        () => false,
+      );
+      if (isFree) return port;
+    }
+  }
+  // Where none was free the system may choose, or says what is wrong with the address.
+  return probePort(address);
+}
+
+function probePort(address: ListenAddress): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', (error: NodeJS.ErrnoException) => {

@@ -57,8 +57,6 @@ const front =
 /** What clients connect to. */
 const door = front ?? listener;
 
-process.on('uncaughtException', (error) => runtime.onFault(null, error));
-
 const gate = new Gate(start.gate);
 const drain = new Drain(door, runtime, (cut) => {
   send({ kind: 'drained', cut });
@@ -123,6 +121,8 @@ if (start.port !== null) {
   if (front === null) listener.listen(host, start.port);
   else await front.listen({ host, port: start.port });
 }
+// Not before it listens: what goes wrong until then ends the thread, and the start with it, at once.
+process.on('uncaughtException', (error) => runtime.onFault(null, error));
 send({
   kind: 'listening',
   descriptor: start.port === null ? listener.getDescriptor() : null,
