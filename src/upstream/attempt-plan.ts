@@ -16,7 +16,7 @@ export interface EntryPlan {
   readonly hedges: DeadlineList | null;
   /** Names of other entries, by the `fallback` of the class of a failure. */
   readonly chains: Readonly<Record<'any' | 'context' | 'content', readonly string[]>>;
-  /** Whatever happens, there is one attempt. */
+  /** Whatever happens, there is one attempt at one target. */
   readonly isSingle: boolean;
 }
 
@@ -56,6 +56,8 @@ function createPlan(model: ModelConfig, backoffMsMax: number, deadlines: Deadlin
     backoffMsMax,
     hedges: hedgeMs === null ? null : deadlines.shareList('hedge', hedgeMs),
     chains: { any: fallbacks, context: contextFallbacks, content: contentFallbacks },
-    isSingle: retry.attemptsMax === 1 && chained === 0 && hedgeMs === null,
+    // Of several targets one attempt still tells which is well, by bodies and streams too, and which is quick.
+    isSingle:
+      model.targets.length === 1 && retry.attemptsMax === 1 && chained === 0 && hedgeMs === null,
   };
 }

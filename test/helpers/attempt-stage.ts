@@ -1,6 +1,7 @@
 /** Attempts between a relay and calls that are both made up. */
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
+import type { ModelConfig } from '../../src/config/model.js';
 import { Deadlines } from '../../src/core/deadlines.js';
 import { GatewayError } from '../../src/core/errors.js';
 import type { Phase } from '../../src/exchange.js';
@@ -83,15 +84,23 @@ export class AttemptStage {
   readonly sent: (readonly [atMs: number, waitedMs: number])[] = [];
   readonly exchange = createExchange({ contentLength: 2 });
   readonly outcomes: string[] = [];
+  /** Places of targets whose pace was measured. */
+  readonly paced: number[] = [];
   heldBytes = 0;
   readonly attempts: Attempts;
 
-  constructor(context: TestContext, providers: readonly string[], hedgeMs: number | null = null) {
+  constructor(
+    context: TestContext,
+    providers: readonly string[],
+    hedgeMs: number | null = null,
+    balance: ModelConfig['balance'] = 'weighted',
+  ) {
     this.clock = new FakeClock(context);
     const config = createRoutesConfig({ m: providers });
     const models = config.models.map((model) => ({
       ...model,
       hedgeMs,
+      balance,
       retry: { attemptsMax: 3, backoffMs: 1 },
     }));
     const retry = { attemptsMax: 3, backoffMs: 1, backoffMsMax: 500, budgetPercent: 100 };
@@ -110,6 +119,12 @@ export class AttemptStage {
         return call;
       },
     };
+    const load = {
+      ...UNWATCHED_LOAD,
+      recordAnswer: (index: number): void => {
+        this.paced.push(index);
+      },
+    };
     const table = new ModelTable({ providers: config.providers, models });
     const parts = {
       forwarder,
@@ -123,7 +138,7 @@ export class AttemptStage {
           this.heldBytes = bytes;
         }),
       ),
-      reports: new AttemptReports(99, UNWATCHED_HEALTH, UNWATCHED_LOAD, (target, outcome) =>
+      reports: new AttemptReports(99, UNWATCHED_HEALTH, load, (target, outcome) =>
         this.outcomes.push(`${target.provider}:${outcome}`),
       ),
       createWatch: () => ({ take: (chunk: Buffer) => chunk.includes('token') }),

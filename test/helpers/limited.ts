@@ -1,7 +1,8 @@
 /** A gateway with limited consumers in front of a scripted provider, and what tests ask of it. */
 import assert from 'node:assert/strict';
 import { type ConfigText, type Gateway, startGateway } from './gateway.js';
-import { MockUpstream, type MockUpstreamOptions } from './mock-upstream.js';
+import { LAST_CHUNK, renderChunk, renderHead, renderJson } from './http-text.js';
+import { MockUpstream, type MockUpstreamOptions, type Script, send } from './mock-upstream.js';
 
 /** A row of `/api/limits`, as far as tests read it. */
 export interface LimitRow {
@@ -145,4 +146,20 @@ export function chatEvents(words: number, usage: object | null): string[] {
     ...(usage === null ? [] : [event({ ...base, choices: [], usage })]),
     'data: [DONE]\n\n',
   ];
+}
+
+/** What a provider of chats answers: five words as events where the request's text asks for a stream, else a body. */
+export function answerChat(
+  text: string,
+  usage: { readonly prompt_tokens: number; readonly completion_tokens: number },
+): Script {
+  if (!text.includes('"stream":true')) {
+    return [send(renderJson(chatBody(usage.prompt_tokens, usage.completion_tokens)))];
+  }
+  const head = renderHead('HTTP/1.1 200 OK', [
+    ['content-type', 'text/event-stream'],
+    ['transfer-encoding', 'chunked'],
+  ]);
+  const events = chatEvents(5, usage).map((event) => send(renderChunk(event)));
+  return [send(head), ...events, send(LAST_CHUNK)];
 }

@@ -4,8 +4,8 @@ import { after, before, describe, it } from 'node:test';
 import { decodeFromCompressedBase64 } from 'hdr-histogram-js';
 import { Changes } from '../helpers/changes.js';
 import { type Gateway, startGateway } from '../helpers/gateway.js';
-import { renderChunk, renderHead, renderJson } from '../helpers/http-text.js';
-import { askChat, chatBody, chatEvents } from '../helpers/limited.js';
+import { renderJson } from '../helpers/http-text.js';
+import { answerChat, askChat, chatBody } from '../helpers/limited.js';
 import { sumMetric } from '../helpers/metrics-text.js';
 import { MockUpstream, rst, type Script, send, stall, waitFor } from '../helpers/mock-upstream.js';
 import { pollUntil } from '../helpers/poll.js';
@@ -30,13 +30,7 @@ function answer(text: string): Script {
   if (text.includes('refuse')) return [send(renderJson({ error: {} }, { status: 400 }))];
   if (text.includes('break-off')) return [rst()];
   if (text.includes('say-nothing')) return [stall()];
-  if (!text.includes('"stream":true')) return [send(renderJson(chatBody(100, 20)))];
-  const head = renderHead('HTTP/1.1 200 OK', [
-    ['content-type', 'text/event-stream'],
-    ['transfer-encoding', 'chunked'],
-  ]);
-  const events = chatEvents(5, USAGE).map((event) => send(renderChunk(event)));
-  return [send(head), ...events, send('0\r\n\r\n')];
+  return answerChat(text, USAGE);
 }
 
 describe('latencies', () => {

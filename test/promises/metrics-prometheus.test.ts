@@ -6,9 +6,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { ScratchFolder } from '../helpers/command.js';
 import { startGateway } from '../helpers/gateway.js';
-import { renderChunk, renderHead, renderJson } from '../helpers/http-text.js';
-import { askChat, chatBody, chatEvents } from '../helpers/limited.js';
-import { MockUpstream, send } from '../helpers/mock-upstream.js';
+import { answerChat, askChat } from '../helpers/limited.js';
+import { MockUpstream } from '../helpers/mock-upstream.js';
 import { hasProgram, REPOSITORY, skipUnless } from '../helpers/need.js';
 import { pollUntil } from '../helpers/poll.js';
 
@@ -80,15 +79,7 @@ test('Prometheus refuses a line, or an alert’s query fails', {
   timeout: 60_000,
 }, async () => {
   const upstream = await MockUpstream.start({
-    script: ({ text }) => {
-      if (!text.includes('"stream":true')) return [send(renderJson(chatBody(100, 20)))];
-      const head = renderHead('HTTP/1.1 200 OK', [
-        ['content-type', 'text/event-stream'],
-        ['transfer-encoding', 'chunked'],
-      ]);
-      const events = chatEvents(5, USAGE).map((event) => send(renderChunk(event)));
-      return [send(head), ...events, send('0\r\n\r\n')];
-    },
+    script: ({ text }) => answerChat(text, USAGE),
   });
   const price = { input: 2.5, output: 10 };
   const gateway = await startGateway({

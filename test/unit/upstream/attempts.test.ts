@@ -83,3 +83,13 @@ test('of a hedge that answers it is the time until it was made', (context) => {
   // The clock stood at a tick when the hedge was made.
   assert.ok(waitedMs >= 104 && waitedMs < 204, `${waitedMs}`);
 });
+
+test('a pace that targets are compared by is not measured, or one that nobody asks for is', (context) => {
+  const answer = (balance: 'weighted' | 'least-latency'): number[] => {
+    const stage = new Stage(context, ['p', 'q'], null, balance).start();
+    stage.call(0).send(performance.now(), 0).head().data('x').end();
+    return stage.paced;
+  };
+  assert.deepEqual(answer('least-latency'), [0]);
+  assert.deepEqual(answer('weighted'), []);
+});
