@@ -39,6 +39,24 @@ export function toSharedMs(ms: number): number {
   return ms + SINCE_BOOT_MS;
 }
 
+/** How long the difference of the two clocks is believed; the time of day may be set anew. */
+const DAY_TIME_MS = 1000;
+
+/** Tells the time of day of moments of nowMs(): reading both clocks for each would cost more than what is told. */
+export class DayTime {
+  #aheadMs = 0;
+  #untilMs = Number.NEGATIVE_INFINITY;
+
+  /** @param atMs of nowMs(), now or not long ago. @returns milliseconds since the Unix epoch, with a fraction. */
+  of(atMs: number): number {
+    if (atMs >= this.#untilMs) {
+      this.#aheadMs = wallClockMs() - nowMs();
+      this.#untilMs = atMs + DAY_TIME_MS;
+    }
+    return atMs + this.#aheadMs;
+  }
+}
+
 /** Milliseconds since the Unix epoch; for log lines and names only, never for measuring. */
 export function wallClockMs(): number {
   return Date.now();

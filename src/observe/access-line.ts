@@ -3,7 +3,6 @@
  * docs/access-log.md describes them. Headers, query strings and keys have no field, so they can't appear.
  */
 import { BOUNDS } from '../core/bounds.js';
-import { wallClockMs } from '../core/clock.js';
 import type { ErrorCode } from '../core/errors.js';
 import type { AttemptRecord, DialectName, Ended } from '../exchange.js';
 import { COMPLETE } from './end-codes.js';
@@ -15,6 +14,8 @@ const CLIPPED_MAX = 512;
 
 /** What a line says. null where the exchange ended before it was known. */
 export interface AccessRecord {
+  /** When it was over, of the time of day; milliseconds, with a fraction. */
+  readonly wallMs: number;
   readonly id: string;
   readonly consumer: string | null;
   readonly method: string;
@@ -60,7 +61,8 @@ export interface AccessUsage {
 
 /** Takes whole lines, each with its newline. */
 export interface LineDestination {
-  write(line: string): void;
+  /** @param isAscii known to be, which saves looking at each character. */
+  write(line: string, isAscii?: boolean): void;
 }
 
 export type WriteAccessLine = (record: AccessRecord) => void;
@@ -105,6 +107,7 @@ export function createAccessLine(
     `,"model":${clipOrNull(record.model)}`;
   const printTarget = ({ targetModel, provider, status }: AccessRecord): string =>
     `,"target_model":${clipOrNull(targetModel)},"provider":${clipOrNull(provider)},"status":${status}`;
+  const printDayTime = createDayTimePrint();
   const callers = new PrintedBefore(
     printCaller,
     (one, other) => isSameCaller(one, other) && (!showsClient || one.client === other.client),
@@ -113,11 +116,15 @@ export function createAccessLine(
 
   return (record) => {
     const { error } = record;
+    const caller = callers.print(record.consumer, record);
+    const target = targets.print(record.provider, record);
+    // What else there is in a line of a success are words and figures of Weir's own.
+    const isAscii = caller.isAscii && target.isAscii && error === null && record.attempts === null;
     // The id is Weir's own, of letters, digits and a hyphen.
     let line =
-      `{"level":"info","time":${wallClockMs()},"id":"${record.id}"` +
-      callers.print(record.consumer, record) +
-      targets.print(record.provider, record) +
+      `{"level":"info","time":${printDayTime(record.wallMs)},"id":"${record.id}"` +
+      caller.text +
+      target.text +
       `,"request_bytes":${record.requestBytes},"response_bytes":${record.responseBytes}` +
       `,"first_byte_ms":${printMs(record.firstByteMs)}` +
       `,"duration_ms":${printMs(record.durationMs)}` +
@@ -140,7 +147,7 @@ export function createAccessLine(
     if (record.sample !== null) {
       line += `,"sample":${record.sample}`;
     }
-    destination.write(`${line},"msg":"exchange"}\n`);
+    destination.write(`${line},"msg":"exchange"}\n`, isAscii);
   };
 }
 
@@ -186,6 +193,25 @@ function printUsage(usage: AccessUsage): string {
 
 /** `.000` to `.999`: putting a decimal together costs a third of what printing a fraction does. */
 const THOUSANDTHS = Array.from({ length: 1000 }, (_, part) => `.${String(part).padStart(3, '0')}`);
+
+const SECOND_MS = 1000;
+
+/** Prints milliseconds since the Unix epoch: the seconds are those of the line before as a rule. */
+function createDayTimePrint(): (wallMs: number) => string {
+  let seconds = 0;
+  let printed = '0';
+  return (wallMs) => {
+    const now = Math.floor(wallMs / SECOND_MS);
+    // A number can't begin with zeros; only a clock that was never set comes to it.
+    if (now < 1) return String(Math.max(0, Math.floor(wallMs)));
+    if (now !== seconds) {
+      seconds = now;
+      printed = String(now);
+    }
+    const part = THOUSANDTHS[Math.floor(wallMs - now * SECOND_MS)] as string;
+    return printed + part.slice(1);
+  };
+}
 
 const NANO = 1e9;
 

@@ -52,6 +52,8 @@ export class LogBatch {
   readonly #sentStarts: number[] = [];
   #sentBytes = 0;
   #timer: NodeJS.Timeout | null = null;
+  /** It runs for the second time. */
+  #hasWaited = false;
 
   constructor(options: LogBatchOptions) {
     this.#options = options;
@@ -66,7 +68,7 @@ export class LogBatch {
   }
 
   /** `line` ends in a newline. */
-  write(line: string): void {
+  write(line: string, isAscii = false): void {
     // Counting the bytes is only worth it where the most that they can be is not enough to decide.
     if (!this.#hasRoom(line.length * BYTES_PER_UNIT_MAX)) {
       const bytes = Buffer.byteLength(line);
@@ -75,18 +77,29 @@ export class LogBatch {
         return;
       }
     }
-    this.#end += this.#memory.write(line, this.#end);
+    this.#end += isAscii
+      ? this.#memory.write(line, this.#end, 'latin1')
+      : this.#memory.write(line, this.#end);
     this.#lineCount += 1;
     if (this.#end - this.#start >= this.#batchBytesMax) {
       this.flush();
     }
     // The timer is left running when a batch fills up before it: a line then waits less, never more. It
     // keeps the thread alive, so that lines written on the way out are not lost.
-    this.#timer ??= setTimeout(() => {
+    this.#timer ??= setTimeout(this.#onTime, this.#flushMs);
+  }
+
+  /** A batch costs the primary the same whatever is in it, so that where much is logged it waits for more. */
+  readonly #onTime = (): void => {
+    const waitsOn = this.#end - this.#start >= BOUNDS.logBusyBytes && !this.#hasWaited;
+    this.#hasWaited = waitsOn;
+    if (waitsOn) {
+      this.#timer = setTimeout(this.#onTime, BOUNDS.logBusyFlushMs - BOUNDS.logFlushMs);
+    } else {
       this.#timer = null;
       this.flush();
-    }, this.#flushMs);
-  }
+    }
+  };
 
   flush(): void {
     const bytes = this.#end - this.#start;

@@ -9,10 +9,14 @@ const KEPT_MAX = 512;
 /** Records with longer texts are not worth their memory. */
 const TEXT_CHARS_MAX = 256;
 
+export interface Printed {
+  readonly text: string;
+  readonly isAscii: boolean;
+}
+
 interface Kept {
   readonly record: AccessRecord;
-  text: string;
-  isFlat: boolean;
+  readonly printed: Printed;
 }
 
 export class PrintedBefore {
@@ -34,22 +38,20 @@ export class PrintedBefore {
   }
 
   /** @param name by which records that are alike are told from others. */
-  print(name: string | null, record: AccessRecord): string {
+  print(name: string | null, record: AccessRecord): Printed {
     const kept = this.#kept.get(name);
     if (kept !== undefined && this.#isSame(kept.record, record)) {
-      if (!kept.isFlat) {
-        // V8 has it as a tree of its pieces, which each line would walk over again.
-        kept.text = Buffer.from(kept.text).toString();
-        kept.isFlat = true;
-      }
-      return kept.text;
+      return kept.printed;
     }
-    const text = this.#print(record);
+    const bytes = Buffer.from(this.#print(record));
+    // Read back, because V8 has it as a tree of its pieces, which each line would walk over again.
+    const text = bytes.toString();
+    const printed = { text, isAscii: text.length === bytes.length };
     if (isShort(record)) {
       if (kept === undefined && this.#kept.size >= KEPT_MAX) this.#kept.clear();
-      this.#kept.set(name, { record, text, isFlat: false });
+      this.#kept.set(name, { record, printed });
     }
-    return text;
+    return printed;
   }
 }
 

@@ -1,5 +1,6 @@
-/** The last stage: counts an exchange that is over, records its latencies and writes its line. One worker's. */
+/** The last stage: counts an exchange that is over, records its latencies and, some time later, writes its line. */
 import type { WeirConfig } from '../config/model.js';
+import { DayTime } from '../core/clock.js';
 import type { Exchange, Settled } from '../exchange.js';
 import type { AccessRecord, AccessUsage, WriteAccessLine } from './access-line.js';
 import { type AccessSampler, isUneventful } from './access-sampler.js';
@@ -21,6 +22,7 @@ export class Recorder {
   readonly #trail: ExchangeTrail | null;
   readonly #tally: Tally | null;
   readonly #sampler: AccessSampler | null;
+  readonly #dayTime = new DayTime();
   #inFlight = 0;
   /** Of the exchange before, which often went the same way. */
   #lastTarget: Exchange['target'] = null;
@@ -44,6 +46,10 @@ export class Recorder {
     this.#trail = trail;
     this.#tally = tally;
     this.#sampler = sampler;
+  }
+
+  get hasLines(): boolean {
+    return this.#writeLine !== null;
   }
 
   get inFlight(): number {
@@ -75,9 +81,13 @@ export class Recorder {
     }
     this.#tally?.count(exchange, route === null ? -1 : route.index, endedMs);
     this.#trail?.offer(exchange, endedMs);
+  }
+
+  /** Its line, where it has one; after end(), at any time. */
+  writeLine(exchange: Exchange, endedMs: number): void {
     if (this.#writeLine !== null) {
       if (this.#sampler === null) {
-        this.#writeLine(describe(exchange, endedMs, null));
+        this.#writeLine(describe(exchange, endedMs, this.#dayTime.of(endedMs), null));
       } else {
         this.#writeSample(exchange, endedMs, this.#writeLine, this.#sampler);
       }
@@ -92,9 +102,9 @@ export class Recorder {
     sampler: AccessSampler,
   ): void {
     if (!isUneventful(exchange)) {
-      writeLine(describe(exchange, endedMs, null));
+      writeLine(describe(exchange, endedMs, this.#dayTime.of(endedMs), null));
     } else if (sampler.take()) {
-      writeLine(describe(exchange, endedMs, sampler.share));
+      writeLine(describe(exchange, endedMs, this.#dayTime.of(endedMs), sampler.share));
     } else {
       this.#column.add(this.#layout.fixed.logLinesSampledOut, 1);
     }
@@ -178,9 +188,15 @@ export class Recorder {
   }
 }
 
-function describe(exchange: Exchange, endedMs: number, sample: number | null): AccessRecord {
+function describe(
+  exchange: Exchange,
+  endedMs: number,
+  wallMs: number,
+  sample: number | null,
+): AccessRecord {
   const { target, error } = exchange;
   return {
+    wallMs,
     id: exchange.id,
     consumer: exchange.identity?.consumerName ?? null,
     method: exchange.head.method,

@@ -5,15 +5,13 @@
  * packed. Looking at each character of them again would take longer than all else about a record.
  */
 import { BOUNDS } from '../core/bounds.js';
-import { nowMs, wallClockMs } from '../core/clock.js';
+import { DayTime } from '../core/clock.js';
 import type { Ended, Exchange, Settled } from '../exchange.js';
 import type { Target } from '../route/models.js';
 import { USAGE_FIELDS } from './fields.js';
 import { Packer } from './packer.js';
 
 const TEXT_MAX = BOUNDS.usageTextBytesMax;
-/** How long the difference of the clocks is believed; the time of day may be set anew. */
-const CLOCK_MS = 1000;
 /** Requests that are kept packed, each in a place of its own; a power of 2. */
 const REQUESTS_KEPT = 64;
 const TARGETS_KEPT = 256;
@@ -36,6 +34,8 @@ interface KeptRequest {
 /** From `entry` to `target`. */
 interface KeptTarget {
   readonly target: Target;
+  /** Which the client asked for, where the target has no name of its own. */
+  readonly model: string | null;
   readonly packed: Buffer;
 }
 
@@ -57,9 +57,7 @@ export class UsageEncoder {
   readonly #requests: (KeptRequest | null)[] = new Array(REQUESTS_KEPT).fill(null);
   readonly #targets: (KeptTarget | null)[] = new Array(TARGETS_KEPT).fill(null);
   #end: KeptEnd | null = null;
-  /** What the time of day is ahead of nowMs(), and until when that is believed. */
-  #wallAheadMs = 0;
-  #wallUntilMs = Number.NEGATIVE_INFINITY;
+  readonly #dayTime = new DayTime();
 
   /** @param redact masks keys in what a client wrote. */
   constructor(redact: (text: string) => string) {
@@ -78,7 +76,7 @@ export class UsageEncoder {
     packer.begin(bytes, at);
     packer.putArrayHead(USAGE_FIELDS.length);
     packer.putText(exchange.id, TEXT_MAX);
-    packer.putInteger(Math.floor(startedMs + this.#readWallAhead(endedMs)));
+    packer.putInteger(Math.floor(this.#dayTime.of(endedMs) - (endedMs - startedMs)));
     packer.putText(identity === null ? null : identity.consumerName, TEXT_MAX);
     packer.putText(user === null ? null : this.#redact(user), TEXT_MAX);
     packer.putText(head.callerAddress === '' ? null : head.callerAddress, TEXT_MAX);
@@ -143,7 +141,9 @@ export class UsageEncoder {
     }
     const kept = this.#targets[target.index % TARGETS_KEPT] ?? null;
     this.#packer.putPacked(
-      kept !== null && kept.target === target ? kept.packed : this.#packTarget(target, model),
+      kept !== null && kept.target === target && (kept.model === model || target.model !== null)
+        ? kept.packed
+        : this.#packTarget(target, model),
     );
   }
 
@@ -152,13 +152,13 @@ export class UsageEncoder {
     packer.begin(this.#scratch, 0);
     packer.putText(target.entryName, TEXT_MAX);
     packer.putText(target.provider, TEXT_MAX);
-    // Without a name of its own the provider was asked for what the client wrote, which is not the target's to keep.
+    // Without a name of its own the provider was asked for what the client wrote.
     const asked = target.model ?? (model === null ? null : this.#redact(model));
     packer.putText(asked, TEXT_MAX);
     packer.putInteger(target.position);
     const packed = this.#takeAside();
-    if (target.model !== null && packed.length <= KEPT_BYTES_MAX) {
-      this.#targets[target.index % TARGETS_KEPT] = { target, packed };
+    if (packed.length <= KEPT_BYTES_MAX) {
+      this.#targets[target.index % TARGETS_KEPT] = { target, model, packed };
     }
     return packed;
   }
@@ -210,15 +210,6 @@ export class UsageEncoder {
 
   #takeAside(): Buffer {
     return Buffer.from(this.#scratch.subarray(0, this.#aside.end));
-  }
-
-  /** Reading both clocks for each record would cost a good part of it. */
-  #readWallAhead(atMs: number): number {
-    if (atMs >= this.#wallUntilMs) {
-      this.#wallAheadMs = wallClockMs() - nowMs();
-      this.#wallUntilMs = atMs + CLOCK_MS;
-    }
-    return this.#wallAheadMs;
   }
 }
 

@@ -67,6 +67,7 @@ export class Drain {
     this.#runtime.isClosing = true;
     this.#door.close();
     this.#runtime.closeProviders();
+    this.#runtime.records.close();
     this.#runtime.log.close();
     this.#runtime.traces.flush();
     this.#onDrained(cut);

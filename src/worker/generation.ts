@@ -29,6 +29,7 @@ import { AccessSampler } from '../observe/access-sampler.js';
 import { attemptSlot, type CounterColumn, createCounterLayout } from '../observe/counters.js';
 import type { ExchangeTrail } from '../observe/exchange-trail.js';
 import type { WorkerHistograms } from '../observe/histograms.js';
+import type { RecordBatch, RecordWriter } from '../observe/record-batch.js';
 import { listSecrets, Recorder } from '../observe/recorder.js';
 import { createRedact } from '../observe/redact.js';
 import { Tally } from '../observe/tally.js';
@@ -64,6 +65,7 @@ export interface GenerationHost {
   readonly log: LineDestination;
   readonly traces: TraceDestination;
   readonly usage: UsageRingWriter | null;
+  readonly records: RecordBatch;
   readonly histograms: WorkerHistograms;
   readonly trail: ExchangeTrail;
   readonly column: CounterColumn;
@@ -85,7 +87,7 @@ export interface GenerationHost {
   onQuiet(generation: Generation): void;
 }
 
-export class Generation implements Stages {
+export class Generation implements Stages, RecordWriter {
   readonly number: number;
   readonly config: WeirConfig;
   readonly gate: ExchangeGate;
@@ -106,6 +108,8 @@ export class Generation implements Stages {
   readonly #debugGuard: DebugGuard;
   /** null: none are written. */
   readonly #usage: UsageRecords | null;
+  /** Exchanges have a line, or a usage record. */
+  readonly #isWritten: boolean;
   readonly #providers: readonly Provider[];
 
   constructor(start: GenerationStart, host: GenerationHost) {
@@ -130,6 +134,7 @@ export class Generation implements Stages {
     const sampler = sample < 1 ? new AccessSampler(sample) : null;
     const { histograms, trail } = host;
     this.#recorder = new Recorder(layout, column, histograms, writeLine, trail, tally, sampler);
+    this.#isWritten = this.#recorder.hasLines || this.#usage !== null;
     this.keys = createKeyTable(config.consumers);
     const { traces } = config;
     this.#tracer = traces === null ? null : new Tracer(traces, start.number, host.traces, redact);
@@ -227,10 +232,18 @@ export class Generation implements Stages {
     this.#recorder.end(exchange, endedMs);
     const { trace } = exchange;
     if (trace !== null) this.#tracer?.end(exchange, trace, endedMs);
-    this.#usage?.write(exchange, endedMs);
+    if (this.#isWritten) this.#host.records.add(this, exchange, endedMs);
     if (this.#recorder.inFlight === 0) {
       this.#host.onQuiet(this);
     }
+  }
+
+  writeLine(exchange: Exchange, endedMs: number): void {
+    this.#recorder.writeLine(exchange, endedMs);
+  }
+
+  writeUsage(exchange: Exchange, endedMs: number): void {
+    this.#usage?.write(exchange, endedMs);
   }
 
   isExhausted(exchange: Exchange): boolean {

@@ -15,6 +15,7 @@ import { CounterColumn, createCounterLayout } from '../observe/counters.js';
 import { ExchangeTrail } from '../observe/exchange-trail.js';
 import { WorkerHistograms } from '../observe/histograms.js';
 import { LogBatch } from '../observe/log-batch.js';
+import { RecordBatch } from '../observe/record-batch.js';
 import { TraceBatch } from '../observe/trace-batch.js';
 import { ConnectionGate } from '../overload/connection-gate.js';
 import { ExchangeGate } from '../overload/exchange-gate.js';
@@ -43,6 +44,8 @@ export class WorkerRuntime implements GenerationHost {
   readonly traces: TraceBatch;
   /** Of usage records; null: none are written. */
   readonly usage: UsageRingWriter | null;
+  /** What is still to be written of exchanges that are over. */
+  readonly records = new RecordBatch((exchange, thrown) => this.onFault(exchange, thrown));
   readonly deadlines = new Deadlines();
   readonly gate: ExchangeGate;
   readonly connectionGate: ConnectionGate;

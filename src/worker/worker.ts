@@ -106,6 +106,7 @@ onMessages((received) => {
       break;
     case 'hand-over':
       runtime.beginDraining();
+      runtime.records.flush();
       runtime.deputy = new DeputyClient(send);
       send({ kind: 'paused' });
       gate.wait();
@@ -122,6 +123,8 @@ if (start.port !== null) {
   else await front.listen({ host, port: start.port });
 }
 // Not before it listens: what goes wrong until then ends the thread, and the start with it, at once.
+// However the thread ends, unless it is killed.
+process.on('exit', () => runtime.records.flush());
 process.on('uncaughtException', (error) => runtime.onFault(null, error));
 send({
   kind: 'listening',

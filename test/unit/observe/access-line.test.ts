@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type AccessRecord, createAccessLine } from '../../../src/observe/access-line.js';
+import {
+  type AccessRecord,
+  createAccessLine,
+  type LineDestination,
+} from '../../../src/observe/access-line.js';
 import { createLogger } from '../../../src/observe/logger.js';
 import { PrintedBefore } from '../../../src/observe/printed-before.js';
 import { createRedact } from '../../../src/observe/redact.js';
@@ -9,6 +13,7 @@ import { createRedact } from '../../../src/observe/redact.js';
 const SECRET = 'sk-proj-T3BlbkFJ"\\/öabc123456';
 
 const RECORD: AccessRecord = {
+  wallMs: Date.now(),
   id: '01JD8Q5R7Z',
   consumer: 'team-a',
   method: 'POST',
@@ -32,9 +37,16 @@ const RECORD: AccessRecord = {
   sample: null,
 };
 
+/** As bytes and back, as a line that is said to be ASCII is written. */
+function collect(lines: string[]): LineDestination {
+  return {
+    write: (line, isAscii) => lines.push(Buffer.from(line, isAscii ? 'ascii' : 'utf8').toString()),
+  };
+}
+
 function writeLine(record: AccessRecord, secrets: readonly string[] = [SECRET]): string {
   const lines: string[] = [];
-  createAccessLine({ write: (line) => lines.push(line) }, createRedact(secrets))(record);
+  createAccessLine(collect(lines), createRedact(secrets))(record);
   assert.equal(lines.length, 1);
   const [line = ''] = lines;
   assert.ok(line.endsWith('\n') && line.indexOf('\n') === line.length - 1, 'one line is one line');
@@ -243,7 +255,7 @@ test('the primary’s logger keeps to its level', () => {
 
 test('a text means the same whether or not it stood in a line before', () => {
   const lines: string[] = [];
-  const write = createAccessLine({ write: (line) => lines.push(line) }, createRedact([SECRET]));
+  const write = createAccessLine(collect(lines), createRedact([SECRET]));
   for (let round = 0; round < 3; round += 1) {
     for (let index = 0; index < 700; index += 1) {
       const path = index % 7 === 0 ? `/${'ö'.repeat(index)}` : `/v1/${index}`;
@@ -263,6 +275,7 @@ test('a text means the same whether or not it stood in a line before', () => {
 test('a line is the same after any other lines as it is alone', () => {
   const choose = <T>(...values: readonly T[]): fc.Arbitrary<T> => fc.constantFrom(...values);
   const record: fc.Arbitrary<AccessRecord> = fc.record({
+    wallMs: choose(1_763_900_000_000, 1_763_900_000_999.9),
     id: choose('a-1', 'a-2'),
     consumer: choose(null, 'team-a', 'team-ö', 'null'),
     method: choose('POST', 'GET'),
@@ -292,8 +305,7 @@ test('a line is the same after any other lines as it is alone', () => {
   const withoutTime = (line: string): string => line.replace(/"time":\d+/, '"time":0');
   for (const showsClient of [false, true]) {
     const lines: string[] = [];
-    const open = () =>
-      createAccessLine({ write: (line) => lines.push(line) }, createRedact([SECRET]), showsClient);
+    const open = () => createAccessLine(collect(lines), createRedact([SECRET]), showsClient);
     const used = open();
     fc.assert(
       fc.property(fc.array(record, { maxLength: 8 }), (records) => {
@@ -309,6 +321,37 @@ test('a line is the same after any other lines as it is alone', () => {
   }
 });
 
+test('only a line without any other character is said to be ASCII', () => {
+  const told: boolean[] = [];
+  const write = createAccessLine(
+    { write: (line, isAscii = false) => told.push(isAscii && /^[\0-\x7f]*$/.test(line)) },
+    createRedact([]),
+  );
+  const detail = { code: 'gateway_error', detail: 'ö' } as const;
+  const attempt = { provider: 'ö', model: null, className: 'refused', ms: 1 };
+  for (const set of [
+    {},
+    {},
+    { consumer: 'ö' },
+    { consumer: 'ö' },
+    { model: 'ü' },
+    { provider: 'ö' },
+  ]) {
+    write({ ...RECORD, ...set });
+  }
+  write({ ...RECORD, error: detail });
+  write({ ...RECORD, attempts: [attempt] });
+  assert.deepEqual(told, [true, true, false, false, false, false, false, false]);
+});
+
+test('the time of day is printed whole, whichever second it is', () => {
+  for (const wallMs of [
+    0, 7.9, 999.999, 1000, 1_763_900_000_000, 1_763_900_000_999.9, 1_763_900_001_000,
+  ]) {
+    assert.equal(parseLine({ ...RECORD, wallMs })['time'], Math.floor(wallMs));
+  }
+});
+
 test('names that clients make up do not fill the memory', () => {
   const printed = new PrintedBefore(
     ({ path }) => path,
@@ -317,7 +360,7 @@ test('names that clients make up do not fill the memory', () => {
   for (let index = 0; index < 2000; index += 1) {
     const path = `/${index}`;
     for (let times = 0; times < 3; times += 1) {
-      assert.equal(printed.print(path, { ...RECORD, path }), path);
+      assert.equal(printed.print(path, { ...RECORD, path }).text, path);
     }
     assert.ok(printed.size <= 512);
   }

@@ -52,6 +52,7 @@ test('all but the uneventful have a line, those that were drawn say so, the othe
   const end = (exchange: Exchange): void => {
     recorder.begin();
     recorder.end(exchange, exchange.startedMs + 1);
+    recorder.writeLine(exchange, exchange.startedMs + 1);
   };
   for (let round = 0; round < 100; round += 1) {
     for (let good = 0; good < 10; good += 1) end(exchangeOf());

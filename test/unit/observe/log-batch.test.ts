@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { BOUNDS } from '../../../src/core/bounds.js';
 import {
   createLogMemory,
   LogBatch,
@@ -45,6 +46,35 @@ test('a line waits for the flush time and not much longer', async () => {
   await new Promise((resolve) => setTimeout(resolve, 80));
   assert.deepEqual(sent, [{ start: 0, bytes: 2, lineCount: 1 }]);
   assert.equal(sent.map(read).join(''), 'a\n');
+});
+
+test('where there are many lines they wait for more, and each no longer than the bound', (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  const { batch, sent } = createBatch({ memoryBytes: 1024 * 1024 });
+  const line = `${'x'.repeat(1023)}\n`;
+  const writeMany = (): void => {
+    for (let count = 0; count < BOUNDS.logBusyBytes / line.length; count += 1) batch.write(line);
+  };
+  for (let round = 1; round <= 3; round += 1) {
+    writeMany();
+    context.mock.timers.tick(BOUNDS.logFlushMs);
+    assert.equal(sent.length, round - 1, 'there is more to come');
+    writeMany();
+    context.mock.timers.tick(BOUNDS.logBusyFlushMs - BOUNDS.logFlushMs);
+    assert.equal(sent.length, round);
+    assert.equal(sent.at(-1)?.bytes, 2 * BOUNDS.logBusyBytes);
+  }
+  batch.write(line);
+  context.mock.timers.tick(BOUNDS.logFlushMs);
+  assert.equal(sent.length, 4, 'few lines wait no longer than before');
+});
+
+test('what is said to be ASCII is written as it is, whatever stands before it', () => {
+  const { batch, sent, read } = createBatch({});
+  batch.write('ö☃🎉\n');
+  batch.write('plain\n', true);
+  batch.close();
+  assert.equal(sent.map(read).join(''), 'ö☃🎉\nplain\n');
 });
 
 test('a line longer than a batch goes with those before it', () => {

@@ -36,7 +36,9 @@ class Scene {
     this.recorder.begin();
     assert.equal(this.recorder.inFlight, 1);
     assert.equal(this.column.get(layout.fixed.exchangesInFlight), 1);
-    this.recorder.end(exchange, nowMs());
+    const endedMs = nowMs();
+    this.recorder.end(exchange, endedMs);
+    this.recorder.writeLine(exchange, endedMs);
     assert.equal(this.recorder.inFlight, 0);
     assert.equal(this.column.get(layout.fixed.exchangesInFlight), 0);
     const record = this.records.at(-1);
@@ -211,6 +213,8 @@ test('an unknown target is no reason to fail, nor is an access log that is off',
   const silent = new Recorder(layout, scene.column, scene.histograms, null);
   silent.begin();
   silent.end(createExchange(), nowMs());
+  silent.writeLine(createExchange(), nowMs());
+  assert.equal(silent.hasLines, false);
   assert.equal(silent.inFlight, 0);
 });
 
