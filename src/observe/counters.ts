@@ -78,9 +78,8 @@ export interface CounterLayout {
   readonly fixed: Readonly<Record<FixedSlotName, number>>;
   /** Exchanges that Weir answered, or cut, with an error of its own. */
   readonly refused: Readonly<Record<ErrorCode, number>>;
+  /** By Target.index. */
   readonly routes: readonly RouteSlots[];
-  /** By model entry, in the order of its targets. */
-  readonly routesByModel: ReadonlyMap<string, readonly RouteSlots[]>;
   readonly providers: ReadonlyMap<string, ProviderSlots>;
   /** Slots in use. */
   readonly slotCount: number;
@@ -159,13 +158,12 @@ export function createCounterLayout(
   const firstRoute = take(places.targetsMax * ROUTE_FIELDS);
   let slotCount = firstRoute;
   const routes: RouteSlots[] = [];
-  const routesByModel = new Map<string, readonly RouteSlots[]>();
   for (const model of config.models) {
-    const own = model.targets.map((target): RouteSlots => {
+    for (const target of model.targets) {
       const index = places.targets[routes.length] ?? 0;
       const first = firstRoute + index * ROUTE_FIELDS;
       slotCount = Math.max(slotCount, first + ROUTE_FIELDS);
-      const route = {
+      routes.push({
         index,
         model: model.name,
         provider: target.provider,
@@ -183,17 +181,14 @@ export function createCounterLayout(
         costNanoDollars: first + 14,
         unpriced: first + 15,
         firstAttemptSlot: first + 16,
-      };
-      routes.push(route);
-      return route;
-    });
-    routesByModel.set(model.name, own);
+      });
+    }
   }
 
   // Small buffers do not begin on a cache line, so rounding up alone would let two columns meet in one.
   // A whole unused line between them keeps them apart wherever the buffer begins.
   const stride = (Math.ceil(next / SLOTS_PER_LINE) + 1) * SLOTS_PER_LINE;
-  return { fixed, refused, routes, routesByModel, providers, slotCount, room: next, stride };
+  return { fixed, refused, routes, providers, slotCount, room: next, stride };
 }
 
 /** The slot that counts answers with `status` on this route. What is not a status counts as 5xx. */

@@ -1,8 +1,8 @@
 /**
  * Exchanges of one worker that are over, and of which something is still to be written: an access line, a usage record.
- * They are written some at a time. Between a request and the next one a loop runs through far more code and memory than
- * a core's caches hold, so that whatever is done once an exchange begins cold each time, and costs two to four times what
- * it costs in a row. Nobody waits for a line or a record, and so these are made in a row.
+ * Where there are many they are written some at a time. Between a request and the next one a loop runs through far more
+ * code and memory than a core's caches hold, so that whatever is done once an exchange begins cold each time, and costs
+ * two to four times what it costs in a row. Counting is not worth it: what an exchange is kept for costs as much.
  */
 import { BOUNDS } from '../core/bounds.js';
 import type { Exchange } from '../exchange.js';
@@ -15,26 +15,30 @@ export interface RecordWriter {
 }
 
 interface Entry {
-  writer: RecordWriter;
-  exchange: Exchange;
-  endedMs: number;
+  readonly writer: RecordWriter;
+  readonly exchange: Exchange;
+  readonly endedMs: number;
 }
 
-/** @param onFault told of an exchange that could not be written; the others are. */
 export class RecordBatch {
   readonly #onFault: (exchange: Exchange, thrown: unknown) => void;
-  readonly #entries: Entry[] = [];
+  #entries: Entry[] = [];
   #timer: NodeJS.Timeout | null = null;
 
+  /** @param onFault told of an exchange that could not be written; the others are. */
   constructor(onFault: (exchange: Exchange, thrown: unknown) => void) {
     this.#onFault = onFault;
   }
 
-  /** An exchange that is over: nothing of it changes any more. */
-  add(writer: RecordWriter, exchange: Exchange, endedMs: number): void {
+  /**
+   * An exchange that is over: nothing of it changes any more.
+   * @param inFlight exchanges that run still; where there are few it is written at once.
+   */
+  add(writer: RecordWriter, exchange: Exchange, endedMs: number, inFlight: number): void {
     this.#entries.push({ writer, exchange, endedMs });
-    if (this.#entries.length >= BOUNDS.recordBatchMax) {
+    if (inFlight < BOUNDS.recordAtOnceBelow || this.#entries.length >= BOUNDS.recordBatchMax) {
       this.flush();
+      return;
     }
     // Left running when the batch fills up before it, and it keeps the thread alive: see LogBatch.
     this.#timer ??= setTimeout(() => {
@@ -45,24 +49,12 @@ export class RecordBatch {
 
   flush(): void {
     const entries = this.#entries;
-    // One after the other of each kind, not of each exchange: so each way is gone in a row.
-    for (let at = 0; at < entries.length; at += 1) {
-      const { writer, exchange, endedMs } = entries[at]!;
-      try {
-        writer.writeLine(exchange, endedMs);
-      } catch (thrown) {
-        this.#onFault(exchange, thrown);
-      }
+    if (entries.length > 0) {
+      this.#entries = [];
+      // One after the other of each kind, not of each exchange: so each way is gone in a row.
+      this.#writeAll(entries, writeLine);
+      this.#writeAll(entries, writeUsage);
     }
-    for (let at = 0; at < entries.length; at += 1) {
-      const { writer, exchange, endedMs } = entries[at]!;
-      try {
-        writer.writeUsage(exchange, endedMs);
-      } catch (thrown) {
-        this.#onFault(exchange, thrown);
-      }
-    }
-    entries.length = 0;
   }
 
   close(): void {
@@ -70,4 +62,22 @@ export class RecordBatch {
     this.#timer = null;
     this.flush();
   }
+
+  #writeAll(entries: readonly Entry[], write: (entry: Entry) => void): void {
+    for (let at = 0; at < entries.length; at += 1) {
+      try {
+        write(entries[at]!);
+      } catch (thrown) {
+        this.#onFault(entries[at]!.exchange, thrown);
+      }
+    }
+  }
+}
+
+function writeLine({ writer, exchange, endedMs }: Entry): void {
+  writer.writeLine(exchange, endedMs);
+}
+
+function writeUsage({ writer, exchange, endedMs }: Entry): void {
+  writer.writeUsage(exchange, endedMs);
 }

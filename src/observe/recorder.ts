@@ -24,9 +24,6 @@ export class Recorder {
   readonly #sampler: AccessSampler | null;
   readonly #dayTime = new DayTime();
   #inFlight = 0;
-  /** Of the exchange before, which often went the same way. */
-  #lastTarget: Exchange['target'] = null;
-  #lastRoute: RouteSlots | null = null;
 
   constructor(
     layout: CounterLayout,
@@ -111,15 +108,7 @@ export class Recorder {
   }
 
   #routeOf({ target }: Exchange): RouteSlots | null {
-    if (target === null) {
-      return null;
-    }
-    if (target !== this.#lastTarget) {
-      const routes = this.#layout.routesByModel.get(target.entryName);
-      this.#lastRoute = routes?.[target.position] ?? null;
-      this.#lastTarget = target;
-    }
-    return this.#lastRoute;
+    return target === null ? null : (this.#layout.routes[target.index] ?? null);
   }
 
   #countRoute(exchange: Exchange, route: RouteSlots, endedMs: number): void {

@@ -232,7 +232,7 @@ export class Generation implements Stages, RecordWriter {
     this.#recorder.end(exchange, endedMs);
     const { trace } = exchange;
     if (trace !== null) this.#tracer?.end(exchange, trace, endedMs);
-    if (this.#isWritten) this.#host.records.add(this, exchange, endedMs);
+    if (this.#isWritten) this.#host.records.add(this, exchange, endedMs, this.#host.running);
     if (this.#recorder.inFlight === 0) {
       this.#host.onQuiet(this);
     }

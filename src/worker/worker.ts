@@ -122,9 +122,9 @@ if (start.port !== null) {
   if (front === null) listener.listen(host, start.port);
   else await front.listen({ host, port: start.port });
 }
-// Not before it listens: what goes wrong until then ends the thread, and the start with it, at once.
 // However the thread ends, unless it is killed.
 process.on('exit', () => runtime.records.flush());
+// Not before it listens: what goes wrong until then ends the thread, and the start with it, at once.
 process.on('uncaughtException', (error) => runtime.onFault(null, error));
 send({
   kind: 'listening',

@@ -72,7 +72,7 @@ const TARGET = {
   wholeMs: 0,
   keepAliveMs: 0,
 };
-const ROUTE = layout.routesByModel.get('gpt-4o')?.[1];
+const ROUTE = layout.routes.filter(({ model }) => model === 'gpt-4o')[1];
 const COMPLETE: Ended = { by: 'upstream', phase: 'done', reason: 'complete' };
 const ABORTED: Ended = { by: 'downstream', phase: 'waiting', reason: 'aborted' };
 /** Times are those of the fake clock, which stands at 1000; an exchange starts at 1. */
@@ -249,7 +249,7 @@ test('secrets are the providers’ keys and the tokens of the admin port and of 
 test('exchanges that take turns at several targets are each counted at their own', () => {
   const scene = new Scene();
   const first = { ...TARGET, position: 0, index: 0, provider: 'openai' };
-  const unknown = { ...TARGET, entryName: 'gone' };
+  const unknown = { ...TARGET, entryName: 'gone', index: 2 };
   for (const target of [TARGET, first, TARGET, TARGET, null, unknown, first, TARGET]) {
     scene.end({ target, requestBytes: target === first ? 100 : 1 }, COMPLETE);
   }
