@@ -69,7 +69,7 @@ export interface TraceRecord {
   readonly responseModel: string | null;
   readonly responseId: string | null;
   readonly attempts: readonly AttemptTrace[];
-  /** Beginnings of both bodies, where `traces.content` asks for them. */
-  readonly request: Uint8Array | null;
-  readonly response: Uint8Array | null;
+  /** Both bodies, where `traces.content` asks for them; in base64, because records travel as JSON. */
+  readonly request: string | null;
+  readonly response: string | null;
 }

@@ -112,9 +112,14 @@ function describe(
         outcome,
       };
     }),
-    request: trace.request,
-    response: answer?.content ?? null,
+    request: toBase64(trace.request),
+    response: toBase64(answer?.content ?? null),
   };
+}
+
+function toBase64(bytes: Uint8Array | null): string | null {
+  if (bytes === null) return null;
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
 }
 
 /** What the provider said, never an estimate. */

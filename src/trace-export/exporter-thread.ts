@@ -5,7 +5,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { BOUNDS } from '../core/bounds.js';
-import { decodeMessage } from '../core/wire.js';
+import { decodeJson } from '../core/json-wire.js';
 import type { TraceRecord } from '../observe/trace-record.js';
 import type {
   ExportCounts,
@@ -46,7 +46,7 @@ port.on('message', (message: ToExporter) => {
       if (ways.length > BOUNDS.generationsMax) void closeOldest();
       break;
     case 'records':
-      for (const record of decodeMessage(message.records) as readonly TraceRecord[]) {
+      for (const record of decodeJson(message.records) as readonly TraceRecord[]) {
         findWay(record.generation)?.builder.build(record);
       }
       send({ kind: 'taken', counts: countAll() });

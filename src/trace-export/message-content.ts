@@ -77,18 +77,21 @@ function describeParts(content: unknown): Part[] {
   });
 }
 
-function readEvents(bytes: Uint8Array | null): Json[] {
-  if (bytes === null) return [];
-  return Buffer.from(bytes)
-    .toString('utf8')
+function readEvents(body: string | null): Json[] {
+  if (body === null) return [];
+  return toText(body)
     .split(/\r\n|\r|\n/)
     .filter((line) => line.startsWith('data:'))
     .map((line) => parseText(line.slice('data:'.length)))
     .filter((one) => one !== null);
 }
 
-function parse(bytes: Uint8Array | null): Json | null {
-  return bytes === null ? null : parseText(Buffer.from(bytes).toString('utf8'));
+function parse(body: string | null): Json | null {
+  return body === null ? null : parseText(toText(body));
+}
+
+function toText(base64: string): string {
+  return Buffer.from(base64, 'base64').toString('utf8');
 }
 
 function parseText(text: string): Json | null {

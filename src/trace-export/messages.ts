@@ -25,7 +25,7 @@ export interface ExporterStart {
 
 export type ToExporter =
   | { readonly kind: 'settings'; readonly settings: ExportSettings }
-  /** Packed by core/wire.ts: what observe/trace-record.ts describes, in an array. */
+  /** Packed by core/json-wire.ts: what observe/trace-record.ts describes, in an array. */
   | { readonly kind: 'records'; readonly count: number; readonly records: Uint8Array }
   /** Export what there is, and end. */
   | { readonly kind: 'close' };

@@ -6,7 +6,7 @@ import { Estimator } from '../admit/estimate.js';
 import { TokenCountClient } from '../admit/exact-count-client.js';
 import { BOUNDS } from '../core/bounds.js';
 import { Deadlines } from '../core/deadlines.js';
-import { encodeMessage } from '../core/wire.js';
+import { encodeJson } from '../core/json-wire.js';
 import { mayNameModel } from '../dialects/registry.js';
 import type { Exchange } from '../exchange.js';
 import { BodyInspector } from '../inspect/body.js';
@@ -99,8 +99,7 @@ export class WorkerRuntime implements GenerationHost {
       limitToMemory(bytesMax, readings.readProcess().memoryLimitBytes, config.workers);
     this.traces = new TraceBatch({
       send: (records, lost) => {
-        const { bytes } = encodeMessage(records);
-        send({ kind: 'traces', count: records.length, lost, records: bytes });
+        send({ kind: 'traces', count: records.length, lost, records: encodeJson(records) });
       },
     });
     this.usage = start.usage === null ? null : new UsageRingWriter(start.usage);

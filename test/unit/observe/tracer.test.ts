@@ -120,7 +120,7 @@ test('content counts by its size', () => {
     pendingMax: 10,
     flushMs: 60_000,
   });
-  const request = Buffer.alloc(6 * 1024);
+  const request = 'A'.repeat(6 * 1024);
   const record = { attempts: [], request, response: null } as unknown as TraceRecord;
   batch.add(record);
   batch.add(record);

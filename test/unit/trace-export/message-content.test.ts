@@ -7,8 +7,8 @@ import { chatEvents } from '../../helpers/limited.js';
 
 function read(request: unknown, response: string, isStream = false) {
   return readMessages({
-    request: Buffer.from(JSON.stringify(request)),
-    response: Buffer.from(response),
+    request: Buffer.from(JSON.stringify(request)).toString('base64'),
+    response: Buffer.from(response).toString('base64'),
     isStream,
   });
 }
@@ -67,7 +67,7 @@ test('of Anthropic’s messages, whole and as a stream; images are named, not sh
 
 test('what is no JSON, or was not kept, shows nothing', () => {
   assert.deepEqual(readMessages({ request: null, response: null, isStream: true }), {});
-  const bytes = Buffer.from('\x1f\x8b{"messages":');
+  const bytes = Buffer.from('\x1f\x8b{"messages":').toString('base64');
   assert.deepEqual(readMessages({ request: bytes, response: bytes, isStream: false }), {});
   for (const odd of [null, 1, [], 'text', { messages: 1 }, { messages: [null, 1, []] }]) {
     assert.deepEqual(read(odd, JSON.stringify(odd)), {});
