@@ -1,9 +1,13 @@
 /**
  * Spans on their way to the collector: a bounded queue, one request at a time. A collector that is down or slow makes the
  * queue full, and then what can't be held is counted, nothing waits.
+ *
+ * A request costs as much CPU as some ten traced exchanges, so spans gather for it. After a pause the first of them go
+ * soon all the same, for whoever waits to see what was just asked.
  */
 import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace';
 import { BOUNDS } from '../core/bounds.js';
+import { nowMs } from '../core/clock.js';
 import type { ExportCounts } from './messages.js';
 
 /** Of the SDK's ExportResultCode. */
@@ -17,12 +21,17 @@ export interface SpanQueueOptions {
   /** Spans of one request. */
   readonly exportMax?: number;
   readonly exportMs?: number;
+  readonly exportEveryMs?: number;
 }
 
 export class SpanQueue {
   readonly #options: SpanQueueOptions;
   readonly #queueMax: number;
   readonly #exportMax: number;
+  readonly #exportMs: number;
+  readonly #exportEveryMs: number;
+  /** When the next request that is not full may begin. */
+  #notBeforeMs = 0;
   #spans: ReadableSpan[] = [];
   #timer: NodeJS.Timeout | null = null;
   #exporting: Promise<void> | null = null;
@@ -34,6 +43,8 @@ export class SpanQueue {
     this.#options = options;
     this.#queueMax = options.queueMax ?? BOUNDS.traceQueueMax;
     this.#exportMax = options.exportMax ?? BOUNDS.traceExportMax;
+    this.#exportMs = options.exportMs ?? BOUNDS.traceExportMs;
+    this.#exportEveryMs = options.exportEveryMs ?? BOUNDS.traceExportEveryMs;
   }
 
   get counts(): ExportCounts {
@@ -46,15 +57,7 @@ export class SpanQueue {
       return;
     }
     this.#spans.push(span);
-    if (this.#exporting !== null) return;
-    if (this.#spans.length >= this.#exportMax) {
-      this.#begin();
-    } else {
-      this.#timer ??= setTimeout(
-        () => this.#begin(),
-        this.#options.exportMs ?? BOUNDS.traceExportMs,
-      );
-    }
+    if (this.#exporting === null) this.#plan(this.#exportMs);
   }
 
   /** Resolves when nothing waits any more, whatever became of it, and the connection is closed. */
@@ -66,14 +69,27 @@ export class SpanQueue {
     await this.#options.exporter.shutdown().catch(() => {});
   }
 
+  /** @param soonestMs from now; a full request does not wait. */
+  #plan(soonestMs: number): void {
+    if (this.#spans.length === 0) return;
+    const waitMs = Math.max(soonestMs, this.#notBeforeMs - nowMs());
+    if (this.#spans.length >= this.#exportMax || waitMs === 0) {
+      this.#begin();
+    } else {
+      this.#timer ??= setTimeout(() => this.#begin(), waitMs);
+    }
+  }
+
   #begin(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     const batch = this.#spans.splice(0, this.#exportMax);
     if (batch.length === 0) return;
+    this.#notBeforeMs = nowMs() + this.#exportEveryMs;
     this.#exporting = this.#export(batch).finally(() => {
       this.#exporting = null;
-      if (this.#spans.length > 0) this.#begin();
+      // What came in the meantime has waited already; only the distance between requests holds for it.
+      this.#plan(0);
     });
   }
 

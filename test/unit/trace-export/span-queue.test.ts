@@ -39,6 +39,7 @@ test('while the collector is slow spans wait, up to the bound, and then are coun
     onExported: (problem) => problems.push(problem),
     queueMax: 600,
     exportMs: 60_000,
+    exportEveryMs: 0,
   });
   for (let count = 0; count < 512; count += 1) queue.push(SPAN);
   assert.deepEqual(exporter.batches, [512]);
@@ -54,6 +55,31 @@ test('while the collector is slow spans wait, up to the bound, and then are coun
   await turn();
   assert.deepEqual(queue.counts, { exported: 600, failed: 512, dropped: 100 });
   assert.deepEqual(problems, [null, 'refused', null]);
+});
+
+test('after a pause spans go soon, and then requests keep their distance', async () => {
+  const exporter = new FakeExporter();
+  const beganMs: number[] = [];
+  exporter.export = (_spans, done) => {
+    beganMs.push(performance.now());
+    done({ code: 0 });
+  };
+  let exported = (): void => {};
+  const queue = new SpanQueue({
+    exporter,
+    onExported: () => exported(),
+    exportMs: 1,
+    exportEveryMs: 100,
+  });
+  for (let round = 0; round < 2; round += 1) {
+    queue.push(SPAN);
+    await new Promise<void>((resolve) => {
+      exported = resolve;
+    });
+  }
+  const [first, second] = beganMs;
+  assert.ok(first !== undefined && second !== undefined);
+  assert.ok(second - first >= 99, `only ${second - first} ms lay between two requests`);
 });
 
 test('closing exports what waits, and then closes the exporter', async () => {
