@@ -5,6 +5,11 @@
 
 /** Whether a target may have requests; the same in all workers. Times are shared milliseconds (core/clock.ts). */
 export interface TargetHealth {
+  /**
+   * Another number after anything that makes a target less usable than it was. Time alone does not: a target that is
+   * usable with its whole weight stays so while this stands.
+   */
+  readonly changes: number;
   /** Not ejected, not drained; of one that is half-open: whether it may have the next trial. Takes nothing. */
   isUsable(index: number, nowMs: number): boolean;
   /** From 0 to 1: the share of its usual weight; below 1 while its provider throttles. */

@@ -2,7 +2,7 @@
  * Where things stand in the shared memory. One SharedArrayBuffer:
  *
  *   ┌──────────────────────────────────────────────────────────────────────────────┐
- *   │ header, 64 B: magic · version │ targets │ columns │ groups │ epoch (ms)      │
+ *   │ header, 64 B: magic · version │ targets │ columns │ groups │ epoch │ changes │
  *   ├──────────────────────────────────────────────────────────────────────────────┤
  *   │ rows, 64 B each, by Target.index                                             │
  *   │   0         8                 16             24        28          32        │
@@ -27,17 +27,19 @@
  * A healthy target's row is read by all and written by nobody, so it stays in every processor's cache: what is counted
  * with each request stands in the columns, of which each has one writer. `state` is changed by compare-and-swap alone,
  * and everything that one transition decides lies in its 64 bits, so of two one wins and nobody sees half of it.
- * Throttled until and recovered at are floats in shared milliseconds (core/clock.ts). Cells have 8 bytes, words 4.
+ * Throttled until and recovered at are floats in shared milliseconds (core/clock.ts), as the epoch is. `changes` counts
+ * all that may make a target unusable or lighter: while it stands, whoever found all of them well need not look again.
+ * Cells have 8 bytes, words 4.
  */
 import type { HealthPlan } from './plan.js';
 
 /** `WEIRHEA` and a zero, as a little-endian number. */
 export const MAGIC = 0x0041454852494557n;
-export const LAYOUT_VERSION = 1;
+export const LAYOUT_VERSION = 2;
 
 const HEADER_CELLS = 8;
 export const HEADER = { magic: 0, epochMs: 4 } as const;
-export const HEADER_WORD = { version: 2, targets: 3, columns: 4, groups: 5 } as const;
+export const HEADER_WORD = { version: 2, targets: 3, columns: 4, groups: 5, changes: 10 } as const;
 
 export const ROW_CELLS = 8;
 /** Cells of a row. */

@@ -92,6 +92,11 @@ export class HealthTable implements TargetHealth {
     this.#trialMoments = new Float64Array(plan.targets.length);
   }
 
+  /** A plain load, as of a state. */
+  get changes(): number {
+    return this.#words[HEADER_WORD.changes]!;
+  }
+
   isUsable(index: number, nowMs: number): boolean {
     const low = this.#low(index);
     return (low & UNFIT_MASK) === 0 || this.#mayBeTried(index, nowMs);
@@ -162,6 +167,7 @@ export class HealthTable implements TargetHealth {
         // Two threads may mix theirs here: a factor within its bounds comes of it, and the next 429 puts it right.
         this.#floats[row + ROW.throttledUntil] = throttledMs;
         this.#floats[row + ROW.recoveredAt] = planRecovery(nowMs, throttledMs);
+        this.#noteChange();
       }
     }
   }
@@ -365,7 +371,15 @@ export class HealthTable implements TargetHealth {
 
   #swap(index: number, before: bigint): boolean {
     const at = this.#row(index) + ROW.state;
-    return Atomics.compareExchange(this.#cells, at, before, this.#word.pack()) === before;
+    if (Atomics.compareExchange(this.#cells, at, before, this.#word.pack()) !== before)
+      return false;
+    this.#noteChange();
+    return true;
+  }
+
+  /** After it, so that nobody who saw the target as it was before takes that for how it is now. */
+  #noteChange(): void {
+    Atomics.add(this.#words, HEADER_WORD.changes, 1);
   }
 
   #check(buffer: SharedArrayBuffer, column: number): void {

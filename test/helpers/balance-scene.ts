@@ -62,6 +62,8 @@ export class BalanceScene {
     const random = createRandom(options.seed ?? 1);
     const parts: BalancerParts = {
       health: {
+        // What a test sets may be another thing each time.
+        changes: Number.NaN,
         isUsable: (index) => !this.unusable.has(index),
         weightFactor: (index) => this.factors[index] ?? 0,
       },

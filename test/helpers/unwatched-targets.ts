@@ -2,6 +2,7 @@
 import type { TargetHealth, TargetLoad } from '../../src/core/target-state.js';
 
 export const UNWATCHED_HEALTH: TargetHealth = {
+  changes: 0,
   isUsable: () => true,
   weightFactor: () => 1,
   noteAttempt: () => true,

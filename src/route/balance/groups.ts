@@ -15,7 +15,7 @@ import type { Candidates } from './candidates.js';
 import type { Random } from './policy.js';
 
 /** What a choice asks about a target. */
-export type HealthView = Pick<TargetHealth, 'isUsable' | 'weightFactor'>;
+export type HealthView = Pick<TargetHealth, 'changes' | 'isUsable' | 'weightFactor'>;
 
 const NO_GROUP = -1;
 /** Below the factor of one that an operator has drained. */
@@ -27,6 +27,8 @@ export class PriorityGroups {
   readonly #random: Random;
   /** Positions of targets by group, the lowest priority first, else in the configuration's order. */
   readonly #groups: readonly (readonly number[])[];
+  /** What `changes` was when all of the first group were found usable with their whole weight. */
+  #wellAt = Number.NaN;
 
   constructor(entry: ModelEntry, health: HealthView, random: Random) {
     this.#entry = entry;
@@ -46,10 +48,16 @@ export class PriorityGroups {
    * @returns false where none is left: each was tried, or is not usable while another was tried.
    */
   gather(candidates: Candidates, tried: readonly number[], nowMs: number): boolean {
+    const { changes } = this.#health;
+    if (changes === this.#wellAt && tried.length === 0) {
+      this.#fill(candidates, this.#groups[0]!);
+      return true;
+    }
     let passedOver = NO_GROUP;
     let hasTried = false;
     for (let at = 0; at < this.#groups.length; at += 1) {
       const group = this.#groups[at]!;
+      let whole = 0;
       candidates.clear();
       for (let member = 0; member < group.length; member += 1) {
         const position = group[member]!;
@@ -58,12 +66,16 @@ export class PriorityGroups {
           hasTried = true;
         } else if (this.#health.isUsable(index, nowMs)) {
           const factor = this.#health.weightFactor(index, nowMs);
+          if (factor >= 1) whole += 1;
           if (factor >= 1 || (factor > 0 && this.#random() < factor)) {
             candidates.add(position, this.#entry.shares[position]!.weight);
           } else if (factor > 0 && passedOver === NO_GROUP) {
             passedOver = at;
           }
         }
+      }
+      if (at === 0 && whole === group.length) {
+        this.#wellAt = changes;
       }
       if (candidates.count > 0) {
         return true;
@@ -84,6 +96,14 @@ export class PriorityGroups {
   gatherEjected(candidates: Candidates, tried: readonly number[], nowMs: number): boolean {
     this.#gatherLeastBad(candidates, tried, 0, nowMs);
     return candidates.count > 0;
+  }
+
+  #fill(candidates: Candidates, group: readonly number[]): void {
+    candidates.clear();
+    for (let member = 0; member < group.length; member += 1) {
+      const position = group[member]!;
+      candidates.add(position, this.#entry.shares[position]!.weight);
+    }
   }
 
   #gatherThrottled(
