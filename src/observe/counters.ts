@@ -31,10 +31,35 @@ const FIXED_NAMES = [
 
 export type FixedSlotName = (typeof FIXED_NAMES)[number];
 
-const ROUTE_FIELDS = 16 + ATTEMPT_OUTCOMES.length;
 const PROVIDER_FIELDS = 4;
 const CACHE_LINE_BYTES = 64;
 const SLOTS_PER_LINE = CACHE_LINE_BYTES / Float64Array.BYTES_PER_ELEMENT;
+
+/**
+ * Of a route, from its first slot. What a usual exchange adds to lies on one cache line, and on another one what is added
+ * where usage is counted: with many routes none of them is in a near cache when it is needed.
+ */
+const ROUTE = {
+  inputTokens: 0,
+  outputTokens: 1,
+  cachedInputTokens: 2,
+  reasoningTokens: 3,
+  costNanoDollars: 4,
+  unpriced: 5,
+  endedByUpstream: 6,
+  endedByGateway: 7,
+  statuses: 8,
+  requestBytes: 13,
+  responseBytes: 14,
+  /** The first one is `ok`. */
+  attempts: 15,
+  endedByDownstream: 15 + ATTEMPT_OUTCOMES.length,
+} as const;
+const ROUTE_FIELDS = alignUp(ROUTE.endedByDownstream + 1);
+
+function alignUp(slots: number): number {
+  return Math.ceil(slots / SLOTS_PER_LINE) * SLOTS_PER_LINE;
+}
 
 /** A route is one target of one model entry. */
 export interface RouteSlots {
@@ -155,6 +180,7 @@ export function createCounterLayout(
     });
   });
 
+  take(alignUp(next) - next);
   const firstRoute = take(places.targetsMax * ROUTE_FIELDS);
   let slotCount = firstRoute;
   const routes: RouteSlots[] = [];
@@ -168,26 +194,26 @@ export function createCounterLayout(
         model: model.name,
         provider: target.provider,
         target: target.model ?? model.name,
-        firstStatusSlot: first,
-        endedByDownstream: first + 5,
-        endedByUpstream: first + 6,
-        endedByGateway: first + 7,
-        requestBytes: first + 8,
-        responseBytes: first + 9,
-        inputTokens: first + 10,
-        outputTokens: first + 11,
-        cachedInputTokens: first + 12,
-        reasoningTokens: first + 13,
-        costNanoDollars: first + 14,
-        unpriced: first + 15,
-        firstAttemptSlot: first + 16,
+        firstStatusSlot: first + ROUTE.statuses,
+        endedByDownstream: first + ROUTE.endedByDownstream,
+        endedByUpstream: first + ROUTE.endedByUpstream,
+        endedByGateway: first + ROUTE.endedByGateway,
+        requestBytes: first + ROUTE.requestBytes,
+        responseBytes: first + ROUTE.responseBytes,
+        inputTokens: first + ROUTE.inputTokens,
+        outputTokens: first + ROUTE.outputTokens,
+        cachedInputTokens: first + ROUTE.cachedInputTokens,
+        reasoningTokens: first + ROUTE.reasoningTokens,
+        costNanoDollars: first + ROUTE.costNanoDollars,
+        unpriced: first + ROUTE.unpriced,
+        firstAttemptSlot: first + ROUTE.attempts,
       });
     }
   }
 
   // Small buffers do not begin on a cache line, so rounding up alone would let two columns meet in one.
   // A whole unused line between them keeps them apart wherever the buffer begins.
-  const stride = (Math.ceil(next / SLOTS_PER_LINE) + 1) * SLOTS_PER_LINE;
+  const stride = alignUp(next) + SLOTS_PER_LINE;
   return { fixed, refused, routes, providers, slotCount, room: next, stride };
 }
 

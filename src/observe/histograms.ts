@@ -73,44 +73,85 @@ export function findCountIndex(value: number): number {
   return bucket * HALF_COUNT + (value >>> bucket);
 }
 
-/** The counts of a histogram, and the sum of what went in, which the counts alone give only to 1 %. */
-class Series implements SeriesKey {
-  readonly counts = new Float64Array(COUNTS);
-  sumUs = 0;
-  isChanged = false;
-  /** The range in use; to look for it would mean to walk over all counts at every scrape. */
-  first = COUNTS;
-  last = 0;
+/** Places before the counts of a histogram, in a cache line of their own; the sum is what the counts give only to 1 %. */
+const SUM_US = 0;
+/** The range in use; to look for it would mean to walk over all counts at every scrape. */
+const FIRST = 1;
+const LAST = 2;
+const IS_CHANGED = 3;
+const IS_OPEN = 4;
+const HEADER = 8;
+const STRIDE = HEADER + COUNTS;
 
+/** @param base where the histogram begins in `values`. */
+function recordAt(values: Float64Array, base: number, valueUs: number): void {
+  // Written so that NaN, too, fails the comparison and counts as the least.
+  const inRangeUs = valueUs > LOWEST_US ? Math.min(Math.round(valueUs), HIGHEST_US) : LOWEST_US;
+  const index = findCountIndex(inRangeUs);
+  const at = base + HEADER + index;
+  values[at] = values[at]! + 1;
+  if (index < values[base + FIRST]!) values[base + FIRST] = index;
+  if (index > values[base + LAST]!) values[base + LAST] = index;
+  values[base + SUM_US] = values[base + SUM_US]! + inRangeUs;
+  values[base + IS_CHANGED] = 1;
+}
+
+/** A histogram that is open: what tells it from others, and where its values are. */
+class Series implements SeriesKey {
   constructor(
     readonly measure: Measure,
     readonly place: number,
     readonly status: number,
-  ) {}
+    readonly values: Float64Array = new Float64Array(STRIDE),
+    readonly base: number = 0,
+  ) {
+    values[base + FIRST] = COUNTS;
+    values[base + IS_OPEN] = 1;
+  }
+
+  get isChanged(): boolean {
+    return this.values[this.base + IS_CHANGED] === 1;
+  }
 
   record(valueUs: number): void {
-    // Written so that NaN, too, fails the comparison and counts as the least.
-    const inRangeUs = valueUs > LOWEST_US ? Math.min(Math.round(valueUs), HIGHEST_US) : LOWEST_US;
-    const index = findCountIndex(inRangeUs);
-    this.counts[index] = this.counts[index]! + 1;
-    if (index < this.first) this.first = index;
-    if (index > this.last) this.last = index;
-    this.sumUs += inRangeUs;
-    this.isChanged = true;
+    recordAt(this.values, this.base, valueUs);
   }
 }
 
-/** By route or provider; opened with the first value. */
+/** Histograms whose memory is one; the system gives it out page by page, as they come into use. A power of 2. */
+const CHUNK = 8;
+
+/**
+ * By route or provider. Values of several lie in one array, so that what is looked at on the way to a count is the same
+ * for all of them and stays in the cache: with many routes only the counts and what stands before them are cold.
+ */
 class SeriesList {
   readonly measure: Measure;
   readonly status: number;
-  readonly byPlace: (Series | undefined)[] = [];
+  readonly #chunks: (Float64Array | undefined)[] = [];
   /** Of those that found no place. */
   others: Series | null = null;
 
   constructor(measure: Measure, status: number = ANY_STATUS) {
     this.measure = measure;
     this.status = status;
+  }
+
+  /** @returns false where the histogram is not open. */
+  record(place: number, valueUs: number): boolean {
+    const values = this.#chunks[Math.floor(place / CHUNK)];
+    const base = (place % CHUNK) * STRIDE;
+    if (values === undefined || values[base + IS_OPEN] !== 1) return false;
+    recordAt(values, base, valueUs);
+    return true;
+  }
+
+  /** Once for each place. */
+  open(place: number): Series {
+    const chunk = Math.floor(place / CHUNK);
+    const values = this.#chunks[chunk] ?? new Float64Array(STRIDE * CHUNK);
+    this.#chunks[chunk] = values;
+    return new Series(this.measure, place, this.status, values, (place % CHUNK) * STRIDE);
   }
 }
 
@@ -185,24 +226,26 @@ export class WorkerHistograms {
   }
 
   #record(list: SeriesList, place: number, valueUs: number): void {
-    (list.byPlace[place] ?? this.#open(list, place)).record(valueUs);
+    if (!list.record(place, valueUs)) {
+      this.#open(list, place).record(valueUs);
+    }
   }
 
   #open(list: SeriesList, place: number): Series {
-    const { measure, status } = list;
-    let series: Series;
-    if (this.#all.length + LISTS < this.#histogramsMax) {
-      series = new Series(measure, place, status);
-      this.#all.push(series);
-    } else if (list.others === null) {
-      series = new Series(measure, OTHER_PLACES, status);
-      list.others = series;
-      this.#all.push(series);
-    } else {
-      series = list.others;
+    if (this.#all.length + LISTS >= this.#histogramsMax) {
+      return this.#openOthers(list);
     }
-    list.byPlace[place] = series;
+    const series = list.open(place);
+    this.#all.push(series);
     return series;
+  }
+
+  #openOthers(list: SeriesList): Series {
+    if (list.others === null) {
+      list.others = new Series(list.measure, OTHER_PLACES, list.status);
+      this.#all.push(list.others);
+    }
+    return list.others;
   }
 
   /** Whether the next snapshot would hold anything. */
@@ -220,15 +263,22 @@ export class WorkerHistograms {
   takeSnapshot(seriesMax: number = SNAPSHOT_SERIES_MAX): Uint8Array<ArrayBuffer> {
     const changed = this.#all.filter((series) => series.isChanged).slice(0, seriesMax);
     const ranges = changed.map((series) => {
-      series.isChanged = false;
-      const { first, last } = series;
-      return { series, first, counts: series.counts.subarray(first, last + 1) };
+      const { values, base } = series;
+      values[base + IS_CHANGED] = 0;
+      const first = values[base + FIRST]!;
+      const from = base + HEADER;
+      return {
+        series,
+        first,
+        counts: values.subarray(from + first, from + values[base + LAST]! + 1),
+      };
     });
     const length = ranges.reduce((sum, { counts }) => sum + HEAD_LENGTH + counts.length, 0);
     const values = new Float64Array(length);
     let at = 0;
     for (const { series, first, counts } of ranges) {
-      const { measure, place, status, sumUs } = series;
+      const { measure, place, status } = series;
+      const sumUs = series.values[series.base + SUM_US]!;
       values.set([measure, place, status, sumUs, first, counts.length], at);
       values.set(counts, at + HEAD_LENGTH);
       at += HEAD_LENGTH + counts.length;

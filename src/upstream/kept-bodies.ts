@@ -15,21 +15,42 @@ const LARGE_BYTES = 64 * 1024;
 /** Room for a request's head before its body. One that is larger is written elsewhere, and the body copied. */
 const HEAD_BYTES = 1024;
 
+/** Places whose memory is one: a socket is handed a part of it, and finds the whole in the cache, whichever part it is. */
+const SMALL_IN_SLAB = 16;
+
 /** Room for one body, until it is released; then for another. */
 export class KeptBody {
   readonly buffer: Buffer;
+  /** Where its own part of the buffer begins, and how long it is. */
+  readonly from: number;
+  readonly bytes: number;
   /** Where the body begins and ends in it; below 0: it is not here yet. */
   start = -1;
   end = -1;
   /** A socket still reads from it. */
   isPending = false;
+  #onRead: (() => void) | null = null;
 
-  constructor(bytes: number) {
-    this.buffer = Buffer.allocUnsafeSlow(bytes);
+  constructor(bytes: number, buffer: Buffer = Buffer.allocUnsafeSlow(bytes), from = 0) {
+    this.buffer = buffer;
+    this.from = from;
+    this.bytes = bytes;
   }
 
   get isFilled(): boolean {
     return this.start >= 0;
+  }
+
+  /** The socket has read it, or never will. */
+  noteRead(): void {
+    this.isPending = false;
+    this.#onRead?.();
+    this.#onRead = null;
+  }
+
+  /** Calls it once the socket that still reads from it has done with it. */
+  whenRead(onRead: () => void): void {
+    this.#onRead = onRead;
   }
 }
 
@@ -60,28 +81,39 @@ export class KeptBodies {
       return null;
     }
     this.#budget.hold(size);
-    const free =
-      size === SMALL_BYTES
-        ? this.#small.pop()
-        : size === LARGE_BYTES
-          ? this.#large.pop()
-          : undefined;
-    return free ?? new KeptBody(size);
+    if (size === SMALL_BYTES) {
+      return this.#small.pop() ?? this.#openSlab();
+    }
+    return (size === LARGE_BYTES ? this.#large.pop() : undefined) ?? new KeptBody(size);
+  }
+
+  /** @returns one of its places; the others are free. */
+  #openSlab(): KeptBody {
+    const slab = Buffer.allocUnsafeSlow(SMALL_IN_SLAB * SMALL_BYTES);
+    for (let at = SMALL_IN_SLAB - 1; at > 0; at -= 1) {
+      this.#small.push(new KeptBody(SMALL_BYTES, slab, at * SMALL_BYTES));
+    }
+    return new KeptBody(SMALL_BYTES, slab, 0);
   }
 
   /** Exactly once for each that reserveFor() gave. */
   release(kept: KeptBody): void {
-    const { length } = kept.buffer;
-    this.#budget.release(length);
+    this.#budget.release(kept.bytes);
     kept.start = -1;
     kept.end = -1;
     if (kept.isPending) {
-      // An answer has come before the whole request was read from here; nobody else may write to it.
-      return;
+      // An answer has come before the whole request was read from here; until then nobody else may write to it.
+      kept.whenRead(() => this.#free(kept));
+    } else {
+      this.#free(kept);
     }
-    if (length === SMALL_BYTES && this.#small.length < BOUNDS.keptBodyBuffersMax) {
+  }
+
+  #free(kept: KeptBody): void {
+    const { bytes } = kept;
+    if (bytes === SMALL_BYTES && this.#small.length < BOUNDS.keptBodyBuffersMax) {
       this.#small.push(kept);
-    } else if (length === LARGE_BYTES && this.#large.length < BOUNDS.largeKeptBodyBuffersMax) {
+    } else if (bytes === LARGE_BYTES && this.#large.length < BOUNDS.largeKeptBodyBuffersMax) {
       this.#large.push(kept);
     }
   }
@@ -90,9 +122,9 @@ export class KeptBodies {
 /** Copies the body of the exchange where it has not been written to its place yet. */
 export function fillKept(kept: KeptBody | null, { body }: Exchange): void {
   if (kept?.isFilled === false && body !== null) {
-    kept.buffer.set(body.bytes, 0);
-    kept.start = 0;
-    kept.end = body.bytes.length;
+    kept.buffer.set(body.bytes, kept.from);
+    kept.start = kept.from;
+    kept.end = kept.from + body.bytes.length;
   }
 }
 

@@ -48,7 +48,7 @@ export class RequestWriter {
   ): void {
     this.forget();
     const bytes = opening.length + countBytes(pieces) + closing.length;
-    if (place !== null && !place.isFilled && bytes <= place.buffer.length) {
+    if (place !== null && !place.isFilled && bytes <= place.bytes) {
       this.#writeInPlace(place, opening, pieces, closing, keeps);
       return;
     }
@@ -73,13 +73,13 @@ export class RequestWriter {
     closing: string,
     keeps: boolean,
   ): void {
-    const end = this.#compose(place.buffer, 0, opening, pieces, closing);
+    const end = this.#compose(place.buffer, place.from, opening, pieces, closing);
     place.start = this.#bodyStart;
     place.end = this.#bodyEnd;
     place.isPending = true;
     this.#pendingPlace = place;
     this.#heldPlace = keeps ? place : null;
-    this.#socket._write(place.buffer.subarray(0, end), BYTES, this.#onWritten);
+    this.#socket._write(place.buffer.subarray(place.from, end), BYTES, this.#onWritten);
   }
 
   /** @returns where it ends. */
@@ -125,7 +125,7 @@ export class RequestWriter {
     const place = this.#pendingPlace;
     if (place !== null) {
       this.#pendingPlace = null;
-      place.isPending = false;
+      place.noteRead();
     }
     const slab = this.#pending;
     this.#pending = null;
