@@ -62,8 +62,11 @@ export class HistogramStore {
   readonly #byWorker = new Map<number, Map<string, Known>>();
   /** Of workers that were replaced, all together. */
   readonly #past = new Map<string, Known>();
+  /** Until something else is known. */
+  #merged: readonly MergedSeries[] | null = null;
 
   takeIn(worker: number, snapshot: Uint8Array): void {
+    this.#merged = null;
     // Copied, because a view inside a message does not begin on a multiple of eight.
     const values = new Float64Array(Uint8Array.from(snapshot).buffer);
     let known = this.#byWorker.get(worker);
@@ -91,6 +94,7 @@ export class HistogramStore {
   retire(worker: number): void {
     const known = this.#byWorker.get(worker);
     if (known === undefined) return;
+    this.#merged = null;
     this.#byWorker.delete(worker);
     for (const [name, { key, sumUs, first, counts }] of known) {
       const past = this.#past.get(name);
@@ -110,8 +114,16 @@ export class HistogramStore {
     }
   }
 
-  /** Equal, count for count, to one histogram that was fed with the values of all workers. */
-  merge(): MergedSeries[] {
+  /**
+   * Equal, count for count, to one histogram that was fed with the values of all workers. Nobody changes what is given: it
+   * is the same until more is known, because a sample a second is made of it, and workers are asked seldomer.
+   */
+  merge(): readonly MergedSeries[] {
+    this.#merged ??= this.#mergeAll();
+    return this.#merged;
+  }
+
+  #mergeAll(): MergedSeries[] {
     const merged: Sums = new Map();
     for (const known of [this.#past, ...this.#byWorker.values()]) {
       for (const { key, sumUs, first, counts } of known.values()) {

@@ -30,6 +30,24 @@ test('values out of range are kept at its ends', () => {
   assert.ok((series?.histogram.getValueAtPercentile(100) ?? 0) >= 3.6e9);
 });
 
+test('histograms are merged once for all who ask, until more is known', () => {
+  const worker = new WorkerHistograms();
+  const store = new HistogramStore();
+  assert.deepEqual(store.merge(), []);
+  worker.recordAdded(1000);
+  store.takeIn(0, worker.takeSnapshot());
+  const merged = store.merge();
+  assert.equal(merged[0]?.histogram.totalCount, 1);
+  assert.equal(store.merge(), merged);
+  store.retire(1);
+  assert.equal(store.merge(), merged, 'nothing was known of it');
+  store.retire(0);
+  assert.equal(store.merge()[0]?.histogram.totalCount, 1, 'what is known of it stays');
+  worker.recordAdded(1000);
+  store.takeIn(0, worker.takeSnapshot());
+  assert.equal(store.merge()[0]?.histogram.totalCount, 3);
+});
+
 test('a snapshot holds what changed, in full, and a lost one loses nothing', () => {
   const worker = new WorkerHistograms();
   worker.recordFirstByte(0, 1000);
