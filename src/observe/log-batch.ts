@@ -77,9 +77,7 @@ export class LogBatch {
         return;
       }
     }
-    this.#end += isAscii
-      ? this.#memory.write(line, this.#end, 'latin1')
-      : this.#memory.write(line, this.#end);
+    this.#end += this.#memory.write(line, this.#end, isAscii ? 'latin1' : 'utf8');
     this.#lineCount += 1;
     if (this.#end - this.#start >= this.#batchBytesMax) {
       this.flush();

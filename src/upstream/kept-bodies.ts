@@ -15,7 +15,10 @@ const LARGE_BYTES = 64 * 1024;
 /** Room for a request's head before its body. One that is larger is written elsewhere, and the body copied. */
 const HEAD_BYTES = 1024;
 
-/** Places whose memory is one: a socket is handed a part of it, and finds the whole in the cache, whichever part it is. */
+/**
+ * Places whose memory is one: a socket is handed a part of it, and finds the whole in the cache, whichever part it is. They
+ * are kept for good. What a burst needs beyond them has memory of its own, or one place that is kept would hold that of 16.
+ */
 const SMALL_IN_SLAB = 16;
 
 /** Room for one body, until it is released; then for another. */
@@ -59,6 +62,8 @@ export class KeptBodies {
   /** Not in use. */
   readonly #small: KeptBody[] = [];
   readonly #large: KeptBody[] = [];
+  /** In slabs, in use or not. */
+  #smallPlaces = 0;
 
   constructor(budget: ByteBudget) {
     this.#budget = budget;
@@ -82,13 +87,16 @@ export class KeptBodies {
     }
     this.#budget.hold(size);
     if (size === SMALL_BYTES) {
-      return this.#small.pop() ?? this.#openSlab();
+      return this.#small.pop() ?? this.#openSmall();
     }
     return (size === LARGE_BYTES ? this.#large.pop() : undefined) ?? new KeptBody(size);
   }
 
-  /** @returns one of its places; the others are free. */
-  #openSlab(): KeptBody {
+  #openSmall(): KeptBody {
+    if (this.#smallPlaces + SMALL_IN_SLAB > BOUNDS.keptBodyBuffersMax) {
+      return new KeptBody(SMALL_BYTES);
+    }
+    this.#smallPlaces += SMALL_IN_SLAB;
     const slab = Buffer.allocUnsafeSlow(SMALL_IN_SLAB * SMALL_BYTES);
     for (let at = SMALL_IN_SLAB - 1; at > 0; at -= 1) {
       this.#small.push(new KeptBody(SMALL_BYTES, slab, at * SMALL_BYTES));
@@ -110,9 +118,9 @@ export class KeptBodies {
   }
 
   #free(kept: KeptBody): void {
-    const { bytes } = kept;
-    if (bytes === SMALL_BYTES && this.#small.length < BOUNDS.keptBodyBuffersMax) {
-      this.#small.push(kept);
+    const { bytes, buffer } = kept;
+    if (bytes === SMALL_BYTES) {
+      if (buffer.length > bytes) this.#small.push(kept);
     } else if (bytes === LARGE_BYTES && this.#large.length < BOUNDS.largeKeptBodyBuffersMax) {
       this.#large.push(kept);
     }

@@ -1,6 +1,7 @@
 /** Copies of bodies that may have to be sent again. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { BOUNDS } from '../../../src/core/bounds.js';
 import type { Exchange } from '../../../src/exchange.js';
 import { ByteBudget } from '../../../src/inspect/budget.js';
 import {
@@ -75,6 +76,21 @@ test('memory that a socket still reads from is nobody else’s until it has', ()
   first.noteRead();
   assert.equal(first.isPending, false);
   assert.equal(keep(bodies, Buffer.from('three')), first, 'then it is used again');
+});
+
+test('after a burst no more memory is kept than the bound says, whoever ends first', () => {
+  const most = BOUNDS.keptBodyBuffersMax;
+  const { bodies } = createBodies(3 * most * 8 * KB);
+  const burst = Array.from({ length: 2 * most }, () => keep(bodies, Buffer.from('x')) as KeptBody);
+  for (const parity of [0, 1]) {
+    burst.forEach((kept, at) => {
+      if (at % 2 === parity) bodies.release(kept);
+    });
+  }
+  const again = Array.from({ length: most }, () => keep(bodies, Buffer.from('x')) as KeptBody);
+  const buffers = new Set(again.map(({ buffer }) => buffer));
+  const bytes = [...buffers].reduce((sum, { length }) => sum + length, 0);
+  assert.ok(bytes <= most * 8 * KB, `${bytes}`);
 });
 
 test('a body that was written to its place is not copied over it', () => {
