@@ -180,8 +180,10 @@ export class Exchange {
   /** settle: null where nothing is metered, or nothing was used. */
   settled: Settled | null = null;
 
-  /** upstream: one call was made, past all that could make another (upstream/direct-attempt.ts). */
+  /** upstream: one call was made, and what becomes of it is told when all is over (upstream/direct-attempt.ts). */
   isDirect = false;
+  /** upstream: its target was ejected when it was asked, and this is not its trial. */
+  isOutOfTurn = false;
   /** upstream: calls made so far; 0 where there is no more than one whatever happens. */
   attemptsMade = 0;
   /** upstream: what became of them, once one has failed; bounded. */

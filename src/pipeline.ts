@@ -26,6 +26,7 @@ import { type AttemptParts, turnToTarget } from './upstream/attempt-parts.js';
 import { findFirst } from './upstream/attempt-walk.js';
 import { Attempts } from './upstream/attempts.js';
 import { beginDirect } from './upstream/direct-attempt.js';
+import { FirstAttempt } from './upstream/first-attempt.js';
 
 export interface Stages extends RelayHost {
   createId(): string;
@@ -128,14 +129,16 @@ function passOn(
     if (exchange.ended !== null) {
       return;
     }
-    if (parts.plans.of(entry).isSingle) {
+    const { isSingle, hedges } = parts.plans.of(entry);
+    if (isSingle) {
       beginDirect(parts, exchange, target);
       relay.begin(parts.forwarder.forward(exchange, target, relay));
-    } else {
-      const attempts = new Attempts(parts, exchange, entry, target, relay);
-      relay.begin(attempts);
-      attempts.start();
+      return;
     }
+    const Attempt = hedges === null ? FirstAttempt : Attempts;
+    const attempt = new Attempt(parts, exchange, entry, target, relay);
+    relay.begin(attempt);
+    attempt.start();
   } catch (error) {
     relay.refuse(error);
   }

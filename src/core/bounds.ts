@@ -178,6 +178,7 @@ export const BOUND_TABLE = {
   discardedAnswerBytesMax: bound(64 * KB, 'bytes', 'Of an answer that is not passed on because another attempt is made: so much is read to keep its connection; a longer one closes it.'),
   discardedAnswerMs: bound(1_000, 'ms', 'The longest that such an answer may take; opening a connection costs less than to wait longer.'),
   heldAnswerBytesMax: bound(64 * KB, 'bytes', 'Of an answer that is held until it is known whether it goes to the client: an error whose body tells its class, or a stream before its first token where `hedge` or `first_token` is set, or whose first bytes look like an error. A longer one goes on.'),
+  attemptLinesMax: bound(256, 'count', 'Providers whose header lines about a single attempt a worker keeps written, some 100 bytes each; past it they are written anew.'),
   attemptRecordsMax: bound(16, 'count', 'Attempts of one exchange that its line in the access log tells of; chains of fallbacks may make more.'),
   errorBodyBytesMax: bound(64 * KB, 'bytes', 'Of a provider’s error, unpacked, that is read to tell its class. Real ones have 100 bytes to 4 KB; of a longer one the beginning counts.'),
   errorMessageCharsMax: bound(4096, 'count', 'Of a message in such an error that is looked through. What it is about stands at its beginning; behind that some servers repeat the request, and so the caller’s words.'),

@@ -1,5 +1,6 @@
 /** What Weir adds to the head of an answer. */
 import { type AnswerHead, createHead } from '../core/answer-head.js';
+import { BOUNDS } from '../core/bounds.js';
 import type { GatewayError } from '../core/errors.js';
 import { ALLOWED_METHODS } from '../core/methods.js';
 import type { Exchange } from '../exchange.js';
@@ -21,18 +22,27 @@ const US_PER_MS = 1000;
  * @param provider asked last.
  */
 export function formatAttemptLines(attempts: number, provider: string): string {
-  if (provider !== lastProvider || attempts !== lastAttempts) {
-    lastProvider = provider;
-    lastAttempts = attempts;
-    lastLines = `x-weir-attempts: ${attempts}\r\nx-weir-provider: ${encodeName(provider)}\r\n`;
-  }
-  return lastLines;
+  return attempts === 1 ? recallOnly(provider) : writeAttemptLines(attempts, provider);
 }
 
-/** Nearly all answers tell the same. */
-let lastProvider = '';
-let lastAttempts = 0;
-let lastLines = '';
+/** Nearly all answers tell the same of one of a few providers. */
+function recallOnly(provider: string): string {
+  const known = onlyLines.get(provider);
+  if (known !== undefined) {
+    return known;
+  }
+  // Those that reloads have taken away are forgotten with the rest.
+  if (onlyLines.size >= BOUNDS.attemptLinesMax) onlyLines.clear();
+  const lines = writeAttemptLines(1, provider);
+  onlyLines.set(provider, lines);
+  return lines;
+}
+
+const onlyLines = new Map<string, string>();
+
+function writeAttemptLines(attempts: number, provider: string): string {
+  return `x-weir-attempts: ${attempts}\r\nx-weir-provider: ${encodeName(provider)}\r\n`;
+}
 
 /** A header holds ASCII; what is beyond it is escaped as in a URL. */
 function encodeName(name: string): string {

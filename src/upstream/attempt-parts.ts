@@ -1,9 +1,10 @@
 /** What the attempts of one worker share. */
 import type { TargetHealth } from '../core/target-state.js';
-import type { Exchange } from '../exchange.js';
+import type { Exchange, Phase } from '../exchange.js';
 import type { ModelEntry, ModelTable, Target } from '../route/models.js';
 import type { AttemptPlans } from './attempt-plan.js';
 import type { AttemptReports } from './attempt-reports.js';
+import type { UpstreamObserver } from './call.js';
 import type { TokenWatch } from './call-timeouts.js';
 import type { Forwarder } from './forward.js';
 import type { KeptBodies } from './kept-bodies.js';
@@ -31,6 +32,21 @@ export interface TargetChooser {
   ): Target | null;
   /** One is in service and not among those. */
   hasUsable(entry: ModelEntry, tried: readonly number[], nowMs: number): boolean;
+}
+
+/** What the relay is given to hold on to: a call, or who makes calls in its place. */
+export interface RelayCall {
+  readonly phase: Phase;
+  readonly endedIn: Phase;
+  pause(): void;
+  resume(): void;
+  cancel(): void;
+}
+
+/** The relay, as attempts know it. */
+export interface RelaySide extends UpstreamObserver {
+  /** What answers the exchange from now on. */
+  begin(call: RelayCall): void;
 }
 
 export interface AttemptParts {

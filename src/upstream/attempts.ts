@@ -67,6 +67,14 @@ export class Attempts extends WaitingAttempt implements UpstreamObserver, HedgeO
     this.#begin(this.target);
   }
 
+  /** In place of start(), where the first call has been made; all that happens to it is told here from now on. */
+  takeOver(call: UpstreamCall | null, kept: KeptBody | null): void {
+    this.assumeFirst();
+    this.#call = call;
+    this.#kept = kept;
+    call?.handOver(this);
+  }
+
   pause(): void {
     this.#call?.pause();
   }
@@ -202,10 +210,7 @@ export class Attempts extends WaitingAttempt implements UpstreamObserver, HedgeO
     this.#state = 'waiting';
     this.#call = null;
     this.open(atMs);
-    const { hedges } = this.#plan;
-    if (hedges !== null && this.#hedge === null) {
-      hedges.add(this, atMs);
-    }
+    if (this.#hedge === null) this.#plan.hedges?.add(this, atMs);
     this.#isBeginning = true;
     let failure: unknown = null;
     try {
@@ -366,12 +371,8 @@ export class Attempts extends WaitingAttempt implements UpstreamObserver, HedgeO
   }
 
   #dropHedge(outcome: 'outrun' | 'aborted'): void {
-    const hedge = this.#hedge;
-    if (hedge !== null) {
-      this.#hedge = null;
-      hedge.report(outcome, false);
-      hedge.call?.cancel();
-    }
+    this.#hedge?.drop(outcome);
+    this.#hedge = null;
   }
 
   #turnTo(target: Target): void {
@@ -385,10 +386,8 @@ export class Attempts extends WaitingAttempt implements UpstreamObserver, HedgeO
   }
 
   #releaseBody(): void {
-    if (this.#kept !== null) {
-      this.parts.bodies.release(this.#kept);
-      this.#kept = null;
-    }
+    this.parts.bodies.release(this.#kept);
+    this.#kept = null;
   }
 
   #finish(): void {

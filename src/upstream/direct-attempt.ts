@@ -1,9 +1,11 @@
 /**
- * The one call of an exchange that can have no other: nothing stands between it and the relay, and what became of it is
- * told when the exchange is over, from what the exchange knows by then. No more is kept of it, so that this costs a few
- * additions and allocates nothing. What a body or a stream says beside the status is not read: nothing could follow.
+ * The one call of an exchange, where it can have no other or none has become necessary (first-attempt.ts): what became of
+ * it is told when the exchange is over, from what the exchange knows by then. No more is kept of it, so that this costs a
+ * few additions and allocates nothing. Where there can be no other nothing stands between the call and the relay, and what
+ * a body or a stream says beside the status is not read: nothing could follow.
  */
 import { wallClockMs } from '../core/clock.js';
+import type { GatewayError } from '../core/errors.js';
 import type { Exchange } from '../exchange.js';
 import type { Target } from '../route/models.js';
 import type { AttemptOutcome } from './attempt-outcomes.js';
@@ -16,20 +18,41 @@ export function beginDirect({ reports }: AttemptParts, exchange: Exchange, targe
   exchange.isDirect = true;
   const model = target.model ?? exchange.model;
   exchange.trace?.beginAttempt(target.provider, model, exchange.readyMs);
-  reports.beginDirect(target, exchange.readyMs);
+  exchange.isOutOfTurn = !reports.beginDirect(target, exchange.readyMs);
 }
 
-/** When the exchange is over, whichever way: exactly once where it was begun. */
+/** When the exchange is over and settled, whichever way: exactly once where it was begun. */
 export function endDirect(parts: AttemptParts, exchange: Exchange, atMs: number): void {
-  const { target, upstreamStatus, refusalLines } = exchange;
+  const { target } = exchange;
   if (target !== null) {
     const outcome = judge(parts, exchange, target);
-    const isAnswered = upstreamStatus > 0;
-    const retryAfterMs = refusalLines === '' ? -1 : readRetryAfterMs(refusalLines, wallClockMs());
-    parts.reports.endDirect(target, outcome, isAnswered, retryAfterMs, atMs);
-    const { trace, sentMs, headMs, readyMs } = exchange;
+    report(parts, exchange, target, outcome, atMs);
+    const { trace, sentMs, headMs, readyMs, upstreamStatus } = exchange;
     const end = { sentMs, headMs, status: upstreamStatus, outcome, endedMs: atMs };
     trace?.endAttempt(target.provider, readyMs, end);
+  }
+}
+
+function report(
+  { plans, reports }: AttemptParts,
+  exchange: Exchange,
+  target: Target,
+  outcome: AttemptOutcome,
+  atMs: number,
+): void {
+  const { upstreamStatus, refusalLines, readyMs } = exchange;
+  const isAnswered = upstreamStatus > 0;
+  const retryAfterMs = refusalLines === '' ? -1 : readRetryAfterMs(refusalLines, wallClockMs());
+  if (exchange.attemptsMade === 0) {
+    reports.endDirect(target, outcome, isAnswered, retryAfterMs, atMs);
+  } else {
+    reports.end(exchange, target, readyMs, outcome, isAnswered, retryAfterMs, atMs);
+  }
+  if (outcome === 'ok') {
+    if (exchange.isOutOfTurn) reports.noteRevived(target, atMs);
+    if (plans.comparesPace && exchange.attemptsMade > 0) {
+      reports.recordAnswer(exchange, target, exchange.sentMs, exchange.headMs, atMs);
+    }
   }
 }
 
@@ -39,10 +62,15 @@ function judge({ forwarder }: AttemptParts, exchange: Exchange, target: Target):
     const isOwnCredential = forwarder.configOf(target.provider).apiKey !== null;
     return classifyStatus(upstreamStatus, isOwnCredential) ?? 'other';
   }
-  if (error !== null) {
-    return classifyError(error) ?? (error.code === 'limit_reached' ? 'aborted' : 'other');
+  if (exchange.isUpstreamDone || ended?.reason === 'complete') {
+    // Whatever became of the rest of its way to the client.
+    return 'ok';
   }
-  return ended?.reason === 'complete' ? 'ok' : 'aborted';
+  return error === null ? 'aborted' : (classifyError(error) ?? nameOther(error));
+}
+
+function nameOther({ code }: GatewayError): AttemptOutcome {
+  return code === 'limit_reached' ? 'aborted' : 'other';
 }
 
 const FAILURES_FROM = 400;

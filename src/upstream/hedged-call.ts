@@ -91,6 +91,12 @@ export class HedgedCall extends ReportedAttempt implements UpstreamObserver {
     this.#owner.onHedgeFailed();
   }
 
+  /** It is not needed any more, or nobody is left to whom it could answer. */
+  drop(outcome: 'outrun' | 'aborted'): void {
+    this.report(outcome, false);
+    this.call?.cancel();
+  }
+
   /** What follows of a failure is of no interest. */
   #giveUp(): void {
     this.#owner.onHedgeFailed();

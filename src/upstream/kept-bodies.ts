@@ -105,7 +105,10 @@ export class KeptBodies {
   }
 
   /** Exactly once for each that reserveFor() gave. */
-  release(kept: KeptBody): void {
+  release(kept: KeptBody | null): void {
+    if (kept === null) {
+      return;
+    }
     this.#budget.release(kept.bytes);
     kept.start = -1;
     kept.end = -1;

@@ -164,6 +164,17 @@ export abstract class ReportedAttempt {
     this.report(className, true, retryAfterMs);
   }
 
+  /** Takes over the exchange's first call, which was to be reported when the exchange is over. */
+  protected assumeFirst(): void {
+    const { exchange } = this;
+    exchange.isDirect = false;
+    this.startedMs = exchange.readyMs;
+    this.sentMs = exchange.sentMs;
+    this.#waitedMs = exchange.waitedMs;
+    this.#isOutOfTurn = exchange.isOutOfTurn;
+    this.isReported = false;
+  }
+
   /** Takes over what another has begun and got, and its report with it. */
   protected assume(other: ReportedAttempt): void {
     this.head = other.head;

@@ -224,10 +224,10 @@ export class Generation implements Stages, RecordWriter {
   }
 
   onEnded(exchange: Exchange, endedMs: number): void {
+    this.admission.settle(exchange, endedMs);
     if (exchange.isDirect) {
       endDirect(this.attempts, exchange, endedMs);
     }
-    this.admission.settle(exchange, endedMs);
     this.#host.running -= 1;
     this.#recorder.end(exchange, endedMs);
     const { trace } = exchange;

@@ -7,11 +7,13 @@ import { GatewayError } from '../../src/core/errors.js';
 import type { Phase } from '../../src/exchange.js';
 import { ByteBudget } from '../../src/inspect/budget.js';
 import { ModelTable } from '../../src/route/models.js';
-import type { AttemptParts } from '../../src/upstream/attempt-parts.js';
+import type { AttemptParts, RelayCall } from '../../src/upstream/attempt-parts.js';
 import { AttemptPlans } from '../../src/upstream/attempt-plan.js';
 import { AttemptReports } from '../../src/upstream/attempt-reports.js';
 import { Attempts } from '../../src/upstream/attempts.js';
 import type { UpstreamObserver } from '../../src/upstream/call.js';
+import { endDirect } from '../../src/upstream/direct-attempt.js';
+import { FirstAttempt } from '../../src/upstream/first-attempt.js';
 import { KeptBodies } from '../../src/upstream/kept-bodies.js';
 import { type ResponseHead, readHeaders } from '../../src/upstream/response-head.js';
 import { RetryBudget } from '../../src/upstream/retry-budget.js';
@@ -87,7 +89,10 @@ export class AttemptStage {
   /** Places of targets whose pace was measured. */
   readonly paced: number[] = [];
   heldBytes = 0;
-  readonly attempts: Attempts;
+  readonly #parts: AttemptParts;
+  readonly #attempt: FirstAttempt | Attempts;
+  /** What the relay holds on to. */
+  #relayed: RelayCall;
 
   constructor(
     context: TestContext,
@@ -159,19 +164,44 @@ export class AttemptStage {
     const first = entry.targets[0];
     assert.ok(first !== undefined);
     exchange.target = first;
-    this.attempts = new Attempts(parts, exchange, entry, first, {
+    const Attempt = hedgeMs === null ? FirstAttempt : Attempts;
+    this.#attempt = new Attempt(parts, exchange, entry, first, {
+      begin: (call) => {
+        this.#relayed = call;
+      },
       onUpstreamSent: (atMs, waitedMs) => this.sent.push([atMs, waitedMs]),
       onUpstreamHead: (head) => this.told.push(`head ${head.status}`),
       onUpstreamData: (chunk) => this.told.push(chunk.toString('latin1')),
       onUpstreamTurn: () => {},
-      onUpstreamEnd: () => this.told.push('end'),
-      onUpstreamFailure: (failure) =>
-        this.told.push(failure instanceof GatewayError ? failure.code : `${failure}`),
+      onUpstreamEnd: () => {
+        this.told.push('end');
+        exchange.isUpstreamDone = true;
+        this.#end();
+      },
+      onUpstreamFailure: (failure) => {
+        this.told.push(failure instanceof GatewayError ? failure.code : `${failure}`);
+        if (failure instanceof GatewayError) exchange.error = failure;
+        this.#end();
+      },
     });
+    this.#relayed = this.#attempt;
+    this.#parts = parts;
+  }
+
+  /** As the relay does where its client has gone. */
+  cancel(): void {
+    this.#relayed.cancel();
+    this.#end();
+  }
+
+  /** As the worker does when the exchange is over. */
+  #end(): void {
+    const { exchange } = this;
+    if (exchange.isDirect) endDirect(this.#parts, exchange, this.clock.nowMs);
   }
 
   start(): this {
-    this.attempts.start();
+    this.#attempt.start();
     loseBody(this);
     return this;
   }

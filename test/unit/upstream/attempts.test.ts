@@ -41,14 +41,14 @@ test('a defect is not tried again', (context) => {
 test('an exchange whose time is over says so of its attempt', (context) => {
   const stage = new Stage(context, ['p', 'q']).start();
   stage.exchange.error = new GatewayError('exchange_timeout', 'over');
-  stage.attempts.cancel();
+  stage.cancel();
   assert.deepEqual(stage.outcomes, ['p:whole_timeout']);
 });
 
 test('an exchange that is given up takes both calls along, and nothing is made after it', (context) => {
   const stage = new Stage(context, ['p', 'q'], 100).start();
   stage.clock.advance(200);
-  stage.attempts.cancel();
+  stage.cancel();
   assert.deepEqual([stage.call(0).isCancelled, stage.call(1).isCancelled], [true, true]);
   assert.deepEqual(stage.outcomes, ['p:aborted', 'q:aborted']);
   assert.equal(stage.heldBytes, 0);
