@@ -143,8 +143,8 @@ export class Exchange {
   user: string | null = null;
   /** inspect: bytes of the body that have come in so far. */
   requestBytes = 0;
-  /** inspect: gives back what the body was counted with; see dropBody(). */
-  releaseBody: (() => void) | null = null;
+  /** inspect: where the body is kept, or what it was counted with; see dropBody(). */
+  bodyHold: { release(): void } | null = null;
   /** inspect: when the request could be passed on. */
   readyMs = 0;
 
@@ -234,8 +234,8 @@ export class Exchange {
    */
   dropBody(isOver: boolean): void {
     if (isOver || this.body?.upload === null) {
-      this.releaseBody?.();
-      this.releaseBody = null;
+      this.bodyHold?.release();
+      this.bodyHold = null;
       this.body = null;
     }
   }

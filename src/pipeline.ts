@@ -10,8 +10,10 @@ import type { Downstream } from './accept/downstream.js';
 import { checkFraming } from './accept/framing.js';
 import type { Admission } from './admit/admission.js';
 import type { KeyTable } from './authenticate/keys.js';
+import { BOUNDS } from './core/bounds.js';
 import { nowMs } from './core/clock.js';
 import { GatewayError } from './core/errors.js';
+import type { Deferred, TurnRow } from './core/turn-row.js';
 import { detectDialect } from './dialects/registry.js';
 import { Exchange, type RequestHead } from './exchange.js';
 import type { BodyInspector, InspectOutcome } from './inspect/body.js';
@@ -36,6 +38,8 @@ export interface Stages extends RelayHost {
   /** Exchanges that run in this worker, those of earlier configurations too. */
   readonly workerInFlight: number;
   readonly bodies: BodyInspector;
+  /** For the worker's requests. */
+  readonly row: TurnRow;
   readonly modelList: ModelList;
   readonly admission: Admission;
   readonly attempts: AttemptParts;
@@ -70,23 +74,35 @@ export function runExchange(stages: Stages, downstream: Downstream, head: Reques
       relay.answer(200, listed);
       return;
     }
-    stages.bodies.inspect(exchange, new Inspection(stages, relay));
+    stages.bodies.inspect(exchange, new Inspection(stages, exchange, relay));
   } catch (error) {
     relay.refuse(error);
   }
 }
 
-class Inspection implements InspectOutcome {
+class Inspection implements InspectOutcome, Deferred {
   readonly #stages: Stages;
+  readonly #exchange: Exchange;
   readonly #relay: Relay;
 
-  constructor(stages: Stages, relay: Relay) {
+  constructor(stages: Stages, exchange: Exchange, relay: Relay) {
     this.#stages = stages;
+    this.#exchange = exchange;
     this.#relay = relay;
   }
 
-  onInspected(exchange: Exchange): void {
-    admit(this.#stages, exchange, this.#relay);
+  /** Where there are many, those of a turn are passed on in a row; a body that is lent can't wait. */
+  onInspected({ body }: Exchange): void {
+    const { workerInFlight, row } = this.#stages;
+    if (workerInFlight < BOUNDS.turnRowFrom || body?.isBorrowed === true) {
+      this.run();
+    } else {
+      row.add(this);
+    }
+  }
+
+  run(): void {
+    admit(this.#stages, this.#exchange, this.#relay);
   }
 
   onRefused(_exchange: Exchange, error: unknown): void {
@@ -94,7 +110,11 @@ class Inspection implements InspectOutcome {
   }
 }
 
+/** Perhaps at the end of the turn in which the request was read. */
 function admit(stages: Stages, exchange: Exchange, relay: Relay): void {
+  if (exchange.ended !== null) {
+    return;
+  }
   try {
     const { attempts } = stages;
     const entry = attempts.models.find(exchange.model, exchange.dialect);

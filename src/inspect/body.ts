@@ -1,36 +1,31 @@
 /**
  * Takes in a request's body, within bounds, and finds in it the model that is asked for. A body in one piece, the
- * usual case, is not copied here: it is passed on while uWebSockets.js's memory is still valid.
+ * usual case, is copied once, to where it is sent from.
  */
 import type { BodyReader } from '../accept/downstream.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs } from '../core/clock.js';
 import { GatewayError } from '../core/errors.js';
 import type { Exchange, RequestHead } from '../exchange.js';
-import { readAsked, readUser } from './asked.js';
 import { ByteBudget } from './budget.js';
-import {
-  createJsonScan,
-  type JsonScan,
-  readJsonString,
-  resetJsonScan,
-  scanJson,
-} from './json-scan.js';
+import { findInForm, findInJson, type Range } from './find-model.js';
+import { createJsonScan, type JsonScan, resetJsonScan } from './json-scan.js';
+import type { KeptBodies, KeptBody } from './kept-bodies.js';
 import {
   createMultipartScan,
   type MultipartScan,
   parseMultipartBoundary,
-  scanMultipart,
 } from './multipart-scan.js';
 import { Upload } from './upload.js';
-import { mustAskForUsage, planUsageRequest } from './usage-request.js';
 
 /** What is known of a body when the exchange goes on. */
 export interface RequestBody {
   /** The whole body, or its beginning if `upload` is set. */
   readonly bytes: Uint8Array;
-  /** `bytes` are uWebSockets.js's and must be copied before the handler returns. */
+  /** `bytes` are uWebSockets.js's and must be copied before the handler returns: no more could be kept. */
   readonly isBorrowed: boolean;
+  /** Holds `bytes`, and room for a head before them; null: they are elsewhere. */
+  readonly place: KeptBody | null;
   /** What follows `bytes`, as it comes in. */
   readonly upload: Upload | null;
   /** Length of the whole; -1 where only the end of a chunked body will tell. */
@@ -74,12 +69,14 @@ export class BodyInspector {
   readonly #collectBudget: ByteBudget;
   readonly #uploadBudget: ByteBudget;
   readonly #mayNameModel: (path: string) => boolean;
+  readonly #kept: KeptBodies;
   /** For bodies in one piece, one after the other. */
   readonly #scan = createJsonScan();
 
   constructor(
     onHeldBytes: (bytes: number) => void,
     mayNameModel: (path: string) => boolean,
+    kept: KeptBodies,
     { collectedBytesMax, uploadingBytesMax }: BodyBytesMax = BODY_BYTES_MAX,
   ) {
     let collected = 0;
@@ -93,6 +90,7 @@ export class BodyInspector {
       onHeldBytes(collected + uploading);
     });
     this.#mayNameModel = mayNameModel;
+    this.#kept = kept;
   }
 
   /** @throws GatewayError `bad_body` when the head alone tells it. */
@@ -106,23 +104,28 @@ export class BodyInspector {
     return new Collection(exchange, kind, this.#collectBudget, this.#uploadBudget, outcome);
   }
 
+  /** @param chunk is gone when this returns. */
   inspectWhole(exchange: Exchange, kind: Kind, chunk: Buffer, outcome: InspectOutcome): void {
     exchange.requestBytes = chunk.length;
+    const place = chunk.length > 0 ? this.#kept.reserve(chunk.length) : null;
+    const bytes = place === null ? chunk : place.fill(chunk);
+    exchange.bodyHold = place;
     // Not when the exchange began: the body may have come long after the head.
     exchange.readyMs = nowMs();
     try {
       let range: Range | null = null;
-      if (kind.scans !== 'nothing' && chunk.length > 0) {
+      if (kind.scans !== 'nothing' && bytes.length > 0) {
         range =
           kind.scans === 'json'
-            ? this.#findInJson(exchange, kind.isDeclared, chunk)
-            : findInForm(exchange, createMultipartScan(kind.boundary), chunk, true);
+            ? this.#findInJson(exchange, kind.isDeclared, bytes)
+            : findInForm(exchange, createMultipartScan(kind.boundary), bytes, true);
       }
       exchange.body = {
-        bytes: chunk,
-        isBorrowed: true,
+        bytes,
+        isBorrowed: place === null && bytes.length > 0,
+        place,
         upload: null,
-        totalBytes: chunk.length,
+        totalBytes: bytes.length,
         modelRange: range,
         isModelJson: kind.scans === 'json',
       };
@@ -166,11 +169,6 @@ export class BodyInspector {
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\b/i;
 const MULTIPART_TYPE = /^\s*multipart\/form-data\b/i;
 const OPAQUE_TYPE = /^(?:audio|image|video)\/|^application\/octet-stream\b/i;
-
-interface Range {
-  readonly start: number;
-  readonly end: number;
-}
 
 /** One request's body as it comes in. */
 class BodyIntake implements BodyReader {
@@ -227,7 +225,7 @@ class Collection {
     this.#outcome = outcome;
     this.#jsonScan = kind.scans === 'json' ? createJsonScan() : null;
     this.#formScan = kind.scans === 'multipart' ? createMultipartScan(kind.boundary) : null;
-    exchange.releaseBody = () => this.#release();
+    exchange.bodyHold = this;
   }
 
   take(chunk: Uint8Array, isLast: boolean): void {
@@ -247,7 +245,7 @@ class Collection {
         this.#stream();
       }
     } catch (error) {
-      this.#release();
+      this.release();
       this.#outcome.onRefused(this.#exchange, error);
     }
   }
@@ -308,6 +306,7 @@ class Collection {
     this.#exchange.body = {
       bytes: this.#buffer.subarray(0, this.#usedBytes),
       isBorrowed: false,
+      place: null,
       upload,
       totalBytes: upload === null ? this.#usedBytes : this.#exchange.head.contentLength,
       modelRange,
@@ -317,7 +316,7 @@ class Collection {
   }
 
   /** Gives back what was counted; the exchange does so when it ends, whichever way. */
-  #release(): void {
+  release(): void {
     this.#isOver = true;
     this.#budget.release(this.#usedBytes);
     this.#usedBytes = 0;
@@ -327,67 +326,3 @@ class Collection {
 }
 
 const FIRST_BUFFER_BYTES = 64 * 1024;
-
-function findInJson(
-  exchange: Exchange,
-  scan: JsonScan,
-  isDeclared: boolean,
-  bytes: Buffer,
-  isComplete: boolean,
-): Range | null {
-  const status = scanJson(scan, bytes, isComplete);
-  if (status === 'duplicate-key') {
-    throw new GatewayError('bad_body', 'The body names "model" more than once.', {
-      param: 'model',
-    });
-  }
-  if (status === 'malformed' || status === 'not-object') {
-    if (status === 'malformed' && isDeclared) {
-      throw new GatewayError('bad_body', 'The body is declared as JSON and is not valid JSON.');
-    }
-    return null;
-  }
-  if (exchange.asksUser) {
-    exchange.user = readUser(scan, bytes);
-  }
-  if (exchange.isMetered) {
-    exchange.asked = readAsked(scan, bytes);
-    if (exchange.asksUsage && status === 'complete' && mustAskForUsage(exchange.head.path)) {
-      exchange.usageEdit = planUsageRequest(bytes, scan);
-    }
-  }
-  const { start, end } = scan.model;
-  if (start < 0 || end < 0) {
-    return null;
-  }
-  exchange.model = readJsonString(bytes, start, end);
-  if (exchange.model === null) {
-    throw new GatewayError('bad_body', 'The value of "model" must be a string.', {
-      param: 'model',
-    });
-  }
-  return { start, end };
-}
-
-function findInForm(
-  exchange: Exchange,
-  scan: MultipartScan,
-  bytes: Buffer,
-  isComplete: boolean,
-): Range | null {
-  const status = scanMultipart(scan, bytes, isComplete);
-  if (status === 'duplicate') {
-    throw new GatewayError('bad_body', 'The form holds the field "model" more than once.', {
-      param: 'model',
-    });
-  }
-  if (status === 'malformed') {
-    throw new GatewayError('bad_body', 'The form can’t be read: its parts are not valid.');
-  }
-  if (status !== 'found') {
-    return null;
-  }
-  const { start, end } = scan;
-  exchange.model = bytes.toString('utf8', start, end);
-  return { start, end };
-}

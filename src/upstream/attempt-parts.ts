@@ -7,7 +7,6 @@ import type { AttemptReports } from './attempt-reports.js';
 import type { UpstreamObserver } from './call.js';
 import type { TokenWatch } from './call-timeouts.js';
 import type { Forwarder } from './forward.js';
-import type { KeptBodies } from './kept-bodies.js';
 import type { RetryBudget } from './retry-budget.js';
 
 /** Chooses among the targets of an entry. */
@@ -56,7 +55,6 @@ export interface AttemptParts {
   readonly health: TargetHealth;
   readonly plans: AttemptPlans;
   readonly budget: RetryBudget;
-  readonly bodies: KeptBodies;
   readonly reports: AttemptReports;
   /** For streams; null: a head counts as an answer. */
   readonly createWatch: (() => TokenWatch) | null;

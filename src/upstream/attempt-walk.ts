@@ -131,12 +131,11 @@ export class AttemptWalk {
    *
    * @param atMs now.
    * @param wasSent the request was written, as far as is known.
-   * @param isKept a body that was borrowed has been copied.
    * @returns null: the caller gets what there is.
    */
-  takeNext(row: FailureRow, atMs: number, wasSent: boolean, isKept: boolean): Step | null {
+  takeNext(row: FailureRow, atMs: number, wasSent: boolean): Step | null {
     const exchange = this.#exchange;
-    if (!canSendAgain(exchange, wasSent, wasSent && row.isBilled, isKept)) {
+    if (!canSendAgain(exchange, wasSent, wasSent && row.isBilled)) {
       return null;
     }
     const step = this.#findNext(row, toSharedMs(atMs));
@@ -148,10 +147,10 @@ export class AttemptWalk {
   }
 
   /** A second call while the first still waits: never of the same target. Parameters as above. */
-  takeBeside(atMs: number, wasSent: boolean, isKept: boolean): Step | null {
+  takeBeside(atMs: number, wasSent: boolean): Step | null {
     const exchange = this.#exchange;
     const { forwarder, budget } = this.#parts;
-    if (!canSendAgain(exchange, wasSent, wasSent, isKept)) {
+    if (!canSendAgain(exchange, wasSent, wasSent)) {
       return null;
     }
     const step = this.#findBeside(toSharedMs(atMs));

@@ -17,7 +17,6 @@ import { Discard } from './discard.js';
 import { classifyError, FAILURE_CLASSES, type FailureClassName } from './failure-classes.js';
 import { HedgedCall, type HedgeOwner } from './hedged-call.js';
 import { type FoundFailure, type HeldAnswer, HeldError, HeldStream } from './held-answer.js';
-import { fillKept, type KeptBody, restoreBody } from './kept-bodies.js';
 import type { ResponseHead } from './response-head.js';
 import { WaitingAttempt } from './waiting-attempt.js';
 
@@ -30,7 +29,6 @@ export class Attempts extends WaitingAttempt implements UpstreamObserver, HedgeO
   readonly #relay: UpstreamObserver;
   #state: State = 'waiting';
   #call: UpstreamCall | null = null;
-  #kept: KeptBody | null = null;
   /** What is needed only where something fails or is slow. */
   #walk: AttemptWalk | null = null;
   #hedge: HedgedCall | null = null;
@@ -60,18 +58,16 @@ export class Attempts extends WaitingAttempt implements UpstreamObserver, HedgeO
     return this.#call === null ? this.exchange.phase : this.#call.endedIn;
   }
 
-  /** Once, while the body's memory is still there. */
+  /** Once. */
   start(): void {
     this.parts.budget.noteFirst();
-    this.#kept = this.parts.bodies.reserveFor(this.exchange);
     this.#begin(this.target);
   }
 
   /** In place of start(), where the first call has been made; all that happens to it is told here from now on. */
-  takeOver(call: UpstreamCall | null, kept: KeptBody | null): void {
+  takeOver(call: UpstreamCall | null): void {
     this.assumeFirst();
     this.#call = call;
-    this.#kept = kept;
     call?.handOver(this);
   }
 
@@ -214,11 +210,10 @@ export class Attempts extends WaitingAttempt implements UpstreamObserver, HedgeO
     this.#isBeginning = true;
     let failure: unknown = null;
     try {
-      this.#call = this.parts.forwarder.forward(exchange, target, this, this.#kept);
+      this.#call = this.parts.forwarder.forward(exchange, target, this);
     } catch (thrown) {
       failure = thrown;
     }
-    fillKept(this.#kept, exchange);
     this.#isBeginning = false;
     failure ??= this.#early;
     this.#early = null;
@@ -285,7 +280,6 @@ export class Attempts extends WaitingAttempt implements UpstreamObserver, HedgeO
   /** From here on everything goes to the client. */
   #pass(): void {
     this.#state = 'passing';
-    this.#releaseBody();
     if (this.head !== null) {
       this.parts.reports.noteAnswering(this.target, this.headMs);
       this.#relay.onUpstreamHead(this.head, this.headMs);
@@ -307,8 +301,7 @@ export class Attempts extends WaitingAttempt implements UpstreamObserver, HedgeO
     const hedge = this.#hedge;
     const walk = this.#walkOn();
     walk.noteFailed(this.target, row, retryAfterMs, atMs);
-    const step =
-      hedge === null ? walk.takeNext(row, atMs, this.sentMs > 0, this.#kept !== null) : null;
+    const step = hedge === null ? walk.takeNext(row, atMs, this.sentMs > 0) : null;
     if (hedge === null && step === null) {
       return false;
     }
@@ -332,7 +325,6 @@ export class Attempts extends WaitingAttempt implements UpstreamObserver, HedgeO
 
   /** @param isAtOnce false: out of the stack of the call before, whose connection may close as it ends. */
   #goOn(step: Step, atMs: number, isAtOnce: boolean): void {
-    restoreBody(this.exchange, this.#kept);
     if (step.delayMs <= 0 && isAtOnce) {
       this.#begin(step.target);
       return;
@@ -346,9 +338,8 @@ export class Attempts extends WaitingAttempt implements UpstreamObserver, HedgeO
 
   #beginHedge(): void {
     const atMs = nowMs();
-    const step = this.#walkOn().takeBeside(atMs, this.sentMs > 0, this.#kept !== null);
+    const step = this.#walkOn().takeBeside(atMs, this.sentMs > 0);
     if (step !== null) {
-      restoreBody(this.exchange, this.#kept);
       this.#hedge = new HedgedCall(this, this.parts, this.exchange, step.target);
       this.#hedge.begin(atMs);
     }
@@ -385,14 +376,8 @@ export class Attempts extends WaitingAttempt implements UpstreamObserver, HedgeO
     return this.#walk;
   }
 
-  #releaseBody(): void {
-    this.parts.bodies.release(this.#kept);
-    this.#kept = null;
-  }
-
   #finish(): void {
     this.#state = 'over';
     this.stopWaiting();
-    this.#releaseBody();
   }
 }

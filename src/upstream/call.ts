@@ -78,12 +78,10 @@ export class UpstreamCall implements ResponseHandler, Timed {
     this.#timeouts = timeouts;
   }
 
-  /** The pieces of the body are lent until the exchange's handler returns; a call that waits needs its own. */
+  /** A call that waits needs memory of its own where that of its body is lent. */
   keepBody(): void {
-    const { pieces } = this.request;
-    // What is written later may have been edited, and stands elsewhere by then.
-    this.request.place = null;
-    if (pieces.length > 0) {
+    const { pieces, isLent } = this.request;
+    if (isLent && pieces.length > 0) {
       this.request.pieces = [Buffer.concat(pieces)];
     }
   }

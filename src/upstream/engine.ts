@@ -4,9 +4,9 @@
  * timeouts and cancelling are outside, the same for both.
  */
 import type { Readable } from 'node:stream';
+import type { KeptBody } from '../inspect/kept-bodies.js';
 import type { Address } from './addresses.js';
 import type { Dial, Dialer } from './dial.js';
-import type { KeptBody } from './kept-bodies.js';
 import type { ResponseHead } from './response-head.js';
 
 export interface UpstreamRequest {
@@ -15,10 +15,12 @@ export interface UpstreamRequest {
   readonly target: string;
   /** A line for each header, each after a CR LF, in Latin-1; without host, connection and framing headers. */
   readonly headerLines: string;
-  /** The body, or its beginning where `upload` follows, in pieces. Borrowed: see UpstreamConnection.send. */
+  /** The body, or its beginning where `upload` follows, in pieces. An engine copies them: see UpstreamConnection.send. */
   pieces: readonly Uint8Array[];
-  /** Where an engine may write the request to, so that its body is kept there; only where it is one piece. */
-  place: KeptBody | null;
+  /** The pieces are gone as soon as the exchange's handler returns; else they stay as long as the exchange keeps its body. */
+  readonly isLent: boolean;
+  /** Where the only piece stands, with room for a head before it; null: elsewhere. */
+  readonly place: KeptBody | null;
   /** Emits `progress` whenever something of it has been taken. */
   readonly upload: Readable | null;
   /** It does no harm where the provider has carried it out already (repeatable.ts). */

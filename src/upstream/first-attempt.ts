@@ -14,7 +14,6 @@ import { Attempts } from './attempts.js';
 import type { UpstreamCall, UpstreamObserver } from './call.js';
 import { holdsTokens } from './call-timeouts.js';
 import { beginDirect } from './direct-attempt.js';
-import { fillKept, type KeptBody } from './kept-bodies.js';
 import type { ResponseHead } from './response-head.js';
 import { mayHoldError } from './stream-error.js';
 
@@ -27,7 +26,6 @@ export class FirstAttempt implements UpstreamObserver {
   readonly #target: Target;
   readonly #relay: RelaySide;
   #call: UpstreamCall | null = null;
-  #kept: KeptBody | null = null;
   /** Of its answer, which has no bytes yet. */
   #head: ResponseHead | null = null;
   #headMs = 0;
@@ -57,22 +55,19 @@ export class FirstAttempt implements UpstreamObserver {
     return this.#call === null ? this.#exchange.phase : this.#call.endedIn;
   }
 
-  /** Once, while the body's memory is still there. */
+  /** Once. */
   start(): void {
     const exchange = this.#exchange;
     const parts = this.#parts;
     exchange.attemptsMade = 1;
     parts.budget.noteFirst();
-    const kept = parts.bodies.reserveFor(exchange);
-    this.#kept = kept;
     beginDirect(parts, exchange, this.#target);
     let failure: unknown = null;
     try {
-      this.#call = parts.forwarder.forward(exchange, this.#target, this, kept);
+      this.#call = parts.forwarder.forward(exchange, this.#target, this);
     } catch (thrown) {
       failure = thrown;
     }
-    fillKept(kept, exchange);
     this.#isBeginning = false;
     failure ??= this.#early;
     if (failure !== null) {
@@ -89,7 +84,6 @@ export class FirstAttempt implements UpstreamObserver {
   }
 
   cancel(): void {
-    this.#releaseBody();
     this.#call?.cancel();
   }
 
@@ -145,7 +139,6 @@ export class FirstAttempt implements UpstreamObserver {
   /** From here on everything goes to the client, and nothing else can be made of the exchange than what this call is. */
   #pass(): void {
     const relay = this.#relay;
-    this.#releaseBody();
     if (this.#head !== null) {
       this.#parts.reports.noteAnswering(this.#target, this.#headMs);
       relay.onUpstreamHead(this.#head, this.#headMs);
@@ -160,14 +153,8 @@ export class FirstAttempt implements UpstreamObserver {
     const exchange = this.#exchange;
     const relay = this.#relay;
     const attempts = new Attempts(this.#parts, exchange, this.#entry, this.#target, relay);
-    attempts.takeOver(this.#call, this.#kept);
-    this.#kept = null;
+    attempts.takeOver(this.#call);
     relay.begin(attempts);
     return attempts;
-  }
-
-  #releaseBody(): void {
-    this.#parts.bodies.release(this.#kept);
-    this.#kept = null;
   }
 }

@@ -8,7 +8,6 @@ import type { Exchange } from '../exchange.js';
 import type { Target } from '../route/models.js';
 import type { UpstreamCall, UpstreamObserver } from './call.js';
 import { type CallTimeouts, createCallTimeouts, type TokenWatch } from './call-timeouts.js';
-import type { KeptBody } from './kept-bodies.js';
 import type { Provider } from './provider.js';
 import { type BodyPatches, createTemplate, type RequestTemplate, writeRequest } from './request.js';
 
@@ -53,18 +52,12 @@ export class Forwarder {
   }
 
   /**
-   * @param place where the body is to be kept, if it is written at once and as it came.
    * @throws GatewayError `queue_full`; every other failure is told to the observer.
    */
-  forward(
-    exchange: Exchange,
-    target: Target,
-    observer: UpstreamObserver,
-    place: KeptBody | null = null,
-  ): UpstreamCall {
+  forward(exchange: Exchange, target: Target, observer: UpstreamObserver): UpstreamCall {
     const way = this.#wayTo(target.provider);
     exchange.phase = 'connecting';
-    const request = writeRequest(exchange, way.template, target.model, this.#patches, place);
+    const request = writeRequest(exchange, way.template, target.model, this.#patches);
     return way.provider.send(request, observer, this.#timeoutsOf(target, way));
   }
 

@@ -168,6 +168,7 @@ function writeProbe(config: ProviderConfig, check: HealthCheckConfig): UpstreamR
     target: target.startsWith('/') ? target : `/${target}`,
     headerLines: headers.map(([name, value]) => `\r\n${name}: ${value}`).join('') + credentialLine,
     pieces: body === null ? [] : [body],
+    isLent: false,
     place: null,
     upload: null,
     isRepeatable: true,

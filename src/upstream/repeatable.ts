@@ -6,20 +6,14 @@ import type { Exchange } from '../exchange.js';
  * such as a batch, might do so twice; it is sent again only where it was not sent.
  *
  * @param mayHaveActed the provider may have done what was asked.
- * @param isKept a body that was borrowed has been copied.
  */
-export function canSendAgain(
-  exchange: Exchange,
-  wasSent: boolean,
-  mayHaveActed: boolean,
-  isKept: boolean,
-): boolean {
+export function canSendAgain(exchange: Exchange, wasSent: boolean, mayHaveActed: boolean): boolean {
   const { body } = exchange;
   const hasBody = body !== null && (body.upload !== null || body.totalBytes !== 0);
   if (hasBody && body.upload !== null && wasSent) {
     return false;
   }
-  if (hasBody && body.isBorrowed && !isKept) {
+  if (hasBody && body.isBorrowed) {
     return false;
   }
   return !mayHaveActed || isRepeatable(exchange);

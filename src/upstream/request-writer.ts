@@ -8,8 +8,8 @@
  * Whatever follows, such as an upload, goes through the stream.
  */
 import type { Socket } from 'node:net';
+import type { KeptBody } from '../inspect/kept-bodies.js';
 import { countBytes } from './engine.js';
-import type { KeptBody } from './kept-bodies.js';
 import { findSlab, type Slab } from './request-slabs.js';
 
 export class RequestWriter {
@@ -37,7 +37,8 @@ export class RequestWriter {
    * Must not be called while it is busy. The pieces are not needed any more when it returns.
    * @param opening what comes before the pieces, and `closing` what comes after them, in Latin-1.
    * @param keeps whether recallBody() may be asked for the pieces.
-   * @param place where they are to be kept for as long as their exchange may need them; filled where they fit.
+   * @param place where the only piece stands; what comes before it is written before it there, if nothing else is sent from
+   *   there and it has room. It is kept for at least as long as the exchange may need it.
    */
   write(
     opening: string,
@@ -47,11 +48,11 @@ export class RequestWriter {
     place: KeptBody | null,
   ): void {
     this.forget();
-    const bytes = opening.length + countBytes(pieces) + closing.length;
-    if (place !== null && !place.isFilled && bytes <= place.bytes) {
-      this.#writeInPlace(place, opening, pieces, closing, keeps);
+    if (place !== null && fits(place, opening, closing)) {
+      this.#writeInPlace(place, opening, keeps);
       return;
     }
+    const bytes = opening.length + countBytes(pieces) + closing.length;
     const slab = findSlab(bytes);
     const start = slab.usedBytes;
     this.#compose(slab.buffer, start, opening, pieces, closing);
@@ -66,30 +67,25 @@ export class RequestWriter {
     this.#socket._write(slab.buffer.subarray(start, start + bytes), BYTES, this.#onWritten);
   }
 
-  #writeInPlace(
-    place: KeptBody,
-    opening: string,
-    pieces: readonly Uint8Array[],
-    closing: string,
-    keeps: boolean,
-  ): void {
-    const end = this.#compose(place.buffer, place.from, opening, pieces, closing);
-    place.start = this.#bodyStart;
-    place.end = this.#bodyEnd;
+  #writeInPlace(place: KeptBody, opening: string, keeps: boolean): void {
+    const { buffer, end } = place;
+    const start = place.start - opening.length;
+    buffer.write(opening, start, 'latin1');
+    this.#bodyStart = place.start;
+    this.#bodyEnd = end;
     place.isPending = true;
     this.#pendingPlace = place;
     this.#heldPlace = keeps ? place : null;
-    this.#socket._write(place.buffer.subarray(place.from, end), BYTES, this.#onWritten);
+    this.#socket._write(buffer.subarray(start, end), BYTES, this.#onWritten);
   }
 
-  /** @returns where it ends. */
   #compose(
     buffer: Buffer,
     start: number,
     opening: string,
     pieces: readonly Uint8Array[],
     closing: string,
-  ): number {
+  ): void {
     let at = start + buffer.write(opening, start, 'latin1');
     this.#bodyStart = at;
     for (let i = 0; i < pieces.length; i += 1) {
@@ -98,7 +94,7 @@ export class RequestWriter {
       at += piece.length;
     }
     this.#bodyEnd = at;
-    return closing === '' ? at : at + buffer.write(closing, at, 'latin1');
+    if (closing !== '') buffer.write(closing, at, 'latin1');
   }
 
   /** A copy of the body that was written last; null where it was not kept, or not for so long. */
@@ -136,6 +132,10 @@ export class RequestWriter {
       this.#socket.destroy(error);
     }
   };
+}
+
+function fits(place: KeptBody, opening: string, closing: string): boolean {
+  return closing === '' && !place.isPending && opening.length <= place.start - place.from;
 }
 
 /** What Node's streams call the encoding of bytes; its types leave it out. */

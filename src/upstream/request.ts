@@ -23,7 +23,6 @@ import type { Exchange, RequestHead } from '../exchange.js';
 import type { RequestBody } from '../inspect/body.js';
 import type { BodyEdit } from '../inspect/usage-request.js';
 import { countBytes, type UpstreamRequest } from './engine.js';
-import type { KeptBody } from './kept-bodies.js';
 import { isRepeatable } from './repeatable.js';
 
 /** Of one provider, worked out once. */
@@ -54,14 +53,12 @@ export function createTemplate(
 
 /**
  * @param model the name that the provider knows; null leaves the client's.
- * @param place where the body is to be kept, if it is written as it came.
  */
 export function writeRequest(
   exchange: Exchange,
   template: RequestTemplate,
   model: string | null,
   patches: BodyPatches,
-  place: KeptBody | null = null,
 ): UpstreamRequest {
   const { head, body, identity } = exchange;
   const { basePath } = template;
@@ -80,6 +77,7 @@ export function writeRequest(
       target,
       headerLines,
       pieces: NO_PIECES,
+      isLent: false,
       place: null,
       upload: null,
       isRepeatable: isRepeatable(exchange),
@@ -95,7 +93,8 @@ export function writeRequest(
     target,
     headerLines,
     pieces,
-    place: pieces.length === 1 ? place : null,
+    isLent: body.isBorrowed,
+    place: pieces.length === 1 ? body.place : null,
     upload: body.upload,
     isRepeatable: isRepeatable(exchange),
     bodyBytes: body.totalBytes < 0 ? -1 : body.totalBytes + countBytes(pieces) - body.bytes.length,

@@ -15,6 +15,7 @@ import type { WeirConfig } from '../config/model.js';
 import { wallClockMs } from '../core/clock.js';
 import type { Deadlines } from '../core/deadlines.js';
 import type { GatewayError } from '../core/errors.js';
+import type { TurnRow } from '../core/turn-row.js';
 import { DIALECTS } from '../dialects/registry.js';
 import type { Exchange } from '../exchange.js';
 import { planHealth } from '../health/plan.js';
@@ -48,7 +49,6 @@ import { AttemptPlans } from '../upstream/attempt-plan.js';
 import { AttemptReports } from '../upstream/attempt-reports.js';
 import { endDirect } from '../upstream/direct-attempt.js';
 import { Forwarder } from '../upstream/forward.js';
-import type { KeptBodies } from '../upstream/kept-bodies.js';
 import { type Provider, shareOfWorker } from '../upstream/provider.js';
 import { formatStatus } from '../upstream/response-head.js';
 import { RetryBudget } from '../upstream/retry-budget.js';
@@ -70,7 +70,7 @@ export interface GenerationHost {
   readonly trail: ExchangeTrail;
   readonly column: CounterColumn;
   readonly bodies: BodyInspector;
-  readonly keptBodies: KeptBodies;
+  readonly row: TurnRow;
   readonly estimator: Estimator;
   readonly tokenCounts: TokenCountClient;
   readonly providers: ProviderPool;
@@ -97,6 +97,7 @@ export class Generation implements Stages, RecordWriter {
   readonly addresses: ClientAddresses | null;
   readonly keys: Stages['keys'];
   readonly bodies: BodyInspector;
+  readonly row: TurnRow;
   readonly deadlines: Deadlines;
   readonly modelList: ModelList;
   readonly admission: Admission;
@@ -123,6 +124,7 @@ export class Generation implements Stages, RecordWriter {
     this.proxies = new ClientAddresses(config.trustedProxies);
     this.addresses = asksForAddress(config) ? this.proxies : null;
     this.bodies = host.bodies;
+    this.row = host.row;
     this.deadlines = deadlines;
     const redact = createRedact(listSecrets(config));
     this.#usage = host.usage === null ? null : new UsageRecords(host.usage, redact);
@@ -185,7 +187,6 @@ export class Generation implements Stages, RecordWriter {
       budget: new RetryBudget(config.retry.budgetPercent, () =>
         column.add(layout.fixed.retriesRefused, 1),
       ),
-      bodies: host.keptBodies,
       reports: new AttemptReports(health.plan.targets.length, health, load, countAttempt),
       createWatch,
     };

@@ -7,10 +7,12 @@ import { TokenCountClient } from '../admit/exact-count-client.js';
 import { BOUNDS } from '../core/bounds.js';
 import { Deadlines } from '../core/deadlines.js';
 import { encodeJson } from '../core/json-wire.js';
+import { TurnRow } from '../core/turn-row.js';
 import { mayNameModel } from '../dialects/registry.js';
 import type { Exchange } from '../exchange.js';
 import { BodyInspector } from '../inspect/body.js';
 import { ByteBudget } from '../inspect/budget.js';
+import { KeptBodies } from '../inspect/kept-bodies.js';
 import { CounterColumn, createCounterLayout } from '../observe/counters.js';
 import { ExchangeTrail } from '../observe/exchange-trail.js';
 import { WorkerHistograms } from '../observe/histograms.js';
@@ -21,7 +23,6 @@ import { ConnectionGate } from '../overload/connection-gate.js';
 import { ExchangeGate } from '../overload/exchange-gate.js';
 import { limitToMemory } from '../overload/memory-share.js';
 import { Readings } from '../overload/readings.js';
-import { KeptBodies } from '../upstream/kept-bodies.js';
 import { UsageRingWriter } from '../usage/ring.js';
 import type { DeputyClient } from './deputy-client.js';
 import { Generation, type GenerationHost } from './generation.js';
@@ -34,7 +35,7 @@ export class WorkerRuntime implements GenerationHost {
   readonly index: number;
   readonly startedWallMs: number;
   readonly bodies: BodyInspector;
-  readonly keptBodies: KeptBodies;
+  readonly row = new TurnRow((thrown) => this.onFault(null, thrown));
   readonly tokenCounts: TokenCountClient;
   readonly estimator = new Estimator();
   readonly histograms = new WorkerHistograms();
@@ -105,22 +106,22 @@ export class WorkerRuntime implements GenerationHost {
     this.usage = start.usage === null ? null : new UsageRingWriter(start.usage);
     let inspectedBytes = 0;
     let keptBytes = 0;
+    const keptBudget = new ByteBudget(limitBytes(BOUNDS.keptBodiesTotalBytesMax), (heldBytes) => {
+      keptBytes = heldBytes;
+      column.set(layout.fixed.bodyBytesHeld, inspectedBytes + keptBytes);
+    });
     this.bodies = new BodyInspector(
       (heldBytes) => {
         inspectedBytes = heldBytes;
         column.set(layout.fixed.bodyBytesHeld, inspectedBytes + keptBytes);
       },
       mayNameModel,
+      new KeptBodies(keptBudget),
       {
         collectedBytesMax: limitBytes(BOUNDS.bodyCollectTotalBytesMax),
         uploadingBytesMax: limitBytes(BOUNDS.streamedUploadsTotalBytesMax),
       },
     );
-    const keptBudget = new ByteBudget(limitBytes(BOUNDS.keptBodiesTotalBytesMax), (heldBytes) => {
-      keptBytes = heldBytes;
-      column.set(layout.fixed.bodyBytesHeld, inspectedBytes + keptBytes);
-    });
-    this.keptBodies = new KeptBodies(keptBudget);
     this.tokenCounts = new TokenCountClient(
       (request) => send({ kind: 'count-tokens', ...request }),
       this.deadlines,

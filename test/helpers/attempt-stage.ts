@@ -6,6 +6,7 @@ import { Deadlines } from '../../src/core/deadlines.js';
 import { GatewayError } from '../../src/core/errors.js';
 import type { Phase } from '../../src/exchange.js';
 import { ByteBudget } from '../../src/inspect/budget.js';
+import { KeptBodies } from '../../src/inspect/kept-bodies.js';
 import { ModelTable } from '../../src/route/models.js';
 import type { AttemptParts, RelayCall } from '../../src/upstream/attempt-parts.js';
 import { AttemptPlans } from '../../src/upstream/attempt-plan.js';
@@ -14,7 +15,6 @@ import { Attempts } from '../../src/upstream/attempts.js';
 import type { UpstreamObserver } from '../../src/upstream/call.js';
 import { endDirect } from '../../src/upstream/direct-attempt.js';
 import { FirstAttempt } from '../../src/upstream/first-attempt.js';
-import { KeptBodies } from '../../src/upstream/kept-bodies.js';
 import { type ResponseHead, readHeaders } from '../../src/upstream/response-head.js';
 import { RetryBudget } from '../../src/upstream/retry-budget.js';
 import { FakeClock } from './fake-clock.js';
@@ -138,21 +138,24 @@ export class AttemptStage {
       health: UNWATCHED_HEALTH,
       plans: new AttemptPlans({ models, retry }, table.entries, new Deadlines()),
       budget: new RetryBudget(100),
-      bodies: new KeptBodies(
-        new ByteBudget(1024 * 1024, (bytes) => {
-          this.heldBytes = bytes;
-        }),
-      ),
       reports: new AttemptReports(99, UNWATCHED_HEALTH, load, (target, outcome) =>
         this.outcomes.push(`${target.provider}:${outcome}`),
       ),
       createWatch: () => ({ take: (chunk: Buffer) => chunk.includes('token') }),
     } as unknown as AttemptParts;
     const { exchange } = this;
-    const bytes = Buffer.from('{"model":"m"}');
+    const budget = new ByteBudget(1024 * 1024, (bytes) => {
+      this.heldBytes = bytes;
+    });
+    const text = Buffer.from('{"model":"m"}');
+    const place = new KeptBodies(budget).reserve(text.length);
+    assert.ok(place !== null);
+    const bytes = place.fill(text);
+    exchange.bodyHold = place;
     exchange.body = {
       bytes,
-      isBorrowed: true,
+      isBorrowed: false,
+      place,
       upload: null,
       totalBytes: bytes.length,
       modelRange: null,
@@ -170,7 +173,10 @@ export class AttemptStage {
         this.#relayed = call;
       },
       onUpstreamSent: (atMs, waitedMs) => this.sent.push([atMs, waitedMs]),
-      onUpstreamHead: (head) => this.told.push(`head ${head.status}`),
+      onUpstreamHead: (head) => {
+        this.told.push(`head ${head.status}`);
+        exchange.dropBody(false);
+      },
       onUpstreamData: (chunk) => this.told.push(chunk.toString('latin1')),
       onUpstreamTurn: () => {},
       onUpstreamEnd: () => {
@@ -198,11 +204,11 @@ export class AttemptStage {
   #end(): void {
     const { exchange } = this;
     if (exchange.isDirect) endDirect(this.#parts, exchange, this.clock.nowMs);
+    exchange.dropBody(true);
   }
 
   start(): this {
     this.#attempt.start();
-    loseBody(this);
     return this;
   }
 
@@ -211,9 +217,4 @@ export class AttemptStage {
     assert.ok(call !== undefined, `no call ${number}`);
     return call;
   }
-}
-
-/** uWebSockets.js's memory is overwritten once the handler has returned. */
-function loseBody({ exchange }: AttemptStage): void {
-  if (exchange.body?.isBorrowed === true) exchange.body.bytes.fill(0x21);
 }

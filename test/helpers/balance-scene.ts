@@ -105,7 +105,8 @@ export function createJsonRequest(body: unknown, options: ExchangeOptions = {}):
   const bytes = Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
   exchange.body = {
     bytes,
-    isBorrowed: true,
+    isBorrowed: false,
+    place: null,
     upload: null,
     totalBytes: bytes.length,
     modelRange: null,

@@ -104,6 +104,7 @@ const PLAIN_GET: UpstreamRequest = {
   target: '/v1/x',
   headerLines: '',
   pieces: [],
+  isLent: true,
   place: null,
   upload: null,
   isRepeatable: true,

@@ -4,8 +4,9 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { ByteBudget } from '../../src/inspect/budget.js';
+import { KeptBodies } from '../../src/inspect/kept-bodies.js';
 import type { UpstreamRequest } from '../../src/upstream/engine.js';
-import { KeptBody } from '../../src/upstream/kept-bodies.js';
 import { type EchoedRequest, EchoUpstream } from '../helpers/echo-upstream.js';
 import { ENGINES, ProviderHarness } from '../helpers/engine-harness.js';
 
@@ -13,7 +14,7 @@ const token = fc.stringMatching(/^x-[a-z0-9!#$%&'*+.^`|~-]{1,20}$/);
 const value = fc.stringMatching(
   /^(?:[!-~\u0080-\u00ff](?:[ -~\u0080-\u00ff]{0,30}[!-~\u0080-\u00ff])?)?$/,
 );
-const HEAD_ROOM = 1024;
+const UNBOUNDED = new ByteBudget(Number.POSITIVE_INFINITY, () => {});
 const body = fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes));
 
 const scripted = fc.record({
@@ -50,24 +51,28 @@ function createRequest({
       target,
       headerLines,
       pieces: [],
+      isLent: false,
       place: null,
       upload: null,
       isRepeatable: true,
       bodyBytes: 0,
     };
   const begun = Buffer.concat(pieces).length;
-  if (framing === 'whole')
+  if (framing === 'whole') {
+    // What is one piece may stand where it is sent from.
+    const place = pieces.length === 1 ? new KeptBodies(UNBOUNDED).reserve(begun) : null;
     return {
       method,
       target,
       headerLines,
-      pieces,
-      // What is one piece may be written to where it is kept.
-      place: pieces.length === 1 ? new KeptBody(begun + HEAD_ROOM) : null,
+      pieces: place === null ? pieces : [place.fill(pieces[0] as Buffer)],
+      isLent: place === null,
+      place,
       upload: null,
       isRepeatable: true,
       bodyBytes: begun,
     };
+  }
   const later = uploaded.filter(({ length }) => length > 0);
   const upload = new Readable({ read: () => {} });
   for (const piece of later) upload.push(piece);
@@ -78,6 +83,7 @@ function createRequest({
     target,
     headerLines,
     pieces,
+    isLent: true,
     place: null,
     upload,
     isRepeatable: true,

@@ -159,6 +159,7 @@ test('limits of callers on tokens alone are settled with an estimate only', () =
   exchange.body = {
     bytes: Buffer.from('{"model":"m"}'),
     isBorrowed: false,
+    place: null,
     upload: null,
     totalBytes: 13,
     modelRange: null,

@@ -6,6 +6,7 @@ import { GatewayError } from '../../../src/core/errors.js';
 import type { Exchange } from '../../../src/exchange.js';
 import { BodyInspector } from '../../../src/inspect/body.js';
 import { ByteBudget } from '../../../src/inspect/budget.js';
+import { KeptBodies } from '../../../src/inspect/kept-bodies.js';
 import { createExchange, type ExchangeOptions, FakeDownstream } from '../../helpers/stage-fakes.js';
 
 const MB = 1024 * 1024;
@@ -14,17 +15,23 @@ class Intake {
   readonly downstream = new FakeDownstream();
   readonly exchange: Exchange;
   heldBytes = 0;
+  keptBytes = 0;
   inspected = 0;
   refused: GatewayError | null = null;
   /** The body as it was when it was passed on; afterwards its memory may be gone. */
   seen = '';
 
-  constructor(options: ExchangeOptions = {}, mayNameModel = true) {
+  constructor(options: ExchangeOptions = {}, mayNameModel = true, keptBytesMax = MB) {
     const bodies = new BodyInspector(
       (heldBytes) => {
         this.heldBytes = heldBytes;
       },
       () => mayNameModel,
+      new KeptBodies(
+        new ByteBudget(keptBytesMax, (heldBytes) => {
+          this.keptBytes = heldBytes;
+        }),
+      ),
     );
     this.exchange = createExchange({ ...options, downstream: this.downstream });
     bodies.inspect(this.exchange, {
@@ -72,12 +79,30 @@ test('a body means the same in pieces of any size, and what is kept is a copy', 
     assert.equal(intake.exchange.requestBytes, text.length);
     assert.equal(intake.exchange.body?.totalBytes, text.length);
     const isWhole = pieceBytes > text.length;
-    assert.equal(intake.exchange.body?.isBorrowed, isWhole);
-    if (!isWhole) assert.equal(Buffer.from(intake.exchange.body?.bytes ?? []).toString(), text);
+    assert.equal(intake.exchange.body?.isBorrowed, false);
+    assert.equal(Buffer.from(intake.exchange.body?.bytes ?? []).toString(), text);
     assert.equal(intake.heldBytes, isWhole ? 0 : text.length);
+    assert.equal(intake.keptBytes > 0, isWhole);
     intake.exchange.dropBody(true);
-    assert.equal(intake.heldBytes, 0);
+    assert.deepEqual([intake.heldBytes, intake.keptBytes], [0, 0]);
   }
+});
+
+test('where no more may be kept a body is passed on as it came', () => {
+  const intake = new Intake({ headers: JSON_HEADERS }, true, 0).give('{"model":"m"}');
+  assert.deepEqual([intake.inspected, intake.seen], [1, '{"model":"m"}']);
+  const { body } = intake.exchange;
+  assert.deepEqual([body?.isBorrowed, body?.place], [true, null]);
+  intake.exchange.dropBody(true);
+  const none = new Intake({ headers: JSON_HEADERS }).give('');
+  assert.deepEqual([none.exchange.body?.isBorrowed, none.keptBytes], [false, 0]);
+});
+
+test('a body that is refused is not kept', () => {
+  const intake = new Intake({ headers: JSON_HEADERS }).give('{"model":');
+  assert.equal(intake.refused?.code, 'bad_body');
+  intake.exchange.dropBody(true);
+  assert.equal(intake.keptBytes, 0);
 });
 
 test('forms, escapes, and bodies that name no model', () => {

@@ -72,7 +72,7 @@ class Trip {
   fail(target: Target, as: keyof typeof FAILURE_CLASSES, retryAfterMs = -1): [string, Target] {
     const row = FAILURE_CLASSES[as];
     this.walk.noteFailed(target, row, retryAfterMs, this.startMs);
-    const step = this.walk.takeNext(row, this.startMs, true, true);
+    const step = this.walk.takeNext(row, this.startMs, true);
     if (step === null) return ['-', target];
     const { entryName, provider } = step.target;
     const name = entryName === 'm' ? provider : `${entryName}/${provider}`;
@@ -164,7 +164,7 @@ test('where no target is in service a fallback is asked first; where there is no
 test('a hedge goes to another target, or to a fallback, never to the same', () => {
   const beside = (setting: Setting): string | undefined => {
     const trip = new Trip(setting);
-    return trip.walk.takeBeside(trip.startMs, true, true)?.target.provider;
+    return trip.walk.takeBeside(trip.startMs, true)?.target.provider;
   };
   assert.equal(beside({ models: { m: ['p', 'q'] } }), 'q');
   assert.equal(beside({ models: { m: ['p'] } }), undefined);

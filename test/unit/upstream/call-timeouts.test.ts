@@ -45,6 +45,7 @@ class Scene {
       target: '/v1/x',
       headerLines: '',
       pieces: [],
+      isLent: false,
       place: null,
       upload: this.upload,
       isRepeatable: true,

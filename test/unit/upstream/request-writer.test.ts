@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
-import { KeptBody } from '../../../src/upstream/kept-bodies.js';
+import { ByteBudget } from '../../../src/inspect/budget.js';
+import { KeptBodies, type KeptBody } from '../../../src/inspect/kept-bodies.js';
 import { RequestWriter } from '../../../src/upstream/request-writer.js';
 
 const HEAD = 'POST / HTTP/1.1\r\n\r\n';
@@ -30,48 +31,64 @@ function createWriter(): { writer: RequestWriter; socket: SlowSocket } {
   return { writer: new RequestWriter(socket as unknown as Socket), socket };
 }
 
-test('a request that is written to its place is sent whole, and its body stays there', () => {
+function keep(text: string): KeptBody {
+  const place = new KeptBodies(new ByteBudget(1024 * 1024, () => {})).reserve(text.length);
+  assert.ok(place !== null);
+  place.fill(Buffer.from(text));
+  return place;
+}
+
+function view({ buffer, start, end }: KeptBody): Buffer {
+  return buffer.subarray(start, end);
+}
+
+test('a request is sent whole from where its body is kept, and the body stays there', () => {
   const { writer, socket } = createWriter();
-  const place = new KeptBody(64);
-  const lent = Buffer.from('{"a":1}');
-  writer.write(HEAD, [lent], '', true, place);
-  lent.fill(0);
+  const place = keep('{"a":1}');
+  writer.write(HEAD, [view(place)], '', true, place);
   assert.equal(place.isPending, true);
   assert.equal(writer.isBusy, true);
   socket.take();
   assert.equal(place.isPending, false);
   assert.equal(writer.isBusy, false);
   assert.deepEqual(socket.taken, [`${HEAD}{"a":1}`]);
-  assert.equal(place.buffer.toString('latin1', place.start, place.end), '{"a":1}');
+  assert.equal(view(place).toString(), '{"a":1}');
   assert.equal(writer.recallBody()?.toString(), '{"a":1}');
   writer.forget();
   assert.equal(writer.recallBody(), null);
 });
 
-test('a place that is filled, or too small, is left alone', () => {
+test('a place that another socket still reads from, or with too little room, is left alone', () => {
   const { writer, socket } = createWriter();
-  const place = new KeptBody(64);
-  place.buffer.write('{"a":1}');
-  place.start = 0;
-  place.end = 7;
-  writer.write(HEAD, [place.buffer.subarray(0, 7)], '', true, place);
+  const place = keep('{"a":1}');
+  place.isPending = true;
+  place.buffer.fill('-', place.from, place.start);
+  writer.write(HEAD, [view(place)], '', true, place);
+  socket.take();
+  assert.equal(place.isPending, true);
+  place.isPending = false;
+  const longHead = HEAD.padEnd(place.start - place.from + 1, '\n');
+  writer.write(longHead, [view(place)], '', true, place);
   assert.equal(place.isPending, false);
   socket.take();
-  const small = new KeptBody(20);
-  writer.write(HEAD, [Buffer.from('{"a":2}')], '', true, small);
-  assert.equal(small.isFilled, false);
+  const room = place.buffer.toString('latin1', place.from, place.start);
+  assert.equal(room, '-'.repeat(place.start - place.from));
+  const longestHead = HEAD.padEnd(place.start - place.from, '\n');
+  writer.write(longestHead, [view(place)], '', true, place);
+  assert.equal(place.isPending, true);
   socket.take();
-  assert.deepEqual(socket.taken, [`${HEAD}{"a":1}`, `${HEAD}{"a":2}`]);
-  assert.equal(place.buffer.toString('latin1', 0, 7), '{"a":1}');
-  assert.equal(writer.recallBody()?.toString(), '{"a":2}');
+  const expected = [HEAD, longHead, longestHead].map((head) => `${head}{"a":1}`);
+  assert.deepEqual(socket.taken, expected);
+  assert.equal(writer.recallBody()?.toString(), '{"a":1}');
 });
 
-test('a chunk’s size and end stand around the body, and are not part of it', () => {
+test('a chunk’s size and end stand around the body, and not where it is kept', () => {
   const { writer, socket } = createWriter();
-  const place = new KeptBody(64);
-  writer.write(`${HEAD}3\r\n`, [Buffer.from('abc')], '\r\n', false, place);
+  const place = keep('abc');
+  writer.write(`${HEAD}3\r\n`, [view(place)], '\r\n', false, place);
   socket.take();
   assert.deepEqual(socket.taken, [`${HEAD}3\r\nabc\r\n`]);
-  assert.equal(place.buffer.toString('latin1', place.start, place.end), 'abc');
+  assert.equal(view(place).toString(), 'abc');
+  assert.equal(place.isPending, false);
   assert.equal(writer.recallBody(), null);
 });

@@ -39,6 +39,7 @@ function write(sent: Sent = {}): UpstreamRequest {
     exchange.body = {
       bytes,
       isBorrowed: false,
+      place: null,
       upload: null,
       totalBytes: bytes.length,
       modelRange: null,
@@ -272,6 +273,7 @@ test('the head says how long the body is, exactly where it must', () => {
     target: '/x',
     headerLines: '\r\na: b',
     pieces: [],
+    isLent: false,
     place: null,
     upload: null,
     isRepeatable: true,
