@@ -13,7 +13,7 @@ import type { KeyTable } from './authenticate/keys.js';
 import { BOUNDS } from './core/bounds.js';
 import { nowMs } from './core/clock.js';
 import { GatewayError } from './core/errors.js';
-import type { Deferred, TurnRow } from './core/turn-row.js';
+import type { Deferred } from './core/turn-row.js';
 import { detectDialect } from './dialects/registry.js';
 import { Exchange, type RequestHead } from './exchange.js';
 import type { BodyInspector, InspectOutcome } from './inspect/body.js';
@@ -35,11 +35,7 @@ export interface Stages extends RelayHost {
   onBegun(exchange: Exchange): void;
   readonly keys: KeyTable;
   readonly gate: ExchangeGate;
-  /** Exchanges that run in this worker, those of earlier configurations too. */
-  readonly workerInFlight: number;
   readonly bodies: BodyInspector;
-  /** For the worker's requests. */
-  readonly row: TurnRow;
   readonly modelList: ModelList;
   readonly admission: Admission;
   readonly attempts: AttemptParts;

@@ -1,6 +1,7 @@
 /** What a relay is given: its worker, the call to the provider and its head, each as far as a relay needs it. */
 import type { Deadlines } from '../core/deadlines.js';
 import type { GatewayError } from '../core/errors.js';
+import type { TurnRow } from '../core/turn-row.js';
 import type { Exchange, Phase } from '../exchange.js';
 
 /** The provider's side, as far as a relay needs it. */
@@ -45,6 +46,10 @@ export interface RelayHost {
   onFault(exchange: Exchange, thrown: unknown): void;
   /** Called exactly once for each exchange, when it is over in whatever way; `atMs` is of core/clock.ts. */
   onEnded(exchange: Exchange, atMs: number): void;
+  /** For the worker's requests and answers. */
+  readonly row: TurnRow;
+  /** Exchanges that run in this worker, those of earlier configurations too. */
+  readonly workerInFlight: number;
   /** The worker's timeouts. */
   readonly deadlines: Deadlines;
   /** The worker wants its connections to end. */

@@ -11,8 +11,10 @@ import type { AnswerHead } from '../core/answer-head.js';
 import { BOUNDS } from '../core/bounds.js';
 import { nowMs } from '../core/clock.js';
 import { GatewayError } from '../core/errors.js';
-import type { Ended, Exchange, Phase, RequestHead } from '../exchange.js';
+import type { Deferred } from '../core/turn-row.js';
+import type { Ended, Exchange, Phase } from '../exchange.js';
 import { lookInto } from './answer-watch.js';
+import { blame, hidesLength } from './ending.js';
 import { ExchangeDeadline } from './exchange-deadline.js';
 import { endsEvent, KeepAlive } from './keep-alive.js';
 import { createLocalHead, formatOwnLines, tellAttempts } from './own-lines.js';
@@ -22,7 +24,7 @@ const EMPTY = Buffer.alloc(0);
 const REFUSALS_FROM = 400;
 const COMPLETE: Ended = Object.freeze({ by: 'upstream', phase: 'done', reason: 'complete' });
 
-export class Relay implements DownstreamObserver {
+export class Relay implements DownstreamObserver, Deferred {
   readonly #exchange: Exchange;
   readonly #host: RelayHost;
   #call: RelayedCall | null = null;
@@ -39,6 +41,8 @@ export class Relay implements DownstreamObserver {
   #isBetweenEvents = true;
   #deadline: ExchangeDeadline | null = null;
   #keepAlive: KeepAlive | null = null;
+  /** When the answer's end was read. */
+  #doneMs = 0;
 
   constructor(exchange: Exchange, host: RelayHost) {
     this.#exchange = exchange;
@@ -160,9 +164,18 @@ export class Relay implements DownstreamObserver {
     this.#exchange.meter?.finish(this.#pieces);
     if (this.#isCongested) {
       this.#keepPieces();
+    } else if (this.#mayWait()) {
+      this.#keepPieces();
+      this.#doneMs = atMs;
+      this.#host.row.add(this);
     } else {
       this.#flush(atMs);
     }
+  }
+
+  /** At the end of the turn in which the answer's end was read. */
+  run(): void {
+    this.#flush(this.#doneMs);
   }
 
   onUpstreamFailure(failure: unknown): void {
@@ -200,6 +213,13 @@ export class Relay implements DownstreamObserver {
     }
     exchange.downstream.cut();
     this.#end({ by: 'gateway', phase, reason: error.code });
+  }
+
+  /** Where there are many, short answers that are there whole are sent in a row. */
+  #mayWait(): boolean {
+    const [piece] = this.#pieces;
+    const isShort = this.#pieces.length === 1 && piece!.length <= BOUNDS.turnRowAnswerBytesMax;
+    return isShort && !this.#hasBegun && this.#host.workerInFlight >= BOUNDS.turnRowFrom;
   }
 
   /** The engine's memory is lent for a turn only; what the client is not ready for is copied. */
@@ -371,18 +391,4 @@ export class Relay implements DownstreamObserver {
       this.#host.onEnded(exchange, atMs);
     }
   }
-}
-
-/**
- * A method that comes with a body, and no length of one: clients send 0. It may stand behind an empty header name, where
- * uWebSockets.js shows no header; then the body is still to come and must not be read as a request.
- */
-function hidesLength({ method, contentLength, isChunked }: RequestHead): boolean {
-  return (
-    contentLength < 0 && !isChunked && (method === 'POST' || method === 'PUT' || method === 'PATCH')
-  );
-}
-
-function blame(error: GatewayError): Ended['by'] {
-  return error.code.startsWith('upstream_') ? 'upstream' : 'gateway';
 }

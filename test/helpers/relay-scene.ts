@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { nowMs } from '../../src/core/clock.js';
 import { Deadlines } from '../../src/core/deadlines.js';
 import { GatewayError } from '../../src/core/errors.js';
+import { TurnRow } from '../../src/core/turn-row.js';
 import type { Exchange, Phase } from '../../src/exchange.js';
 import { Relay } from '../../src/relay/relay.js';
 import type { RelayedCall, RelayedHead, RelayHost } from '../../src/relay/relay-host.js';
@@ -40,6 +41,8 @@ export class Scene implements RelayHost {
   readonly call = new FakeCall();
   readonly faults: unknown[] = [];
   readonly deadlines = new Deadlines();
+  readonly row = new TurnRow((thrown) => this.faults.push(thrown));
+  workerInFlight = 1;
   endings = 0;
   isDraining = false;
   isClosing = false;
@@ -47,7 +50,7 @@ export class Scene implements RelayHost {
   isBudgetUsedUp = false;
   limits = '';
   /** Of the reads, reused for each. */
-  readonly #readBuffer = Buffer.alloc(64);
+  readonly #readBuffer = Buffer.alloc(64 * 1024);
 
   constructor(options: ExchangeOptions = {}) {
     this.exchange = createExchange({ contentLength: 2, ...options, downstream: this.downstream });
@@ -101,6 +104,16 @@ export class Scene implements RelayHost {
     this.call.phase = 'streaming';
     this.relay.onUpstreamHead({ ...STREAM, ...head }, nowMs());
     return this;
+  }
+
+  /** In the memory of the reads. */
+  lend(text: string): Buffer {
+    return this.#readBuffer.subarray(0, this.#readBuffer.write(text, 'latin1'));
+  }
+
+  /** As the next read does. */
+  overwrite(): void {
+    this.#readBuffer.fill('!');
   }
 
   /** One read, in memory that the next read overwrites. */
