@@ -38,7 +38,7 @@ export const BOUND_TABLE = {
   recordBatchMax: bound(64, 'count', 'Exchanges of a worker that are over, and whose access lines and usage records are made in a row.'),
   recordBatchMs: bound(10, 'ms', 'The longest that such an exchange waits for others.'),
   turnRowMax: bound(64, 'count', 'Requests that are passed on, or answers that are sent, in a row at the end of the turn of the loop that read them; a fuller row would make the first of them wait too long.'),
-  turnRowAnswerBytesMax: bound(16 * KB, 'bytes', 'Of an answer that is sent in a row with others, and copied for it; of 64 at most.'),
+  turnRowAnswerBytesMax: bound(16 * KB, 'bytes', 'Of an answer, or of what a turn of the loop has read of a stream, that is sent in a row with others, and copied for it.'),
   turnRowFrom: bound(8, 'count', 'Exchanges that run in a worker from which on requests are passed on and answers are sent in a row; where fewer run, each at once.'),
   recordAtOnceBelow: bound(8, 'count', 'Exchanges that run, below which none that is over waits: a quiet gateway tells at once.'),
   logPendingBytesMax: bound(8 * MB, 'bytes', 'Log lines of a worker that are not written yet, in memory that it shares with the primary; beyond it lines are dropped and counted, never waited for.'),

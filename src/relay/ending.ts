@@ -1,6 +1,7 @@
 /** What is asked of an exchange when it ends. */
+import { BOUNDS } from '../core/bounds.js';
 import type { GatewayError } from '../core/errors.js';
-import type { Ended, RequestHead } from '../exchange.js';
+import type { Ended, Exchange, RequestHead } from '../exchange.js';
 
 /**
  * A method that comes with a body, and no length of one: clients send 0. It may stand behind an empty header name, where
@@ -10,6 +11,11 @@ export function hidesLength({ method, contentLength, isChunked }: RequestHead): 
   return (
     contentLength < 0 && !isChunked && (method === 'POST' || method === 'PUT' || method === 'PATCH')
   );
+}
+
+/** More of the request's body is to come than is read for the sake of its connection. */
+export function hasMuchUnread({ head, requestBytes }: Exchange): boolean {
+  return head.isChunked || head.contentLength - requestBytes > BOUNDS.drainUnreadBytesMax;
 }
 
 /** Who ended an exchange with this error. */

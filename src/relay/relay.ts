@@ -14,10 +14,11 @@ import { GatewayError } from '../core/errors.js';
 import type { Deferred } from '../core/turn-row.js';
 import type { Ended, Exchange, Phase } from '../exchange.js';
 import { lookInto } from './answer-watch.js';
-import { blame, hidesLength } from './ending.js';
+import { blame, hasMuchUnread, hidesLength } from './ending.js';
 import { ExchangeDeadline } from './exchange-deadline.js';
 import { endsEvent, KeepAlive } from './keep-alive.js';
 import { createLocalHead, formatOwnLines, tellAttempts } from './own-lines.js';
+import { countBytes, keepPieces } from './pieces.js';
 import type { RelayedCall, RelayedHead, RelayHost } from './relay-host.js';
 
 const EMPTY = Buffer.alloc(0);
@@ -41,8 +42,9 @@ export class Relay implements DownstreamObserver, Deferred {
   #isBetweenEvents = true;
   #deadline: ExchangeDeadline | null = null;
   #keepAlive: KeepAlive | null = null;
-  /** When the answer's end was read. */
-  #doneMs = 0;
+  /** It waits for the end of the turn, and since when. */
+  #isInRow = false;
+  #readMs = 0;
 
   constructor(exchange: Exchange, host: RelayHost) {
     this.#exchange = exchange;
@@ -80,7 +82,7 @@ export class Relay implements DownstreamObserver, Deferred {
     } else {
       const { row } = error;
       const body = this.#host.formatError(exchange, error);
-      this.#answerLocally(row.status, body, row.closes || this.#hasMuchUnread(), error);
+      this.#answerLocally(row.status, body, row.closes || hasMuchUnread(exchange), error);
     }
     this.#end({ by: blame(error), phase, reason: error.code });
   }
@@ -143,9 +145,7 @@ export class Relay implements DownstreamObserver, Deferred {
   }
 
   onUpstreamTurn(atMs: number): void {
-    if (this.#isCongested) {
-      this.#keepPieces();
-    } else {
+    if (!this.#waits(atMs)) {
       this.#flush(atMs);
       this.#checkBudget();
     }
@@ -162,20 +162,18 @@ export class Relay implements DownstreamObserver, Deferred {
   onUpstreamEnd(atMs: number): void {
     this.#exchange.isUpstreamDone = true;
     this.#exchange.meter?.finish(this.#pieces);
-    if (this.#isCongested) {
-      this.#keepPieces();
-    } else if (this.#mayWait()) {
-      this.#keepPieces();
-      this.#doneMs = atMs;
-      this.#host.row.add(this);
-    } else {
+    if (!this.#waits(atMs)) {
       this.#flush(atMs);
     }
   }
 
-  /** At the end of the turn in which the answer's end was read. */
+  /** At the end of the turn in which what waits was read. */
   run(): void {
-    this.#flush(this.#doneMs);
+    this.#isInRow = false;
+    if (!this.#isCongested) {
+      this.#flush(this.#readMs);
+      this.#checkBudget();
+    }
   }
 
   onUpstreamFailure(failure: unknown): void {
@@ -215,20 +213,28 @@ export class Relay implements DownstreamObserver, Deferred {
     this.#end({ by: 'gateway', phase, reason: error.code });
   }
 
-  /** Where there are many, short answers that are there whole are sent in a row. */
-  #mayWait(): boolean {
-    const [piece] = this.#pieces;
-    const isShort = this.#pieces.length === 1 && piece!.length <= BOUNDS.turnRowAnswerBytesMax;
-    return isShort && !this.#hasBegun && this.#host.workerInFlight >= BOUNDS.turnRowFrom;
+  /**
+   * What was read is kept: for a client that is behind until it has caught up; where there are many exchanges, and it is
+   * little, until the end of the turn, when it is sent in a row with what others have.
+   */
+  #waits(readMs: number): boolean {
+    const waits = this.#isCongested || this.#mayWait();
+    if (waits) {
+      this.#keptPieces = keepPieces(this.#pieces, this.#keptPieces);
+      if (!this.#isCongested && !this.#isInRow) {
+        this.#isInRow = true;
+        this.#readMs = readMs;
+        this.#host.row.add(this);
+      }
+    }
+    return waits;
   }
 
-  /** The engine's memory is lent for a turn only; what the client is not ready for is copied. */
-  #keepPieces(): void {
-    const pieces = this.#pieces;
-    for (let i = this.#keptPieces; i < pieces.length; i += 1) {
-      pieces[i] = Buffer.from(pieces[i] as Buffer);
-    }
-    this.#keptPieces = pieces.length;
+  #mayWait(): boolean {
+    return (
+      this.#host.workerInFlight >= BOUNDS.turnRowFrom &&
+      countBytes(this.#pieces) <= BOUNDS.turnRowAnswerBytesMax
+    );
   }
 
   /** @param readMs when what an answer may begin with was read; 0: there is nothing of the provider's in it. */
@@ -319,11 +325,6 @@ export class Relay implements DownstreamObserver, Deferred {
     const { head, downstream } = this.#exchange;
     const isAsked = this.#host.isDraining || downstream.endsConnection;
     return isAsked || head.isChunked || hidesLength(head);
-  }
-
-  #hasMuchUnread(): boolean {
-    const { head, requestBytes } = this.#exchange;
-    return head.isChunked || head.contentLength - requestBytes > BOUNDS.drainUnreadBytesMax;
   }
 
   #answerLocally(status: number, body: string, closes: boolean, error: GatewayError | null): void {
