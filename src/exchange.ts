@@ -184,6 +184,8 @@ export class Exchange {
   isDirect = false;
   /** upstream: its target was ejected when it was asked, and this is not its trial. */
   isOutOfTurn = false;
+  /** upstream: the answer was passed on whole, and how quick its target was counts; told when all is over and settled. */
+  isPaced = false;
   /** upstream: calls made so far; 0 where there is no more than one whatever happens. */
   attemptsMade = 0;
   /** upstream: what became of them, once one has failed; bounded. */
@@ -207,6 +209,8 @@ export class Exchange {
   answerReadMs = 0;
   /** relay: the provider has said all, so that only the client is waited for. */
   isUpstreamDone = false;
+  /** When that was read which the provider ended with. */
+  upstreamDoneMs = 0;
   status: number | null = null;
   responseBytes = 0;
 

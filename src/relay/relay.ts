@@ -161,6 +161,7 @@ export class Relay implements DownstreamObserver, Deferred {
 
   onUpstreamEnd(atMs: number): void {
     this.#exchange.isUpstreamDone = true;
+    this.#exchange.upstreamDoneMs = atMs;
     this.#exchange.meter?.finish(this.#pieces);
     if (!this.#waits(atMs)) {
       this.#flush(atMs);

@@ -102,15 +102,9 @@ export class AttemptReports {
     this.#judge(target.index, outcome, isAnswered, retryAfterMs, toSharedMs(atMs));
   }
 
-  /** An answer that was passed on whole: how quick its target was. */
-  recordAnswer(
-    exchange: Exchange,
-    target: Target,
-    sentMs: number,
-    headMs: number,
-    atMs: number,
-  ): void {
-    const settled = exchange.settled;
+  /** An answer that was passed on whole, of an exchange that is settled: how quick its target was. */
+  recordAnswer(exchange: Exchange, target: Target): void {
+    const { settled, sentMs, headMs, upstreamDoneMs: atMs } = exchange;
     const tokens = settled === null || settled.isEstimated ? 0 : settled.usage.outputTokens;
     const seconds = (atMs - headMs) / 1000;
     const pace = tokens > 0 && seconds > 0 ? tokens / seconds : 0;

@@ -145,20 +145,11 @@ export class Attempts extends WaitingAttempt implements UpstreamObserver, HedgeO
     if (this.#state !== 'passing') {
       this.#pass();
     }
-    const { exchange } = this;
     this.#finish();
-    if (this.isReported) {
-      this.#relay.onUpstreamEnd(readMs);
-      return;
+    if (!this.isReported) {
+      this.reportWhole(readMs);
     }
-    if (exchange.attemptsMade > 1 || exchange.trace !== null) {
-      // The access log and a trace tell of it, and are written as the exchange ends.
-      this.report('ok', true);
-    }
-    const wasBegun = exchange.firstByteMs > 0;
     this.#relay.onUpstreamEnd(readMs);
-    const atMs = wasBegun || exchange.firstByteMs === 0 ? nowMs() : exchange.firstByteMs;
-    this.reportWhole(atMs);
   }
 
   onUpstreamFailure(failure: unknown): void {

@@ -21,8 +21,18 @@ export function beginDirect({ reports }: AttemptParts, exchange: Exchange, targe
   exchange.isOutOfTurn = !reports.beginDirect(target, exchange.readyMs);
 }
 
-/** When the exchange is over and settled, whichever way: exactly once where it was begun. */
-export function endDirect(parts: AttemptParts, exchange: Exchange, atMs: number): void {
+/** What of attempts is told when the exchange is over and settled, whichever way: exactly once. */
+export function endAttempts(parts: AttemptParts, exchange: Exchange, atMs: number): void {
+  if (exchange.isDirect) {
+    endDirect(parts, exchange, atMs);
+  }
+  const { target } = exchange;
+  if (exchange.isPaced && target !== null) {
+    parts.reports.recordAnswer(exchange, target);
+  }
+}
+
+function endDirect(parts: AttemptParts, exchange: Exchange, atMs: number): void {
   const { target } = exchange;
   if (target !== null) {
     const outcome = judge(parts, exchange, target);
@@ -41,7 +51,8 @@ function report(
   atMs: number,
 ): void {
   const { upstreamStatus, refusalLines, readyMs } = exchange;
-  const isAnswered = upstreamStatus > 0;
+  // That it answered well says nothing of it where the answer came to nothing.
+  const isAnswered = upstreamStatus >= FAILURES_FROM;
   const retryAfterMs = refusalLines === '' ? -1 : readRetryAfterMs(refusalLines, wallClockMs());
   if (exchange.attemptsMade === 0) {
     reports.endDirect(target, outcome, isAnswered, retryAfterMs, atMs);
@@ -50,9 +61,7 @@ function report(
   }
   if (outcome === 'ok') {
     if (exchange.isOutOfTurn) reports.noteRevived(target, atMs);
-    if (plans.comparesPace && exchange.attemptsMade > 0) {
-      reports.recordAnswer(exchange, target, exchange.sentMs, exchange.headMs, atMs);
-    }
+    exchange.isPaced = plans.comparesPace && exchange.attemptsMade > 0;
   }
 }
 

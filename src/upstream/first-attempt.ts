@@ -139,9 +139,12 @@ export class FirstAttempt implements UpstreamObserver {
   /** From here on everything goes to the client, and nothing else can be made of the exchange than what this call is. */
   #pass(): void {
     const relay = this.#relay;
-    if (this.#head !== null) {
+    const head = this.#head;
+    // Before it is told, so that it is not told once more where that meets with a defect.
+    this.#head = null;
+    if (head !== null) {
       this.#parts.reports.noteAnswering(this.#target, this.#headMs);
-      relay.onUpstreamHead(this.#head, this.#headMs);
+      relay.onUpstreamHead(head, this.#headMs);
     }
     if (this.#call !== null) {
       this.#call.handOver(relay);

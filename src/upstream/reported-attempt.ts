@@ -82,13 +82,10 @@ export abstract class ReportedAttempt {
     }
   }
 
-  /** The answer was passed on whole. */
+  /** The answer is passed on whole. Before the exchange ends, because the access log and a trace tell of it. */
   protected reportWhole(atMs: number): void {
     this.report('ok', true, -1, atMs);
-    const { plans, reports } = this.parts;
-    if (plans.comparesPace) {
-      reports.recordAnswer(this.exchange, this.target, this.sentMs, this.headMs, atMs);
-    }
+    this.exchange.isPaced = this.parts.plans.comparesPace;
   }
 
   #trace(outcome: AttemptOutcome, endedMs: number): void {

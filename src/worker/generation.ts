@@ -47,7 +47,7 @@ import type { AttemptOutcome } from '../upstream/attempt-outcomes.js';
 import type { AttemptParts } from '../upstream/attempt-parts.js';
 import { AttemptPlans } from '../upstream/attempt-plan.js';
 import { AttemptReports } from '../upstream/attempt-reports.js';
-import { endDirect } from '../upstream/direct-attempt.js';
+import { endAttempts } from '../upstream/direct-attempt.js';
 import { Forwarder } from '../upstream/forward.js';
 import { type Provider, shareOfWorker } from '../upstream/provider.js';
 import { formatStatus } from '../upstream/response-head.js';
@@ -226,9 +226,7 @@ export class Generation implements Stages, RecordWriter {
 
   onEnded(exchange: Exchange, endedMs: number): void {
     this.admission.settle(exchange, endedMs);
-    if (exchange.isDirect) {
-      endDirect(this.attempts, exchange, endedMs);
-    }
+    endAttempts(this.attempts, exchange, endedMs);
     this.#host.running -= 1;
     this.#recorder.end(exchange, endedMs);
     const { trace } = exchange;

@@ -4,7 +4,7 @@ import type { TestContext } from 'node:test';
 import type { ModelConfig } from '../../src/config/model.js';
 import { Deadlines } from '../../src/core/deadlines.js';
 import { GatewayError } from '../../src/core/errors.js';
-import type { Phase } from '../../src/exchange.js';
+import type { Phase, Settled } from '../../src/exchange.js';
 import { ByteBudget } from '../../src/inspect/budget.js';
 import { KeptBodies } from '../../src/inspect/kept-bodies.js';
 import { ModelTable } from '../../src/route/models.js';
@@ -13,7 +13,7 @@ import { AttemptPlans } from '../../src/upstream/attempt-plan.js';
 import { AttemptReports } from '../../src/upstream/attempt-reports.js';
 import { Attempts } from '../../src/upstream/attempts.js';
 import type { UpstreamObserver } from '../../src/upstream/call.js';
-import { endDirect } from '../../src/upstream/direct-attempt.js';
+import { endAttempts } from '../../src/upstream/direct-attempt.js';
 import { FirstAttempt } from '../../src/upstream/first-attempt.js';
 import { type ResponseHead, readHeaders } from '../../src/upstream/response-head.js';
 import { RetryBudget } from '../../src/upstream/retry-budget.js';
@@ -88,6 +88,10 @@ export class AttemptStage {
   readonly outcomes: string[] = [];
   /** Places of targets whose pace was measured. */
   readonly paced: number[] = [];
+  /** In tokens per second. */
+  readonly paces: number[] = [];
+  /** What a whole answer has used, as is known when its exchange is over. */
+  used: Settled | null = null;
   heldBytes = 0;
   readonly #parts: AttemptParts;
   readonly #attempt: FirstAttempt | Attempts;
@@ -126,8 +130,9 @@ export class AttemptStage {
     };
     const load = {
       ...UNWATCHED_LOAD,
-      recordAnswer: (index: number): void => {
+      recordAnswer: (index: number, _firstMs: number, pace: number): void => {
         this.paced.push(index);
+        this.paces.push(pace);
       },
     };
     const table = new ModelTable({ providers: config.providers, models });
@@ -179,9 +184,11 @@ export class AttemptStage {
       },
       onUpstreamData: (chunk) => this.told.push(chunk.toString('latin1')),
       onUpstreamTurn: () => {},
-      onUpstreamEnd: () => {
+      onUpstreamEnd: (atMs) => {
         this.told.push('end');
         exchange.isUpstreamDone = true;
+        exchange.upstreamDoneMs = atMs;
+        exchange.settled = this.used;
         this.#end();
       },
       onUpstreamFailure: (failure) => {
@@ -203,7 +210,7 @@ export class AttemptStage {
   /** As the worker does when the exchange is over. */
   #end(): void {
     const { exchange } = this;
-    if (exchange.isDirect) endDirect(this.#parts, exchange, this.clock.nowMs);
+    endAttempts(this.#parts, exchange, this.clock.nowMs);
     exchange.dropBody(true);
   }
 

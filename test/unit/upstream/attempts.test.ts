@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GatewayError } from '../../../src/core/errors.js';
+import type { Settled } from '../../../src/exchange.js';
 import { AttemptStage as Stage } from '../../helpers/attempt-stage.js';
 
 test('a head alone is nothing that the client has got: what breaks off then is replaced', (context) => {
@@ -92,4 +93,23 @@ test('a pace that targets are compared by is not measured, or one that nobody as
   };
   assert.deepEqual(answer('least-latency'), [0]);
   assert.deepEqual(answer('weighted'), []);
+});
+
+test('a pace is by what was used, which is known when all is over; a failed stream has none', (context) => {
+  const usage = { inputTokens: 1, outputTokens: 50, cachedInputTokens: 0, reasoningTokens: 0 };
+  const used = { usage, costNanoDollars: 0, isPriced: false, isEstimated: false } as Settled;
+  for (const hedgeMs of [null, 60_000]) {
+    const stage = new Stage(context, ['p', 'q'], hedgeMs, 'least-latency').start();
+    stage.used = used;
+    stage.call(0).send(performance.now(), 0).head().data('token');
+    const fromMs = performance.now();
+    stage.clock.advance(500);
+    const seconds = (performance.now() - fromMs) / 1000;
+    stage.call(0).end();
+    assert.deepEqual(stage.paced, [0]);
+    assert.equal(stage.paces[0], 50 / seconds, `hedge ${hedgeMs}`);
+    const failed = new Stage(context, ['dead', 'p'], hedgeMs, 'least-latency').start();
+    failed.call(1).send(performance.now(), 0).head().data('token').fail();
+    assert.deepEqual(failed.paced, []);
+  }
 });
