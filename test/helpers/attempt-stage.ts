@@ -177,9 +177,14 @@ export class AttemptStage {
       begin: (call) => {
         this.#relayed = call;
       },
-      onUpstreamSent: (atMs, waitedMs) => this.sent.push([atMs, waitedMs]),
-      onUpstreamHead: (head) => {
+      onUpstreamSent: (atMs, waitedMs) => {
+        this.sent.push([atMs, waitedMs]);
+        exchange.sentMs = atMs;
+      },
+      onUpstreamHead: (head, atMs) => {
         this.told.push(`head ${head.status}`);
+        exchange.headMs = atMs;
+        exchange.upstreamStatus = head.status;
         exchange.dropBody(false);
       },
       onUpstreamData: (chunk) => this.told.push(chunk.toString('latin1')),
