@@ -153,7 +153,8 @@ export class Relay implements DownstreamObserver, Deferred {
 
   /** The client has been sent nothing for a while. @internal */
   onSilence(comment: Buffer): void {
-    if (this.#isBetweenEvents && !this.#isCongested) {
+    // What waits for the end of the turn may end within an event.
+    if (this.#isBetweenEvents && !this.#isCongested && !this.#isInRow) {
       this.#pieces.push(comment);
       this.#flush(0);
     }

@@ -5,7 +5,7 @@
  * Attempts, with all that has come of it.
  *
  * What became of the call is told when the exchange is over, as that of an only one is (direct-attempt.ts). It could all
- * be Attempts' own doing, for twice the memory and a twentieth of what a request costs.
+ * be Attempts' own doing; with thrice the fields, in three classes, they cost a request one per cent more.
  */
 import type { Exchange, Phase } from '../exchange.js';
 import type { ModelEntry, Target } from '../route/models.js';

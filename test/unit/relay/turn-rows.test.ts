@@ -77,6 +77,16 @@ test('a client that falls behind while something waits gets all of it when it ha
   assert.deepEqual([scene.downstream.body, scene.downstream.ending], ['123', 'whole']);
 });
 
+test('a comment that fills a silence is not put into an event of which a part waits', async () => {
+  const scene = beginStream().read('data: 1\n\n');
+  await nextTurn();
+  scene.read('data: ');
+  scene.relay.onSilence(Buffer.from(':\n\n'));
+  scene.read('2\n\n');
+  await nextTurn();
+  assert.equal(scene.downstream.body, 'data: 1\n\ndata: 2\n\n');
+});
+
 test('what came before a stream was cut goes down before its error', async () => {
   const scene = beginStream().read('data: 1\n\n');
   await nextTurn();
