@@ -181,7 +181,8 @@ export class Relay implements DownstreamObserver, Deferred {
   onUpstreamFailure(failure: unknown): void {
     // Once an answer has begun, what came before the failure goes down first; a client may use what it got. After a
     // defect of this relay's own nothing does: half of it may be gone already.
-    if (failure instanceof GatewayError && this.#hasBegun && !this.#isCongested) {
+    const hasBegun = this.#hasBegun || this.#isInRow;
+    if (failure instanceof GatewayError && hasBegun && !this.#isCongested) {
       this.#exchange.meter?.finish(this.#pieces);
       this.#flush(0);
     }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BOUNDS } from '../../../src/core/bounds.js';
+import { GatewayError } from '../../../src/core/errors.js';
 import { Scene } from '../../helpers/relay-scene.js';
 
 const JSON_HEAD = { isEventStream: false, lines: 'content-type: application/json\r\n' };
@@ -97,6 +98,14 @@ test('what came before a stream was cut goes down before its error', async () =>
   assert.deepEqual([scene.downstream.body, scene.endings], [expected, 1]);
 });
 
+test('an answer that is cut in the turn in which it began is begun all the same', async () => {
+  const scene = beginStream().read('data: 1\n\n').fail();
+  const expected = 'data: 1\n\ndata: {"code":"upstream_cut"}\n\n';
+  assert.deepEqual([scene.downstream.status, scene.downstream.body], ['200 OK', expected]);
+  await nextTurn();
+  assert.deepEqual([scene.downstream.body, scene.endings], [expected, 1]);
+});
+
 test('a stream whose budget is used up ends at the end of the turn', async () => {
   const scene = beginStream();
   scene.exchange.endsWhenExhausted = true;
@@ -119,9 +128,9 @@ test('a client that leaves while its answer waits is sent nothing', async () => 
 
 test('an exchange whose time is over while its answer waits has one answer', async () => {
   const scene = begin('{"a":1}');
-  scene.fail('upstream_reset');
+  scene.relay.refuse(new GatewayError('exchange_timeout', 'over'));
   const { body } = scene.downstream;
   await nextTurn();
-  assert.deepEqual([scene.downstream.body, body.includes('upstream_reset')], [body, true]);
+  assert.deepEqual([scene.downstream.body, body.includes('exchange_timeout')], [body, true]);
   assert.equal(scene.endings, 1);
 });
