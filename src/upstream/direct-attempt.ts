@@ -10,7 +10,7 @@ import type { Exchange } from '../exchange.js';
 import type { Target } from '../route/models.js';
 import type { AttemptOutcome } from './attempt-outcomes.js';
 import type { AttemptParts } from './attempt-parts.js';
-import { classifyError, classifyStatus } from './failure-classes.js';
+import { classifyError, classifyStatus, FAILURES_FROM } from './failure-classes.js';
 import { readRetryAfterMs } from './retry-after.js';
 
 /** Before the call is made. */
@@ -81,5 +81,3 @@ function judge({ forwarder }: AttemptParts, exchange: Exchange, target: Target):
 function nameOther({ code }: GatewayError): AttemptOutcome {
   return code === 'limit_reached' ? 'aborted' : 'other';
 }
-
-const FAILURES_FROM = 400;

@@ -138,13 +138,16 @@ export function classifyError(error: GatewayError): FailureClassName | null {
   return classifySystemCode(error.systemCode, name);
 }
 
+/** Statuses of providers' answers that are failures. */
+export const FAILURES_FROM = 400;
+
 /**
  * @param status of a provider's answer.
  * @param isOwnCredential whether the request bore Weir's configured credential; false: the caller's own.
  * @returns null below 400.
  */
 export function classifyStatus(status: number, isOwnCredential: boolean): FailureClassName | null {
-  if (!(status >= 400)) {
+  if (!(status >= FAILURES_FROM)) {
     return null;
   }
   const name = CLASSES_BY_STATUS.get(status) ?? (status < 500 ? 'bad_request' : 'server_error');

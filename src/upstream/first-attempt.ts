@@ -14,10 +14,9 @@ import { Attempts } from './attempts.js';
 import type { UpstreamCall, UpstreamObserver } from './call.js';
 import { holdsTokens } from './call-timeouts.js';
 import { beginDirect } from './direct-attempt.js';
+import { FAILURES_FROM } from './failure-classes.js';
 import type { ResponseHead } from './response-head.js';
 import { mayHoldError } from './stream-error.js';
-
-const FAILURES_FROM = 400;
 
 export class FirstAttempt implements UpstreamObserver {
   readonly #parts: AttemptParts;

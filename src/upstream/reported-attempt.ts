@@ -10,6 +10,7 @@ import {
   classifyError,
   classifyStatus,
   FAILURE_CLASSES,
+  FAILURES_FROM,
   type FailureClassName,
 } from './failure-classes.js';
 import { type FoundFailure, type HeldAnswer, HeldError, HeldStream } from './held-answer.js';
@@ -17,7 +18,6 @@ import type { ResponseHead } from './response-head.js';
 import { readRetryAfterMs } from './retry-after.js';
 import { mayHoldError } from './stream-error.js';
 
-const FAILURES_FROM = 400;
 const METHOD_WITHOUT_BODIES = 'HEAD';
 
 export abstract class ReportedAttempt {
